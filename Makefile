@@ -1,0 +1,46 @@
+# Everything here works on a clean clone: what a target needs is built or installed first, pinned, and kept in a cache
+# outside the tree (see tests/setup). cargo and rustup, Go, Python 3 with venv, git and a C compiler must be there.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+binaries := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+.PHONY: run
+run: ## serve examples/quickstart on 127.0.0.1:8000, with fake providers where no key is set
+	cargo build --locked -p penstock-proxy -p penstock-tests --bin penstock-proxy --bin fake-providers
+	@PENSTOCK_BINARIES='$(binaries)' exec examples/quickstart/run
+
+.PHONY: build
+build: ## the release binaries, in target/release
+	cargo build --locked --release -p penstock-proxy -p penstock-operator
+
+.PHONY: test
+test: setup lint binaries ## lint, then every test, end to end ones included
+	PENSTOCK_TESTCLUSTER="$$(tests/setup --path cluster)" PENSTOCK_PYTHON="$$(tests/setup --path python)" \
+		cargo test --locked --workspace --no-fail-fast
+
+.PHONY: lint
+lint: ## formatting, clippy, and what cargo-deny says of licences, bans and sources
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@tests/deny
+
+.PHONY: bench
+bench: ## the benchmarks, in release
+	cargo run --locked --release -p penstock-bench
+
+.PHONY: setup
+setup: ## only bring what `cargo test` needs: the test cluster and the providers' Python SDKs
+	@tests/setup cluster
+	@tests/setup python
+
+# The programs that end-to-end tests start.
+.PHONY: binaries
+binaries:
+	cargo build --locked --workspace --bins
