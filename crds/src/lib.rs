@@ -17,9 +17,7 @@ pub use consumer::{
     ApiKey, Budget, BudgetPeriod, ClaimMatch, Consumer, ConsumerSpec, Jwt, ServiceAccountRef, UserFrom, UserSource,
 };
 pub use duration::Duration;
-pub use limit::{
-    CostRate, LimitMatch, LimitScope, RateLimit, Rate, RateLimitSpec, StoreFailure,
-};
+pub use limit::{CostRate, LimitMatch, LimitScope, Rate, RateLimit, RateLimitSpec, StoreFailure};
 pub use meta::{DEFAULT_GATEWAY, GROUP, Kind, LabelSelector, SecretKeyRef, VERSION};
 pub use money::Usd;
 pub use provider::{

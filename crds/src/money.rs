@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn amounts_are_exact() {
-        for (text, micros) in [("0.15", 150_000), ("500.00", 500_000_000), ("0.000001", 1), ("7", 7_000_000), ("0", 0)] {
+        for (text, micros) in [("0.15", 150_000), ("500.00", 500_000_000), ("0.000001", 1), ("7", 7_000_000), ("0", 0)]
+        {
             let parsed: Usd = text.parse().expect("must be money");
             assert_eq!(parsed.micros(), micros, "{text}");
             assert_eq!(parsed.to_string(), text);

@@ -1,0 +1,95 @@
+//! The fold from resources to a snapshot.
+//!
+//! Providers first, then names, then routes over both, then consumers and limits. Every object gets a verdict; a bad
+//! one is left out, and what refers to it is judged by the same rules. Nothing remembers how things were before.
+
+mod consumer;
+mod draft;
+mod names;
+mod provider;
+mod route;
+mod secrets;
+mod unsupported;
+
+use std::collections::{BTreeMap, HashMap};
+
+use self::draft::Draft;
+use crate::{
+    Entry, Hash, Key, Kind, ObjectRef, Secrets, Snapshot, Verdicts, World,
+    object::Object,
+    world::{Meta, Resource},
+};
+
+/// Compiles once. [`Compiler`] gives the same, faster, when the world changes little.
+pub fn compile(world: &World) -> (Snapshot, Verdicts) {
+    Compiler::default().compile(world)
+}
+
+/// Remembers the bytes of objects that stay the same; what it returns depends on the world alone.
+#[derive(Default)]
+pub struct Compiler {
+    known: HashMap<Key, (Object, Entry)>,
+}
+
+/// What a compilation has made so far.
+struct Output {
+    objects: BTreeMap<Key, Object>,
+    drafts: BTreeMap<Key, (Draft, Hash)>,
+    secrets: Secrets,
+}
+
+impl Compiler {
+    /// The snapshot that the world asks for, and what became of every object in it.
+    pub fn compile(&mut self, world: &World) -> (Snapshot, Verdicts) {
+        let mut output = Output { objects: BTreeMap::new(), drafts: BTreeMap::new(), secrets: Secrets::default() };
+        let mut providers = provider::compile(world, &mut output.secrets);
+        let claims = names::claim(world, &mut providers);
+        route::compile(world, &providers, claims, &mut output);
+        provider::finish(providers, &mut output);
+        consumer::compile(world, &mut output);
+        for limit in world.limits.values().filter(|limit| limit.spec.gateway == world.settings.gateway) {
+            let mut draft = Draft::new(&limit.problems);
+            unsupported::limit(&mut draft);
+            output.judge(Kind::RateLimit, limit, draft);
+        }
+        self.seal(output)
+    }
+
+    /// Serialises what is new and takes the rest as it was.
+    fn seal(&mut self, output: Output) -> (Snapshot, Verdicts) {
+        let mut known = HashMap::with_capacity(output.objects.len());
+        let mut entries = BTreeMap::new();
+        for (key, object) in output.objects {
+            let entry = match self.known.remove(&key) {
+                Some((same, entry)) if same == object => entry,
+                _ => Entry::new(key.clone(), &object),
+            };
+            known.insert(key.clone(), (object, entry.clone()));
+            entries.insert(key, entry);
+        }
+        self.known = known;
+        let verdict = |(key, (draft, spec)): (Key, (Draft, Hash))| {
+            let entry = entries.get(&key).map(|entry: &Entry| entry.digest());
+            let verdict = draft.verdict(spec, entry);
+            (key, verdict)
+        };
+        let verdicts = output.drafts.into_iter().map(verdict).collect();
+        (Snapshot::new(entries, output.secrets), verdicts)
+    }
+}
+
+impl Output {
+    fn add(&mut self, kind: Kind, object: ObjectRef, content: Object) {
+        self.objects.insert(Key::new(kind, object), content);
+    }
+
+    fn judge<S>(&mut self, kind: Kind, resource: &Resource<S>, draft: Draft) {
+        let key = Key::new(kind, resource.object_ref());
+        self.drafts.insert(key, (draft, resource.digest));
+    }
+}
+
+/// Older first; without an age (in a folder) by namespace and name.
+fn by_age(a: &Meta, b: &Meta) -> std::cmp::Ordering {
+    (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name))
+}

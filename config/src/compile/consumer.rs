@@ -1,0 +1,95 @@
+//! Consumers: whose key opens the gateway.
+
+use std::collections::HashMap;
+
+use penstock_crds::{ConsumerSpec, Reason};
+
+use super::{Output, by_age, draft::Draft, names::whole_name, secrets, unsupported};
+use crate::{
+    Hash, Kind, ObjectRef, World,
+    object::{Consumer, Object},
+    world::Resource,
+};
+
+/// Shorter keys can be guessed.
+const MIN_KEY_CHARACTERS: usize = 20;
+
+/// Judges every Consumer of the gateway and adds the usable ones to the output.
+pub(super) fn compile(world: &World, output: &mut Output) {
+    let ours = world.consumers.values().filter(|consumer| consumer.spec.gateway == world.settings.gateway);
+    let mut consumers: Vec<&Resource<ConsumerSpec>> = ours.map(|consumer| &**consumer).collect();
+    consumers.sort_by(|a, b| by_age(&a.meta, &b.meta));
+    let mut callers = HashMap::new();
+    for consumer in consumers {
+        let mut draft = Draft::new(&consumer.problems);
+        unsupported::consumer(&consumer.spec, &mut draft);
+        let api_keys = api_keys(world, consumer, &mut draft, &mut callers);
+        if api_keys.is_empty() && !draft.is_refused() {
+            draft.dead();
+        }
+        if draft.is_live() {
+            let object = consumer_object(world, consumer, api_keys);
+            output.add(Kind::Consumer, consumer.object_ref(), Object::Consumer(object));
+        }
+        output.judge(Kind::Consumer, consumer, draft);
+    }
+}
+
+fn consumer_object(world: &World, consumer: &Resource<ConsumerSpec>, api_keys: Vec<Hash>) -> Consumer {
+    let namespace = &consumer.meta.namespace;
+    let models = consumer.spec.models.iter().map(|model| whole_name(world, namespace, model));
+    Consumer {
+        api_keys,
+        models: models.collect(),
+        only_namespace: (!world.settings.is_platform(namespace)).then(|| namespace.clone()),
+    }
+}
+
+/// Digests of the keys that are this Consumer's alone. A key that an older one has stays with that one.
+fn api_keys(
+    world: &World,
+    consumer: &Resource<ConsumerSpec>,
+    draft: &mut Draft,
+    callers: &mut HashMap<Hash, ObjectRef>,
+) -> Vec<Hash> {
+    let mut keys: Vec<Hash> = Vec::new();
+    let mut lost = Vec::new();
+    for (index, key) in consumer.spec.api_keys.iter().enumerate() {
+        let field = format!("apiKeys[{index}].secretRef");
+        let reference = &key.secret_ref;
+        let value = match secrets::look_up(world, &consumer.meta.namespace, reference).value {
+            Ok(value) => value,
+            Err((reason, message)) => {
+                lost.push((Reason::CredentialMissing, format!("{field}: {message}")));
+                draft.unresolved(reason, format!("{field}: {message}"));
+                continue;
+            }
+        };
+        let length = value.expose().len();
+        if length < MIN_KEY_CHARACTERS {
+            let message = format!(
+                "{field}: key \"{}\" of Secret {} has {length} characters; use at least {MIN_KEY_CHARACTERS}",
+                reference.key, reference.name
+            );
+            lost.push((Reason::Invalid, message));
+            continue;
+        }
+        let digest = value.digest();
+        let owner = callers.entry(digest).or_insert_with(|| consumer.object_ref());
+        if *owner != consumer.object_ref() {
+            let message = format!("{field}: the same key belongs to Consumer {owner}; use another");
+            lost.push((Reason::CallerConflict, message));
+        } else if !keys.contains(&digest) {
+            keys.push(digest);
+        }
+    }
+    for (reason, message) in lost {
+        match (keys.is_empty(), reason) {
+            (true, Reason::CredentialMissing) => {}
+            (true, reason) => draft.refuse(reason, message),
+            (false, Reason::CallerConflict) => draft.partial(Reason::NameLost, message),
+            (false, _) => draft.partial(Reason::CredentialMissing, message),
+        }
+    }
+    keys
+}

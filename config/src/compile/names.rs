@@ -1,0 +1,191 @@
+//! Who answers to which name.
+//!
+//! Platform namespaces come first: their names are bare and may shadow a tenant's `namespace/name`. Within a rank
+//! RoutePolicies come before models that providers list, and the older object wins.
+
+use std::collections::BTreeMap;
+
+use penstock_crds::{Reason, RoutePolicySpec};
+
+use super::{
+    by_age,
+    draft::Draft,
+    provider::{Compiled, Providers, upstream_name},
+};
+use crate::{ObjectRef, World, world::Resource};
+
+/// The name of the policy that holds the defaults of every route.
+pub(super) const ALL: &str = "*";
+
+/// What names were given to whom.
+pub(super) struct Claims<'w> {
+    pub(super) policies: Vec<Policy<'w>>,
+    /// The policy of `*`, by position in `policies`.
+    pub(super) defaults: Option<usize>,
+    /// Names that providers list and no policy claims.
+    pub(super) models: BTreeMap<String, Listed<'w>>,
+    /// All listed names, claimed or not: a policy without targets uses them.
+    pub(super) pools: BTreeMap<String, Listed<'w>>,
+}
+
+/// A RoutePolicy and the names that it got.
+pub(super) struct Policy<'w> {
+    pub(super) resource: &'w Resource<RoutePolicySpec>,
+    pub(super) draft: Draft,
+    /// Whole names, as clients write them.
+    pub(super) names: Vec<String>,
+}
+
+/// The providers that list one name, and what each calls the model.
+#[derive(Clone, Default)]
+pub(super) struct Listed<'w> {
+    /// Of the tenant; none where platform namespaces pool.
+    pub(super) namespace: String,
+    pub(super) by: Vec<(ObjectRef, &'w str)>,
+}
+
+/// What clients write for a name of `namespace`.
+pub(super) fn whole_name(world: &World, namespace: &str, name: &str) -> String {
+    if world.settings.is_platform(namespace) {
+        return name.to_owned();
+    }
+    format!("{namespace}/{name}")
+}
+
+/// Gives every name to one claimant, and tells the others.
+pub(super) fn claim<'w>(world: &'w World, providers: &mut Providers<'w>) -> Claims<'w> {
+    let mut taken = Taken::default();
+    let ours = world.routes.values().filter(|route| route.spec.gateway == world.settings.gateway);
+    let (mut platform, mut tenants): (Vec<_>, Vec<_>) =
+        ours.map(|route| &**route).partition(|route| world.settings.is_platform(&route.meta.namespace));
+    platform.sort_by(|a, b| by_age(&a.meta, &b.meta));
+    tenants.sort_by(|a, b| by_age(&a.meta, &b.meta));
+
+    let mut policies: Vec<Policy<'w>> = Vec::with_capacity(platform.len() + tenants.len());
+    policies.extend(platform.into_iter().map(|route| taken.by_policy(world, route)));
+    let pools = pools(world, providers);
+    let (platform_pools, tenant_pools) = pools.iter().partition(|(_, listed)| listed.namespace.is_empty());
+    let mut models = taken.by_models(platform_pools, providers);
+    policies.extend(tenants.into_iter().map(|route| taken.by_policy(world, route)));
+    models.extend(taken.by_models(tenant_pools, providers));
+
+    let defaults = policies.iter().position(|policy| policy.names.iter().any(|name| name == ALL));
+    Claims { policies, defaults, models, pools }
+}
+
+/// Every exposed model under its whole name, with its providers by priority.
+fn pools<'w>(world: &'w World, providers: &Providers<'w>) -> BTreeMap<String, Listed<'w>> {
+    let mut by_priority: Vec<(&ObjectRef, &'w Resource<_>)> =
+        providers.iter().map(|(name, provider)| (name, provider.resource)).collect();
+    by_priority.sort_by_key(|(name, provider)| (provider.spec.priority, *name));
+    let mut pools: BTreeMap<String, Listed<'w>> = BTreeMap::new();
+    for (name, provider) in by_priority {
+        for model in provider.spec.models.iter().filter(|model| model.exposed) {
+            let whole = whole_name(world, &name.namespace, &model.name);
+            let platform = world.settings.is_platform(&name.namespace);
+            let pool = match pools.entry(whole) {
+                // A platform's "search/smart" is not the tenant's: the platform's providers alone make the pool.
+                std::collections::btree_map::Entry::Occupied(entry) if entry.get().namespace.is_empty() != platform => {
+                    if platform {
+                        let pool = entry.into_mut();
+                        *pool = Listed::default();
+                        pool
+                    } else {
+                        continue;
+                    }
+                }
+                entry => entry.or_default(),
+            };
+            if !platform {
+                pool.namespace.clone_from(&name.namespace);
+            }
+            pool.by.push((name.clone(), upstream_name(model)));
+        }
+    }
+    pools
+}
+
+/// Names that are given away, each with its owner for messages.
+#[derive(Default)]
+struct Taken(BTreeMap<String, Owner>);
+
+#[derive(Clone)]
+enum Owner {
+    Policy(ObjectRef),
+    Platform,
+}
+
+impl Taken {
+    fn by_policy<'w>(&mut self, world: &World, resource: &'w Resource<RoutePolicySpec>) -> Policy<'w> {
+        let mut policy = Policy { resource, draft: Draft::new(&resource.problems), names: Vec::new() };
+        let namespace = &resource.meta.namespace;
+        let mut lost = Vec::new();
+        for (index, name) in resource.spec.models.iter().enumerate() {
+            if name == ALL && !world.settings.is_platform(namespace) {
+                let message = format!(
+                    "models[{index}]: only platform namespaces may claim \"*\", {namespace} is none; name the models"
+                );
+                policy.draft.refuse(Reason::NotAllowed, message);
+                continue;
+            }
+            let whole = if name == ALL { name.clone() } else { whole_name(world, namespace, name) };
+            match self.0.get(&whole) {
+                None => {
+                    self.0.insert(whole.clone(), Owner::Policy(resource.object_ref()));
+                    policy.names.push(whole);
+                }
+                Some(owner) => lost.push(format!("models[{index}]: {}", owner.says(&whole))),
+            }
+        }
+        let all_lost = policy.names.is_empty() && !lost.is_empty();
+        for message in lost {
+            if all_lost {
+                policy.draft.refuse(Reason::ModelConflict, message);
+            } else {
+                policy.draft.partial(Reason::NameLost, message);
+            }
+        }
+        policy
+    }
+
+    fn by_models<'w>(
+        &mut self,
+        pools: BTreeMap<&String, &Listed<'w>>,
+        providers: &mut Providers<'w>,
+    ) -> BTreeMap<String, Listed<'w>> {
+        let mut models = BTreeMap::new();
+        for (name, listed) in pools {
+            match self.0.get(name) {
+                None => {
+                    if listed.namespace.is_empty() {
+                        self.0.insert(name.clone(), Owner::Platform);
+                    }
+                    models.insert(name.clone(), listed.clone());
+                }
+                // A policy of the same rank takes the place of the listed model: that is what it is for.
+                Some(Owner::Policy(policy)) if listed.namespace.is_empty() || policy.namespace == listed.namespace => {}
+                Some(owner) => {
+                    let message = format!("models: {}", owner.says(name));
+                    for (provider, _) in &listed.by {
+                        let told = providers.get_mut(provider).map(|Compiled { draft, .. }| draft);
+                        told.into_iter().for_each(|draft| draft.partial(Reason::NameLost, message.clone()));
+                    }
+                }
+            }
+        }
+        models
+    }
+}
+
+impl Owner {
+    fn says(&self, name: &str) -> String {
+        match self {
+            Owner::Policy(policy) => {
+                format!("\"{name}\" belongs to RoutePolicy {policy}; choose another name or change that one")
+            }
+            Owner::Platform => {
+                format!("\"{name}\" is the name of a platform's model; choose another name")
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the API has and this version does not do.
+//!
+//! What limits, protects or authenticates refuses its object: doing without would be unsafe. What only tunes is
+//! accepted and named. Nothing is ignored in silence.
+
+use penstock_crds::{
+    AIProviderSpec, Balance, ConsumerSpec, MiddlewareType, OnStreamBreak, ProviderType, Reason, RoutePolicySpec,
+    UserSource,
+};
+
+use super::draft::Draft;
+
+pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
+    match spec.type_ {
+        ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::Anthropic => {}
+        ProviderType::Gemini
+        | ProviderType::Mistral
+        | ProviderType::Ollama
+        | ProviderType::AzureOpenAI
+        | ProviderType::Bedrock
+        | ProviderType::VertexAI => refuse(draft, &format!("type: {:?}", spec.type_)),
+    }
+    if let Some(preset) = spec.preset {
+        refuse(draft, &format!("preset: {preset:?} (set baseURL instead)"));
+    }
+    if spec.max_concurrent_requests.is_some() {
+        refuse(draft, "maxConcurrentRequests");
+    }
+    if spec.models.iter().any(|model| model.pricing.is_some()) {
+        tunes(draft, "models[].pricing");
+    }
+}
+
+pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
+    if spec.max_cost_per_request.is_some() {
+        refuse(draft, "maxCostPerRequest");
+    }
+    for (index, middleware) in spec.middleware.iter().flatten().enumerate() {
+        let field = format!("middleware[{index}]: {:?}", middleware.type_);
+        match middleware.type_ {
+            MiddlewareType::PIIScrubber | MiddlewareType::PromptInjection => refuse(draft, &field),
+            MiddlewareType::RequestLogger => tunes(draft, &field),
+        }
+    }
+    if spec.cache.is_some() {
+        tunes(draft, "cache");
+    }
+    match spec.balance {
+        None | Some(Balance::Weighted) => {}
+        Some(other) => tunes(draft, &format!("balance: {other:?}")),
+    }
+    if spec.on_stream_break == Some(OnStreamBreak::Continue) {
+        tunes(draft, "onStreamBreak: Continue");
+    }
+    if spec.expected_output_tokens.is_some() {
+        tunes(draft, "expectedOutputTokens");
+    }
+}
+
+pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
+    if spec.jwt.is_some() {
+        refuse(draft, "jwt");
+    }
+    if !spec.service_accounts.is_empty() {
+        refuse(draft, "serviceAccounts");
+    }
+    if spec.budget.is_some() {
+        refuse(draft, "budget");
+    }
+    if spec.user_from.type_ != UserSource::Consumer {
+        tunes(draft, "userFrom");
+    }
+}
+
+pub(super) fn limit(draft: &mut Draft) {
+    refuse(draft, "RateLimit");
+}
+
+fn refuse(draft: &mut Draft, field: &str) {
+    draft.refuse(Reason::NotSupported, format!("{field} is not supported by this version; remove it"));
+}
+
+fn tunes(draft: &mut Draft, field: &str) {
+    draft.note(format!("{field} has no effect in this version"));
+}

@@ -1,0 +1,147 @@
+//! The objects of a snapshot: what the proxy builds. Everything is resolved: defaults, names, references.
+
+use penstock_crds::{FallbackOn, OnUnsupported, ProviderType};
+use serde::{Deserialize, Serialize};
+
+use crate::{Hash, Key, Kind, ObjectRef};
+
+/// One object, by kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    Provider(Provider),
+    Consumer(Consumer),
+    /// Of a RoutePolicy, or of a model that needs none ([`Kind::Model`]).
+    Routes(Routes),
+}
+
+/// An upstream and how to reach it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Provider {
+    pub r#type: ProviderType,
+    /// Without a trailing slash; paths of the dialect are appended.
+    pub base_url: String,
+    /// In order of preference. Empty: the provider wants no key.
+    pub credentials: Vec<Credential>,
+    pub retries: Retries,
+}
+
+/// A key of a provider: which one, and the digest of its present value in the snapshot's secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Credential {
+    /// The Secret's name, in the provider's namespace, and the key in it.
+    pub secret: String,
+    pub key: String,
+    pub digest: Hash,
+}
+
+/// Tries on the same target after the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retries {
+    pub attempts: u32,
+    /// The longest Retry-After that is waited for, in milliseconds.
+    pub wait_up_to_ms: u64,
+}
+
+/// The routes of one object: a RoutePolicy without targets has one for each of its names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Routes {
+    pub routes: Vec<Route>,
+}
+
+/// How requests for some names are answered. No name is in two routes of a snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Route {
+    /// What clients write in `model`, whole (`namespace/name` outside platform namespaces).
+    pub names: Vec<String>,
+    pub answer: Answer,
+}
+
+/// What a route does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Answer {
+    Forward(Forward),
+    /// The route keeps its names and answers 503 with this text.
+    Refuse {
+        reason: String,
+    },
+}
+
+/// The way of a request through its targets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Forward {
+    /// In order of priority; never empty.
+    pub targets: Vec<Target>,
+    pub fallback_on: Vec<FallbackOn>,
+    pub allow_state: bool,
+    pub on_unsupported: OnUnsupported,
+}
+
+/// A model of a provider that a route may use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    pub provider: ObjectRef,
+    /// What the provider calls the model.
+    pub model: String,
+    pub priority: u32,
+    pub weight: u32,
+    pub timeouts: Timeouts,
+}
+
+/// The five timeouts of a target, in milliseconds, defaults applied. `faults.md` of the documentation has their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timeouts {
+    pub connect_ms: u64,
+    /// Until the first content of a stream.
+    pub first_token_ms: u64,
+    /// The same where the request reasons.
+    pub first_token_reasoning_ms: u64,
+    /// Until the answer of a unary request.
+    pub answer_ms: u64,
+    /// Between two chunks of a stream.
+    pub idle_ms: u64,
+    /// Over everything, all targets and waits included.
+    pub request_ms: u64,
+}
+
+/// Who may call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Consumer {
+    /// SHA-256 of each key.
+    pub api_keys: Vec<Hash>,
+    /// What it may ask for; empty: everything in its scope.
+    pub models: Vec<String>,
+    /// The namespace whose names alone it may ask for; none for a platform's Consumer.
+    pub only_namespace: Option<String>,
+}
+
+impl Object {
+    /// Reads the object that stands under `key`. The error is what a proxy reports as its refusal.
+    pub fn parse(key: &Key, json: &str) -> Result<Self, serde_json::Error> {
+        match key.kind {
+            Kind::AIProvider => serde_json::from_str(json).map(Object::Provider),
+            Kind::Consumer => serde_json::from_str(json).map(Object::Consumer),
+            Kind::RoutePolicy | Kind::Model => serde_json::from_str(json).map(Object::Routes),
+            Kind::RateLimit => Err(serde::de::Error::custom("this version knows no RateLimit")),
+        }
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Object::Provider(provider) => provider.serialize(serializer),
+            Object::Consumer(consumer) => consumer.serialize(serializer),
+            Object::Routes(routes) => routes.serialize(serializer),
+        }
+    }
+}
