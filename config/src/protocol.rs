@@ -1,6 +1,8 @@
 //! What operator and proxies say to each other. One JSON [`Document`] a line from the operator, in a response that
 //! does not end; every [`Hello`] and every snapshot is answered by an [`Ack`] on another request.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Delta, Entry, Hash, Key, ObjectRef, Secrets, Snapshot, SnapshotError};
@@ -88,6 +90,14 @@ pub struct Replicas {
 /// The operator is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {}
+
+/// The body of a follower's 421: only the leader serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotLeader {
+    /// Where the leader listens, as far as the follower knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<SocketAddr>,
+}
 
 /// A proxy's answer to a [`Hello`], [`Full`] or [`DeltaDocument`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
