@@ -1,1 +1,34 @@
-//! Penstock's `llm`.
+//! Wire formats of large language model APIs: pure, synchronous, without I/O.
+//!
+//! Same dialect in and out: [`scan()`] looks at the request once, [`splice`] changes the few bytes that must
+//! change, and a [`relay::Relay`] looks at the answer in place. Across dialects: [`translate::request`] parses
+//! into the [`neutral`] form and emits the other dialect; the same [`relay::Relay`] does so for the answer.
+//!
+//! Each dialect is one folder with `parse` and `emit`, unary and stream, so n dialects cost n folders.
+
+#![allow(dead_code)]
+
+mod anthropic;
+pub mod classify;
+mod error;
+pub mod facts;
+mod json;
+pub mod neutral;
+mod openai;
+pub mod reject;
+pub mod relay;
+pub mod scan;
+pub mod splice;
+pub mod sse;
+pub mod translate;
+
+pub use error::Error;
+
+/// A wire format of chat requests and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI chat completions, and everything that calls itself compatible with it.
+    OpenAI,
+    /// Anthropic messages.
+    Anthropic,
+}

@@ -1,0 +1,5 @@
+//! Anthropic messages.
+
+mod reject;
+
+pub(crate) use reject::{error_body, error_event};

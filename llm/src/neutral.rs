@@ -1,0 +1,395 @@
+//! The form between dialects: a superset of what they can say.
+//!
+//! It borrows from the bytes it was parsed from. Numbers stay as they were spelled and subtrees that nobody looks into
+//! (schemas, metadata) stay verbatim JSON text. What a dialect's parser does not know is kept with its origin, so that
+//! emitting the same dialect gives it back.
+
+mod usage;
+
+use std::borrow::Cow;
+
+use crate::Dialect;
+use crate::classify::UpstreamError;
+
+pub use usage::Usage;
+
+/// Text that borrows where it can.
+pub type Text<'a> = Cow<'a, str>;
+
+/// Valid JSON, verbatim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(pub &'a str);
+
+/// A member that only its dialect of origin understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra<'a> {
+    /// The key.
+    pub name: Text<'a>,
+    /// The value.
+    pub value: Raw<'a>,
+}
+
+/// A chat request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request<'a> {
+    /// The dialect it was written in; `extra` and [`Part::Unknown`] belong to it.
+    pub origin: Dialect,
+    /// The model that the client asked for.
+    pub model: Text<'a>,
+    /// The conversation, system messages included, in its order.
+    pub messages: Vec<Message<'a>>,
+    /// Functions that the model may call.
+    pub tools: Vec<Tool<'a>>,
+    /// Which tool it must or may call.
+    pub tool_choice: Option<ToolChoice<'a>>,
+    /// Whether several calls may come in one answer.
+    pub parallel_tool_calls: Option<bool>,
+    /// The most tokens to write, reasoning included.
+    pub max_tokens: Option<u64>,
+    /// How tokens are picked.
+    pub sampling: Sampling<'a>,
+    /// Sequences that end the answer.
+    pub stop: Vec<Text<'a>>,
+    /// `stop` was one string and not a list.
+    pub stop_is_text: bool,
+    /// How many answers.
+    pub n: Option<u64>,
+    /// Whether the answer is a stream.
+    pub stream: bool,
+    /// Whether the client asked for usage at the end of its stream.
+    pub include_usage: Option<bool>,
+    /// The form of the answer.
+    pub output: Option<Output<'a>>,
+    /// How much to think.
+    pub reasoning: Option<Reasoning<'a>>,
+    /// Who is asking, an opaque name for the provider's abuse detection.
+    pub user: Option<Text<'a>>,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
+}
+
+/// How tokens are picked; numbers as the client spelled them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sampling<'a> {
+    /// 0 to 2 in OpenAI's dialect, 0 to 1 in Anthropic's.
+    pub temperature: Option<&'a str>,
+    /// Nucleus sampling.
+    pub top_p: Option<&'a str>,
+    /// The number of candidates.
+    pub top_k: Option<&'a str>,
+}
+
+/// One turn, or one part of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// What it says.
+    pub parts: Vec<Part<'a>>,
+    /// The content was a bare string and not a list of parts.
+    pub plain: bool,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The application.
+    System,
+    /// The application, in the word that newer OpenAI models want.
+    Developer,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// A tool's result, which some dialects put into a user turn.
+    Tool,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part<'a> {
+    /// Plain text.
+    Text {
+        /// The text.
+        text: Text<'a>,
+        /// Anthropic's `cache_control`, which gateways take in OpenAI's dialect too.
+        cache: Option<Raw<'a>>,
+        /// Members that no other dialect has.
+        extra: Vec<Extra<'a>>,
+    },
+    /// The model declined, in words.
+    Refusal(Text<'a>),
+    /// A picture or a document.
+    Media(Media<'a>),
+    /// The model calls a tool.
+    ToolCall(ToolCall<'a>),
+    /// What a tool answered.
+    ToolResult {
+        /// The call it answers.
+        call: Text<'a>,
+        /// The answer: text and media.
+        parts: Vec<Part<'a>>,
+        /// The content was a bare string.
+        plain: bool,
+        /// The tool failed.
+        is_error: bool,
+        /// See [`Part::Text`].
+        cache: Option<Raw<'a>>,
+    },
+    /// What the model thought.
+    Reasoning {
+        /// The readable part; may be empty.
+        text: Text<'a>,
+        /// Proves to the provider that it wrote the text; without it the text cannot be sent back.
+        signature: Option<Text<'a>>,
+    },
+    /// What the model thought, readable to its provider only.
+    RedactedReasoning(Text<'a>),
+    /// A part that the parser does not know.
+    Unknown {
+        /// Whose part it is.
+        origin: Dialect,
+        /// Its `type`, where it has one.
+        kind: Text<'a>,
+        /// The whole part.
+        value: Raw<'a>,
+    },
+}
+
+/// A picture or a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Media<'a> {
+    /// What it is.
+    pub kind: MediaKind,
+    /// Where its bytes are.
+    pub source: Source<'a>,
+    /// OpenAI's `detail` of a picture, or a document's name.
+    pub label: Option<Text<'a>>,
+    /// See [`Part::Text`].
+    pub cache: Option<Raw<'a>>,
+}
+
+/// What a [`Media`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// A PDF or a text document.
+    Document,
+}
+
+/// Where bytes are. A URL is passed on, never fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// In the request.
+    Base64 {
+        /// Such as `image/png`.
+        media_type: Text<'a>,
+        /// Standard base64.
+        data: Text<'a>,
+    },
+    /// Somewhere the provider fetches them.
+    Url(Text<'a>),
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall<'a> {
+    /// Names the call in its result.
+    pub id: Text<'a>,
+    /// The tool.
+    pub name: Text<'a>,
+    /// JSON text as the model wrote it: an object when it wrote it well; may be empty.
+    pub arguments: Text<'a>,
+    /// See [`Part::Text`].
+    pub cache: Option<Raw<'a>>,
+}
+
+/// A function that the model may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// What it does, for the model.
+    pub description: Option<Text<'a>>,
+    /// A JSON schema of its arguments; none means it takes none.
+    pub parameters: Option<Raw<'a>>,
+    /// Whether the schema is enforced.
+    pub strict: Option<bool>,
+    /// See [`Part::Text`].
+    pub cache: Option<Raw<'a>>,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
+}
+
+/// Which tool is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolChoice<'a> {
+    /// The model decides.
+    Auto,
+    /// At least one.
+    Required,
+    /// None.
+    None,
+    /// This one.
+    Named(Text<'a>),
+}
+
+/// The form of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Prose.
+    Text,
+    /// Some JSON object.
+    JsonObject,
+    /// JSON of this schema.
+    JsonSchema {
+        /// A name, which OpenAI demands.
+        name: Text<'a>,
+        /// What it is for.
+        description: Option<Text<'a>>,
+        /// The schema.
+        schema: Option<Raw<'a>>,
+        /// Whether it is enforced.
+        strict: Option<bool>,
+    },
+}
+
+/// How much to think.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reasoning<'a> {
+    /// Not at all.
+    Off,
+    /// A word: `minimal`, `low`, `medium`, `high`, or one that came later.
+    Effort(Text<'a>),
+    /// At most so many tokens.
+    Budget(u64),
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response<'a> {
+    /// The dialect it came in.
+    pub origin: Dialect,
+    /// The provider's id of it.
+    pub id: Text<'a>,
+    /// The model that answered, as the provider names it.
+    pub model: Text<'a>,
+    /// Seconds since 1970, where the provider says.
+    pub created: Option<u64>,
+    /// The answers; one, unless more were asked for.
+    pub choices: Vec<Choice<'a>>,
+    /// What it cost.
+    pub usage: Usage,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
+}
+
+/// One of several answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice<'a> {
+    /// Its number, from 0.
+    pub index: u32,
+    /// What it says.
+    pub parts: Vec<Part<'a>>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It was finished, or a stop sequence came.
+    Stop,
+    /// The token bound or the context window was reached.
+    Length,
+    /// Tools are to be called.
+    ToolCalls,
+    /// The provider or the model declined.
+    ContentFilter,
+    /// The provider paused a long turn of its own tools.
+    Pause,
+    /// The provider failed, and said so in this way.
+    Failed,
+    /// A reason that is not known: treated as [`Finish::Stop`], logged and never cached.
+    Unknown,
+}
+
+/// What happens in a stream of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// The answer begins. Its first usage comes as an event of its own.
+    Start {
+        /// The provider's id of it.
+        id: Text<'a>,
+        /// The model that answers.
+        model: Text<'a>,
+    },
+    /// More text.
+    Text(Text<'a>),
+    /// More of a refusal.
+    Refusal(Text<'a>),
+    /// More thinking.
+    Reasoning(Text<'a>),
+    /// The signature of the thinking so far.
+    Signature(Text<'a>),
+    /// Thinking that only the provider reads.
+    RedactedReasoning(Text<'a>),
+    /// A tool call begins.
+    ToolStart {
+        /// Counts tool calls, from 0.
+        index: u32,
+        /// Names the call in its result.
+        id: Text<'a>,
+        /// The tool.
+        name: Text<'a>,
+    },
+    /// More of a tool call's arguments, a piece of JSON text.
+    ToolArguments {
+        /// Which call.
+        index: u32,
+        /// The piece.
+        json: Text<'a>,
+    },
+    /// The answer is finished, and why.
+    Finish(Finish),
+    /// What it cost so far; the latest of each field is right.
+    Usage(Usage),
+    /// The provider failed inside the stream.
+    Error(UpstreamError),
+    /// The provider's end marker.
+    End,
+}
+
+impl Finish {
+    /// A stable word, as the header `x-penstock-finish` gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Pause => "pause",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Event<'_> {
+    /// Whether a client sees it as content, so that no other target can answer after it. What does not commit is a
+    /// closed list: the start, empty pieces, usage and what ends a stream without words.
+    pub fn commits(&self) -> bool {
+        match self {
+            Self::Start { .. } | Self::Usage(_) | Self::Error(_) | Self::End => false,
+            Self::Text(text) | Self::Refusal(text) | Self::Reasoning(text) => !text.is_empty(),
+            Self::Signature(_)
+            | Self::RedactedReasoning(_)
+            | Self::ToolStart { .. }
+            | Self::ToolArguments { .. }
+            | Self::Finish(_) => true,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One pass over a client's request body, byte-faithful: it sees what the provider will see.
+//!
+//! The whole body is checked to be JSON. Keys of the outermost object are compared after their escapes are decoded, and
+//! a governed one that is given twice is refused, since two readers may pick two different ones.
+
+mod fields;
+mod state;
+
+use crate::{Dialect, Error};
+
+/// Where bytes stand in the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The byte behind the last.
+    pub end: usize,
+}
+
+/// A member of the outermost object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The key with its quotes.
+    pub key: Span,
+    /// The value.
+    pub value: Span,
+}
+
+/// A key that Penstock governs: it decides on it or changes it, so it must read it as the provider does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Key {
+    /// `model`
+    Model,
+    /// `messages`
+    Messages,
+    /// `system`
+    System,
+    /// `stream`
+    Stream,
+    /// `stream_options`
+    StreamOptions,
+    /// `max_tokens`
+    MaxTokens,
+    /// `max_completion_tokens`
+    MaxCompletionTokens,
+    /// `max_output_tokens`
+    MaxOutputTokens,
+    /// `n`
+    N,
+    /// `tools`
+    Tools,
+    /// `functions`
+    Functions,
+    /// `response_format`
+    ResponseFormat,
+    /// `modalities`
+    Modalities,
+    /// `service_tier`
+    ServiceTier,
+    /// `user`
+    User,
+    /// `safety_identifier`
+    SafetyIdentifier,
+    /// `metadata`, where Anthropic keeps `user_id`
+    Metadata,
+    /// `reasoning_effort`
+    ReasoningEffort,
+    /// `reasoning`
+    Reasoning,
+    /// `thinking`
+    Thinking,
+    /// `output_config`
+    OutputConfig,
+    /// `store`
+    Store,
+}
+
+/// What a request says, as far as routing, limiting and splicing need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The dialect it was read in.
+    pub dialect: Dialect,
+    /// The model that the client asks for; never empty.
+    pub model: String,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// `stream_options.include_usage`, where it is said.
+    pub include_usage: Option<bool>,
+    /// The most tokens that the client wants: the largest of all spellings, since a provider may read any.
+    pub max_tokens: Option<u64>,
+    /// How many answers; 1 where it is not said.
+    pub choices: u64,
+    /// Whether tools are declared.
+    pub tools: bool,
+    /// Whether the form of the answer is bound to JSON or a schema.
+    pub structured: bool,
+    /// `service_tier`, which changes the price.
+    pub service_tier: Option<String>,
+    /// The dialect's own word for who is asking: `user`, or `metadata.user_id`.
+    pub user: Option<String>,
+    /// The client asks the model to think (so that its first token may take long).
+    pub reasons: bool,
+    /// Bytes of text that it decodes to, apart from base64; keys count within tools only.
+    pub text_bytes: usize,
+    /// Pictures, documents and sounds, inline or by URL.
+    pub media: usize,
+    /// The first reference to state on a provider's account, as a path.
+    pub state: Option<String>,
+    members: [Option<Member>; Key::COUNT],
+    options: Options,
+}
+
+/// What is inside `stream_options`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) include_usage: Option<Span>,
+    pub(crate) has_members: bool,
+}
+
+impl Key {
+    const COUNT: usize = Self::ALL.len();
+    const ALL: [Self; 22] = [
+        Self::Model,
+        Self::Messages,
+        Self::System,
+        Self::Stream,
+        Self::StreamOptions,
+        Self::MaxTokens,
+        Self::MaxCompletionTokens,
+        Self::MaxOutputTokens,
+        Self::N,
+        Self::Tools,
+        Self::Functions,
+        Self::ResponseFormat,
+        Self::Modalities,
+        Self::ServiceTier,
+        Self::User,
+        Self::SafetyIdentifier,
+        Self::Metadata,
+        Self::ReasoningEffort,
+        Self::Reasoning,
+        Self::Thinking,
+        Self::OutputConfig,
+        Self::Store,
+    ];
+
+    /// As it is spelled in the body.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Messages => "messages",
+            Self::System => "system",
+            Self::Stream => "stream",
+            Self::StreamOptions => "stream_options",
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxOutputTokens => "max_output_tokens",
+            Self::N => "n",
+            Self::Tools => "tools",
+            Self::Functions => "functions",
+            Self::ResponseFormat => "response_format",
+            Self::Modalities => "modalities",
+            Self::ServiceTier => "service_tier",
+            Self::User => "user",
+            Self::SafetyIdentifier => "safety_identifier",
+            Self::Metadata => "metadata",
+            Self::ReasoningEffort => "reasoning_effort",
+            Self::Reasoning => "reasoning",
+            Self::Thinking => "thinking",
+            Self::OutputConfig => "output_config",
+            Self::Store => "store",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+}
+
+impl Span {
+    pub(crate) fn before(at: usize) -> Self {
+        Self { start: at, end: at }
+    }
+}
+
+impl Scan {
+    /// Where a governed member stands, if it is there.
+    pub fn member(&self, key: Key) -> Option<Member> {
+        self.members[key as usize]
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.options
+    }
+}
+
+/// Looks at a request.
+///
+/// # Errors
+/// [`Error::BadRequest`] with the path and the byte offset: no JSON, no object, nested deeper than 127 levels, a
+/// governed key twice or of a wrong type, no model.
+pub fn scan(dialect: Dialect, body: &[u8]) -> Result<Scan, Error> {
+    fields::read(dialect, body).map_err(|fault| Error::in_request(body, &fault))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+use super::state;
+use super::{Key, Member, Options, Scan, Span};
+use crate::Dialect;
+use crate::json::{Fault, Kind, Literal, Reader, path_at};
+
+pub(super) fn read(dialect: Dialect, body: &[u8]) -> Result<Scan, Fault> {
+    let mut reader = Reader::new(body)?;
+    if reader.peek()? != Kind::Object {
+        return Err(reader.fault("the body must be a JSON object"));
+    }
+    let mut walk = Walk {
+        scan: Scan::empty(dialect),
+        state_at: None,
+    };
+    reader.object(|reader, key| walk.member(reader, key))?;
+    reader.end()?;
+    let mut scan = walk.scan;
+    if scan.member(Key::Model).is_none() {
+        return Err(Fault::new(0, "model is missing"));
+    }
+    scan.state = walk.state_at.map(|at| path_at(body, at));
+    Ok(scan)
+}
+
+struct Walk {
+    scan: Scan,
+    state_at: Option<usize>,
+}
+
+/// What is known of a value from the keys above it.
+#[derive(Clone, Copy, Default)]
+struct Below {
+    /// The application's own data, in which no key means anything.
+    opaque: bool,
+    /// Declarations of tools, whose keys are text to the model too.
+    tools: bool,
+    /// The nearest key may hold bare base64.
+    base64: bool,
+}
+
+impl Scan {
+    fn empty(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            model: String::new(),
+            stream: false,
+            include_usage: None,
+            max_tokens: None,
+            choices: 1,
+            tools: false,
+            structured: false,
+            service_tier: None,
+            user: None,
+            reasons: false,
+            text_bytes: 0,
+            media: 0,
+            state: None,
+            members: [None; Key::COUNT],
+            options: Options::default(),
+        }
+    }
+}
+
+impl Walk {
+    fn member(&mut self, reader: &mut Reader<'_>, key: Literal<'_>) -> Result<(), Fault> {
+        reader.peek()?;
+        let start = reader.at();
+        let name = key.decode();
+        let governed = Key::of(&name);
+        if let Some(governed) = governed
+            && self.scan.member(governed).is_some()
+        {
+            return Err(Fault::new(start, format!("{name} is given twice")));
+        }
+        match governed {
+            Some(governed) => self.governed(reader, governed)?,
+            None => self.inner(reader, &name, Below::default())?,
+        }
+        if let Some(governed) = governed {
+            let key = Span {
+                start: key.at,
+                end: key.at + key.text.len() + 2,
+            };
+            let value = Span {
+                start,
+                end: reader.at(),
+            };
+            self.scan.members[governed as usize] = Some(Member { key, value });
+        }
+        Ok(())
+    }
+
+    fn governed(&mut self, reader: &mut Reader<'_>, key: Key) -> Result<(), Fault> {
+        let start = reader.at();
+        let scan = &mut self.scan;
+        match key {
+            Key::Model => {
+                scan.model = reader.string()?.into_owned();
+                if scan.model.is_empty() {
+                    return Err(Fault::new(start, "model must not be empty"));
+                }
+            }
+            Key::Stream => scan.stream = reader.optional(Reader::bool)?.unwrap_or(false),
+            Key::StreamOptions => return self.stream_options(reader),
+            Key::MaxTokens | Key::MaxCompletionTokens | Key::MaxOutputTokens => {
+                scan.max_tokens = reader.optional(Reader::unsigned)?.max(scan.max_tokens);
+            }
+            Key::N => {
+                scan.choices = reader.optional(Reader::unsigned)?.unwrap_or(1);
+                if !(1..=128).contains(&scan.choices) {
+                    return Err(Fault::new(start, "n must be from 1 to 128"));
+                }
+            }
+            Key::ServiceTier => scan.service_tier = optional_string(reader)?,
+            // `user` is the older word; where both are given it stays the one that limits know.
+            Key::User => scan.user = optional_string(reader)?.or(scan.user.take()),
+            Key::SafetyIdentifier => scan.user = scan.user.take().or(optional_string(reader)?),
+            Key::Metadata => self.metadata(reader)?,
+            Key::ReasoningEffort => {
+                scan.reasons |= optional_string(reader)?.is_some_and(|effort| effort != "none");
+            }
+            Key::Tools | Key::Functions => {
+                self.value(
+                    reader,
+                    Below {
+                        tools: true,
+                        ..Below::default()
+                    },
+                )?;
+                self.scan.tools |= !matches!(
+                    reader
+                        .slice(start, reader.at())
+                        .split_whitespace()
+                        .collect::<String>()
+                        .as_str(),
+                    "[]" | "null"
+                );
+            }
+            Key::ResponseFormat => {
+                self.value(reader, Below::default())?;
+                let of = member_string(reader.slice(start, reader.at()), "type")?;
+                self.scan.structured |= of.is_some_and(|of| of != "text");
+            }
+            Key::Thinking => {
+                self.value(reader, Below::default())?;
+                let of = member_string(reader.slice(start, reader.at()), "type")?;
+                self.scan.reasons |= of.is_some_and(|of| of != "disabled");
+            }
+            Key::OutputConfig => {
+                self.value(reader, Below::default())?;
+                let config = reader.slice(start, reader.at());
+                self.scan.reasons |= member_string(config, "effort")?.is_some();
+                self.scan.structured |= has_member(config, "format")?;
+            }
+            Key::Reasoning => {
+                self.scan.reasons |= reader.peek()? == Kind::Object;
+                self.value(reader, Below::default())?;
+            }
+            Key::Messages | Key::System | Key::Modalities | Key::Store => {
+                self.value(reader, Below::default())?
+            }
+        }
+        Ok(())
+    }
+
+    fn stream_options(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        let scan = &mut self.scan;
+        if reader.null()? {
+            return Ok(());
+        }
+        reader.object(|reader, key| {
+            scan.options.has_members = true;
+            if key.decode() != "include_usage" {
+                return reader.skip();
+            }
+            reader.peek()?;
+            let start = reader.at();
+            if scan.options.include_usage.is_some() {
+                return Err(Fault::new(start, "include_usage is given twice"));
+            }
+            scan.include_usage = reader.optional(Reader::bool)?;
+            scan.options.include_usage = Some(Span {
+                start,
+                end: reader.at(),
+            });
+            Ok(())
+        })
+    }
+
+    /// Anthropic keeps the user in it; in OpenAI's dialect it is the application's own.
+    fn metadata(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        if self.scan.dialect != Dialect::Anthropic || reader.null()? {
+            return reader.skip();
+        }
+        let mut seen = false;
+        reader.object(|reader, key| {
+            if key.decode() != "user_id" {
+                return reader.skip();
+            }
+            if std::mem::replace(&mut seen, true) {
+                return Err(reader.fault("user_id is given twice"));
+            }
+            self.scan.user = optional_string(reader)?;
+            Ok(())
+        })
+    }
+
+    fn value(&mut self, reader: &mut Reader<'_>, below: Below) -> Result<(), Fault> {
+        match reader.peek()? {
+            Kind::Object => reader.object(|reader, key| {
+                if below.tools {
+                    self.scan.text_bytes += key.decoded_len;
+                }
+                if key.escaped {
+                    self.inner(reader, &key.decode(), below)
+                } else {
+                    self.inner(reader, key.text, below)
+                }
+            }),
+            Kind::Array => reader.array(|reader| self.value(reader, below)),
+            Kind::String => {
+                let literal = reader.literal()?;
+                if !state::is_base64(literal.text, below.base64) {
+                    self.scan.text_bytes += literal.decoded_len;
+                }
+                Ok(())
+            }
+            Kind::Number | Kind::Bool | Kind::Null => reader.skip(),
+        }
+    }
+
+    /// The value of a member with that key.
+    fn inner(&mut self, reader: &mut Reader<'_>, key: &str, below: Below) -> Result<(), Fault> {
+        let dialect = self.scan.dialect;
+        let kind = reader.peek()?;
+        let start = reader.at();
+        if !below.opaque && kind != Kind::Null {
+            if state::is_media(dialect, key) && reader.depth() > 1 {
+                self.scan.media += 1;
+            }
+            let refers = self.state_at.is_none() && state::refers(dialect, key, reader.depth());
+            self.value(
+                reader,
+                Below {
+                    opaque: state::is_opaque(dialect, key),
+                    base64: state::may_be_base64(key),
+                    ..below
+                },
+            )?;
+            if refers
+                && !matches!(
+                    reader.slice(start, reader.at()),
+                    "false" | "\"\"" | "[]" | "{}"
+                )
+            {
+                self.state_at = Some(start);
+            }
+            return Ok(());
+        }
+        self.value(
+            reader,
+            Below {
+                base64: state::may_be_base64(key),
+                ..below
+            },
+        )
+    }
+}
+
+fn optional_string(reader: &mut Reader<'_>) -> Result<Option<String>, Fault> {
+    reader.optional(|reader| reader.string().map(|text| text.into_owned()))
+}
+
+/// The string under a key of an object that was checked already.
+fn member_string(object: &str, name: &str) -> Result<Option<String>, Fault> {
+    let mut reader = Reader::of(object);
+    let mut found = None;
+    if reader.peek()? == Kind::Object {
+        reader.object(|reader, key| {
+            if key.decode() == name && reader.peek()? == Kind::String {
+                found = Some(reader.string()?.into_owned());
+                return Ok(());
+            }
+            reader.skip()
+        })?;
+    }
+    Ok(found)
+}
+
+fn has_member(object: &str, name: &str) -> Result<bool, Fault> {
+    let mut reader = Reader::of(object);
+    let mut found = false;
+    if reader.peek()? == Kind::Object {
+        reader.object(|reader, key| {
+            found |= key.decode() == name && reader.peek()? != Kind::Null;
+            reader.skip()
+        })?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,58 @@
+use crate::Dialect;
+
+/// Whether a member refers to state on the provider's account: files, containers, stored answers. `depth` counts the
+/// objects and arrays around it; 1 is the request itself.
+pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
+    match dialect {
+        Dialect::OpenAI => match key {
+            "background"
+            | "container"
+            | "container_id"
+            | "conversation"
+            | "file_id"
+            | "file_ids"
+            | "previous_response_id"
+            | "vector_store_id"
+            | "vector_store_ids" => true,
+            // In a message it names an earlier spoken answer; at the top it asks for a voice.
+            "audio" => depth == 3,
+            _ => false,
+        },
+        Dialect::Anthropic => matches!(key, "container" | "file_id"),
+    }
+}
+
+/// Whether the provider takes what is below the member as the application's own data: a property of a tool's schema
+/// that is called `file_id` refers to nothing.
+pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
+    match dialect {
+        Dialect::OpenAI => matches!(key, "parameters" | "schema" | "metadata"),
+        Dialect::Anthropic => matches!(
+            key,
+            "input_schema" | "input_examples" | "input" | "schema" | "metadata"
+        ),
+    }
+}
+
+/// Whether the member holds a picture, a document or a sound.
+pub(super) fn is_media(dialect: Dialect, key: &str) -> bool {
+    match dialect {
+        Dialect::OpenAI => matches!(key, "image_url" | "input_audio" | "file"),
+        Dialect::Anthropic => key == "source",
+    }
+}
+
+/// Whether the member may hold bare base64.
+pub(super) fn may_be_base64(key: &str) -> bool {
+    matches!(key, "data" | "file_data" | "b64_json")
+}
+
+/// Whether a string, as it stands in the body, is base64: a data URL, or bare where the key says it may be.
+pub(super) fn is_base64(text: &str, bare: bool) -> bool {
+    let head = &text.as_bytes()[..text.len().min(128)];
+    if head.starts_with(b"data:") {
+        return memchr::memmem::find(head, b";base64,").is_some();
+    }
+    let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\');
+    bare && head.len() >= 64 && head.iter().all(alphabet)
+}
