@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Status;
 use crate::meta::{DNS_LABEL, DNS_SUBDOMAIN, SecretKeyRef, default_gateway, gateway, model_names};
 use crate::money::Usd;
+use crate::rules;
 
-/// What a `Consumer` says.
+/// What is wanted.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::CONSUMER)))]
 #[kube(
     group = "penstock.dev",
     version = "v1alpha1",
@@ -38,7 +40,7 @@ pub struct ConsumerSpec {
     pub jwt: Option<Jwt>,
     /// ServiceAccounts of the cluster whose tokens count as this consumer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "name"]))]
     pub service_accounts: Vec<ServiceAccountRef>,
     /// Where the name of the user comes from, on whose behalf the consumer calls.
     #[serde(default)]
@@ -63,6 +65,7 @@ pub struct ApiKey {
 /// Tokens of an identity provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::JWT)))]
 pub struct Jwt {
     /// What the token's `iss` must say.
     #[schemars(length(min = 1, max = 2048))]
@@ -107,6 +110,7 @@ pub struct ServiceAccountRef {
 /// Where the name of the user comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::USER_FROM)))]
 pub struct UserFrom {
     /// Header: the request header `header`. Claim: the token's claim `claim`. Body: the user field of the request.
     /// Consumer: the consumer is its own only user.

@@ -5,12 +5,17 @@
 
 pub mod condition;
 pub mod consumer;
+pub mod crd;
 pub mod duration;
 pub mod limit;
 pub mod meta;
 pub mod money;
+mod path;
 pub mod provider;
 pub mod route;
+mod rules;
+mod shape;
+pub mod validation;
 
 pub use condition::{AIProviderStatus, Condition, ConditionType, CredentialStatus, Reason, Status, Truth};
 pub use consumer::{
@@ -28,3 +33,4 @@ pub use route::{
     Balance, Cache, CacheKey, CacheWhen, FallbackOn, InjectionAction, Middleware, MiddlewareType, OnStreamBreak,
     OnUnsupported, PiiEntity, PiiScrubber, PromptInjection, RoutePolicy, RoutePolicySpec, Target,
 };
+pub use validation::{FieldError, Spec, validate};

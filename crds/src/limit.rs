@@ -8,10 +8,12 @@ use crate::condition::Status;
 use crate::duration::Duration;
 use crate::meta::{LabelSelector, default_gateway, gateway, model_names};
 use crate::money::Usd;
+use crate::rules;
 
-/// What a `RateLimit` says.
+/// What is wanted.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::RATE_LIMIT)))]
 #[kube(
     group = "penstock.dev",
     version = "v1alpha1",
@@ -77,6 +79,7 @@ pub enum LimitScope {
 /// So many in a window of time, refilled evenly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::RATE)))]
 pub struct Rate {
     /// How many in one window.
     #[schemars(range(min = 1, max = 1_000_000_000_000_i64))]
@@ -92,6 +95,7 @@ pub struct Rate {
 /// So many dollars in a window of time, refilled evenly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::COST_RATE)))]
 pub struct CostRate {
     /// How many US dollars in one window.
     pub limit: Usd,

@@ -8,10 +8,12 @@ use crate::condition::AIProviderStatus;
 use crate::duration::Duration;
 use crate::meta::{LabelSelector, MODEL_NAME, SecretKeyRef, default_gateway, gateway};
 use crate::money::Usd;
+use crate::rules;
 
-/// What an `AIProvider` says.
+/// What is wanted.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::AI_PROVIDER)))]
 #[kube(
     group = "penstock.dev",
     version = "v1alpha1",
@@ -150,6 +152,7 @@ pub struct Pricing {
 /// How long to wait. What is left out falls back from the route to the provider to the built-in value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::TIMEOUTS)))]
 pub struct Timeouts {
     /// For a connection, TLS included. Defaults to 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +197,7 @@ pub struct AllowedRoutes {
 /// The namespaces from which RoutePolicies may use a provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::ROUTE_NAMESPACES)))]
 pub struct RouteNamespaces {
     /// Same: the provider's own namespace. All: every namespace. Selector: those that `selector` chooses.
     #[serde(default)]

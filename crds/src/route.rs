@@ -12,10 +12,12 @@ use crate::duration::Duration;
 use crate::meta::{DNS_LABEL, DNS_SUBDOMAIN, MODEL_NAME, MODEL_NAME_OR_ALL, default_gateway, gateway};
 use crate::money::Usd;
 use crate::provider::Timeouts;
+use crate::rules;
 
-/// What a `RoutePolicy` says.
+/// What is wanted.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::ROUTE_POLICY)))]
 #[kube(
     group = "penstock.dev",
     version = "v1alpha1",
@@ -164,6 +166,7 @@ pub enum OnStreamBreak {
 /// How answers are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::CACHE)))]
 pub struct Cache {
     /// How long an answer is kept.
     pub ttl: Duration,
@@ -195,6 +198,7 @@ pub enum CacheWhen {
 /// A step that every request and answer of a route goes through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::cel(rules::MIDDLEWARE)))]
 pub struct Middleware {
     /// What the step does. Its settings are in the field of the same name.
     #[serde(rename = "type")]
