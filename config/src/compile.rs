@@ -11,6 +11,9 @@ mod route;
 mod secrets;
 mod unsupported;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use self::draft::Draft;

@@ -17,6 +17,11 @@ mod snapshot;
 mod verdict;
 mod world;
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod properties;
+
 pub use compile::{Compiler, compile};
 pub use hash::Hash;
 pub use key::{Key, Kind, ObjectRef};

@@ -1,7 +1,11 @@
 //! Everything that `compile` looks at, as plain data.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use penstock_crds::{AIProviderSpec, ConsumerSpec, RateLimitSpec, RoutePolicySpec};
 
 use serde::Serialize;
@@ -68,23 +72,46 @@ impl World {
     }
 }
 
-/// Constructors: a resource is judged by the rules of its kind when it is taken in.
-macro_rules! judged_by_kind {
-    ($($spec:ty),*) => {$(
-        impl Resource<$spec> {
-            pub fn new(meta: Meta, spec: $spec) -> Self {
-                Self::judged(meta, spec, Vec::new())
-            }
+impl World {
+    /// The Secrets that objects of this gateway refer to, and which of their keys.
+    pub fn secret_references(&self) -> BTreeMap<ObjectRef, BTreeSet<String>> {
+        let gateway = &self.settings.gateway;
+        let providers = self.providers.values().filter(|provider| provider.spec.gateway == *gateway);
+        let credentials = providers.flat_map(|provider| {
+            let secrets = provider.spec.credentials.iter().map(|credential| &credential.secret_ref);
+            secrets.map(|reference| (&provider.meta.namespace, reference))
+        });
+        let consumers = self.consumers.values().filter(|consumer| consumer.spec.gateway == *gateway);
+        let api_keys = consumers.flat_map(|consumer| {
+            let secrets = consumer.spec.api_keys.iter().map(|key| &key.secret_ref);
+            secrets.map(|reference| (&consumer.meta.namespace, reference))
+        });
+        let mut references: BTreeMap<ObjectRef, BTreeSet<String>> = BTreeMap::new();
+        for (namespace, reference) in credentials.chain(api_keys) {
+            let keys = references.entry(ObjectRef::new(namespace, &reference.name)).or_default();
+            keys.insert(reference.key.clone());
         }
-    )*};
+        references
+    }
 }
-judged_by_kind!(AIProviderSpec, RoutePolicySpec, RateLimitSpec, ConsumerSpec);
 
 impl<S: Serialize> Resource<S> {
-    /// Takes a resource in. `problems` name field and fix, one each; a resource that has any is refused.
-    fn judged(meta: Meta, spec: S, problems: Vec<String>) -> Self {
+    /// Takes a resource in, and judges it by the rules of its kind.
+    pub fn new(meta: Meta, spec: S) -> Self {
         let json = serde_json::to_vec(&spec).expect("a spec must serialise: its maps have string keys");
-        Self { meta, spec, problems, digest: Hash::of(&json) }
+        Self { meta, problems: Vec::new(), digest: Hash::of(&json), spec }
+    }
+}
+
+impl Meta {
+    /// The namespace `default` stands for an absent one, as in a folder.
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            namespace: metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            name: metadata.name.clone().unwrap_or_default(),
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()),
+            labels: metadata.labels.clone().unwrap_or_default(),
+        }
     }
 }
 
