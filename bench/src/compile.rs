@@ -63,7 +63,7 @@ fn world(providers: usize, routes: usize) -> World {
 }
 
 /// Differs from run to run in a URL.
-fn provider<S: serde::de::DeserializeOwned + serde::Serialize>(index: usize, run: usize) -> Arc<Resource<S>> {
+fn provider<S: serde::de::DeserializeOwned + penstock_crds::Spec>(index: usize, run: usize) -> Arc<Resource<S>> {
     let spec = json!({
         "type": "OpenAI",
         "baseURL": format!("https://eu{run}.example.com/v1"),
@@ -73,7 +73,7 @@ fn provider<S: serde::de::DeserializeOwned + serde::Serialize>(index: usize, run
     resource(&format!("p{index}"), spec)
 }
 
-fn resource<S: serde::de::DeserializeOwned + serde::Serialize>(
+fn resource<S: serde::de::DeserializeOwned + penstock_crds::Spec>(
     name: &str,
     spec: serde_json::Value,
 ) -> Arc<Resource<S>> {

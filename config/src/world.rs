@@ -6,9 +6,7 @@ use std::{
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use penstock_crds::{AIProviderSpec, ConsumerSpec, RateLimitSpec, RoutePolicySpec};
-
-use serde::Serialize;
+use penstock_crds::{AIProviderSpec, ConsumerSpec, RateLimitSpec, RoutePolicySpec, Spec};
 
 use crate::{Hash, ObjectRef, Secret, Settings};
 
@@ -95,11 +93,12 @@ impl World {
     }
 }
 
-impl<S: Serialize> Resource<S> {
+impl<S: Spec> Resource<S> {
     /// Takes a resource in, and judges it by the rules of its kind.
     pub fn new(meta: Meta, spec: S) -> Self {
         let json = serde_json::to_vec(&spec).expect("a spec must serialise: its maps have string keys");
-        Self { meta, problems: Vec::new(), digest: Hash::of(&json), spec }
+        let problems = penstock_crds::validate(&spec).iter().map(ToString::to_string).collect();
+        Self { meta, problems, digest: Hash::of(&json), spec }
     }
 }
 

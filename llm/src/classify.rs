@@ -53,41 +53,17 @@ pub enum ErrorKind {
 /// What an HTTP response with that status means; call it for anything but a 2xx.
 ///
 /// `retry_after` is what [`wait`] makes of its headers.
-pub fn classify(
-    dialect: Dialect,
-    status: u16,
-    retry_after: Option<Duration>,
-    body: &[u8],
-) -> UpstreamError {
+pub fn classify(dialect: Dialect, status: u16, retry_after: Option<Duration>, body: &[u8]) -> UpstreamError {
     let _ = (dialect, body);
-    let kind = if status == 429 {
-        ErrorKind::RateLimit
-    } else {
-        ErrorKind::ServerError
-    };
-    UpstreamError {
-        kind,
-        status,
-        message: String::new(),
-        of_type: None,
-        code: None,
-        param: None,
-        retry_after,
-    }
+    let kind = if status == 429 { ErrorKind::RateLimit } else { ErrorKind::ServerError };
+    UpstreamError { kind, status, message: String::new(), of_type: None, code: None, param: None, retry_after }
 }
 
 /// How long a provider wants to be left alone: `retry-after-ms`, or `Retry-After` as seconds, also fractions, or as a
 /// date.
-pub fn wait(
-    retry_after_ms: Option<&str>,
-    retry_after: Option<&str>,
-    now: SystemTime,
-) -> Option<Duration> {
+pub fn wait(retry_after_ms: Option<&str>, retry_after: Option<&str>, now: SystemTime) -> Option<Duration> {
     let _ = now;
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    let seconds = retry_after_ms
-        .and_then(number)
-        .map(|ms| ms / 1000.0)
-        .or_else(|| retry_after.and_then(number))?;
+    let seconds = retry_after_ms.and_then(number).map(|ms| ms / 1000.0).or_else(|| retry_after.and_then(number))?;
     Duration::try_from_secs_f64(seconds).ok()
 }

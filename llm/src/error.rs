@@ -38,11 +38,7 @@ pub enum Error {
 impl Error {
     /// A 400 that names a field of the request.
     pub fn bad_request(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::BadRequest {
-            message: message.into(),
-            param: param.into(),
-            offset: None,
-        }
+        Self::BadRequest { message: message.into(), param: param.into(), offset: None }
     }
 
     /// The HTTP status for a client when nothing else is left to try.
@@ -75,11 +71,7 @@ impl Error {
 
     pub(crate) fn in_request(body: &[u8], fault: &Fault) -> Self {
         let param = json::path_at(body, fault.at);
-        let place = if param.is_empty() {
-            String::new()
-        } else {
-            format!("{param}: ")
-        };
+        let place = if param.is_empty() { String::new() } else { format!("{param}: ") };
         Self::BadRequest {
             message: format!("{place}{} (at byte {})", fault.what, fault.at),
             param,
@@ -89,11 +81,7 @@ impl Error {
 
     pub(crate) fn in_answer(body: &[u8], fault: &Fault) -> Self {
         let path = json::path_at(body, fault.at);
-        let place = if path.is_empty() {
-            String::new()
-        } else {
-            format!("{path}: ")
-        };
+        let place = if path.is_empty() { String::new() } else { format!("{path}: ") };
         Self::Unreadable(format!("{place}{} (at byte {})", fault.what, fault.at))
     }
 }

@@ -27,9 +27,6 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(at: usize, what: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            at,
-            what: what.into(),
-        }
+        Self { at, what: what.into() }
     }
 }

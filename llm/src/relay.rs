@@ -97,12 +97,7 @@ struct Choices {
 ///
 /// # Errors
 /// What the provider says inside its 200, or that it does not parse.
-pub fn answer(
-    upstream: Dialect,
-    client: &Client,
-    names: &Names,
-    body: &[u8],
-) -> Result<Answer, UpstreamError> {
+pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) -> Result<Answer, UpstreamError> {
     let _ = (upstream, names, client);
     openai::observe_answer(body)
 }
@@ -111,31 +106,14 @@ impl Relay {
     /// For a stream that `upstream` sends; `names` is what translating the request gave, or the default.
     pub fn new(upstream: Dialect, client: Client, names: Names) -> Self {
         let _ = (upstream, names);
-        let choices = Choices {
-            wanted: client.choices,
-            finished: 0,
-            last: None,
-        };
-        Self {
-            usage: Usage::default(),
-            choices,
-            malformed: 0,
-            over: false,
-            client,
-        }
+        let choices = Choices { wanted: client.choices, finished: 0, last: None };
+        Self { usage: Usage::default(), choices, malformed: 0, over: false, client }
     }
 
     /// Takes the next event. What is written for the client is appended to `out`.
     pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) -> Step {
         let _ = (event, out, &self.client, self.malformed, self.over);
-        Step {
-            forward: Forward::AsItCame,
-            commits: false,
-            finish: None,
-            error: None,
-            malformed: false,
-            end: None,
-        }
+        Step { forward: Forward::AsItCame, commits: false, finish: None, error: None, malformed: false, end: None }
     }
 
     /// The provider's bytes have ended. If the answer is whole, what the client still lacks is appended to `out`.

@@ -28,21 +28,12 @@ impl Scan {
         }
         let options = self.options();
         let (at, with): (Span, &[u8]) = match self.member(Key::StreamOptions) {
-            None => (
-                Span::before(self.member(Key::Model)?.key.start),
-                br#""stream_options":{"include_usage":true},"#,
-            ),
+            None => (Span::before(self.member(Key::Model)?.key.start), br#""stream_options":{"include_usage":true},"#),
             Some(_) if let Some(value) = options.include_usage => (value, b"true"),
-            Some(it) if options.has_members => (
-                Span::before(it.value.start + 1),
-                br#""include_usage":true,"#,
-            ),
+            Some(it) if options.has_members => (Span::before(it.value.start + 1), br#""include_usage":true,"#),
             Some(it) => (it.value, br#"{"include_usage":true}"#),
         };
-        Some(Edit {
-            span: at,
-            with: with.to_vec(),
-        })
+        Some(Edit { span: at, with: with.to_vec() })
     }
 
     /// Takes the key by which this model calls the token bound, if the client used the other one.
@@ -55,10 +46,7 @@ impl Scan {
         if self.member(wanted).is_some() {
             return None;
         }
-        Some(Edit {
-            span: self.member(other)?.key,
-            with: format!("\"{}\"", wanted.name()).into_bytes(),
-        })
+        Some(Edit { span: self.member(other)?.key, with: format!("\"{}\"", wanted.name()).into_bytes() })
     }
 }
 

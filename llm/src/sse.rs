@@ -106,30 +106,16 @@ impl Splitter {
         if !self.begun && !self.begin() {
             return Ok(None);
         }
-        let whole = self.partial.advance(if self.joined.is_empty() {
-            &self.chunk
-        } else {
-            &self.joined
-        });
+        let whole = self.partial.advance(if self.joined.is_empty() { &self.chunk } else { &self.joined });
         if self.partial.line.max(self.partial.seen) > MAX_EVENT {
             return Err(Error::EventTooLarge { limit: MAX_EVENT });
         }
         if !whole {
             return Ok(None);
         }
-        let Partial {
-            line: end,
-            data,
-            name,
-            bare_cr,
-            ..
-        } = std::mem::take(&mut self.partial);
+        let Partial { line: end, data, name, bare_cr, .. } = std::mem::take(&mut self.partial);
         self.partial.bare_cr = bare_cr;
-        Ok(Some(Event {
-            raw: self.take(end),
-            data,
-            name,
-        }))
+        Ok(Some(Event { raw: self.take(end), data, name }))
     }
 
     /// What is left when the stream has ended: an event without its blank line, which is added. Whether it is whole is
@@ -138,10 +124,7 @@ impl Splitter {
         let rest = self.take(self.joined.len().max(self.chunk.len()));
         let mut closed = BytesMut::from(&rest[..]);
         closed.extend_from_slice(b"\n\n");
-        *self = Self {
-            begun: true,
-            ..Self::default()
-        };
+        *self = Self { begun: true, ..Self::default() };
         self.push(closed.freeze());
         let event = self.next_event().ok().flatten();
         *self = Self::default();
@@ -150,11 +133,7 @@ impl Splitter {
 
     /// Drops a byte order mark. False until enough bytes came to know.
     fn begin(&mut self) -> bool {
-        let buffer: &[u8] = if self.joined.is_empty() {
-            &self.chunk
-        } else {
-            &self.joined
-        };
+        let buffer: &[u8] = if self.joined.is_empty() { &self.chunk } else { &self.joined };
         if buffer.len() < BOM.len() && BOM.starts_with(buffer) {
             return false;
         }
@@ -166,11 +145,7 @@ impl Splitter {
     }
 
     fn take(&mut self, n: usize) -> Bytes {
-        if self.joined.is_empty() {
-            self.chunk.split_to(n)
-        } else {
-            self.joined.split_to(n).freeze()
-        }
+        if self.joined.is_empty() { self.chunk.split_to(n) } else { self.joined.split_to(n).freeze() }
     }
 }
 
@@ -208,20 +183,10 @@ impl Partial {
         self.any = true;
         let line = &buffer[self.line..end];
         if let Some(value) = value_of(line, b"data") {
-            let span = Span {
-                start: end - value.len(),
-                end,
-            };
-            self.data = if self.data == Data::None {
-                Data::One(span)
-            } else {
-                Data::Many
-            };
+            let span = Span { start: end - value.len(), end };
+            self.data = if self.data == Data::None { Data::One(span) } else { Data::Many };
         } else if let Some(value) = value_of(line, b"event") {
-            self.name = Some(Span {
-                start: end - value.len(),
-                end,
-            });
+            self.name = Some(Span { start: end - value.len(), end });
         }
     }
 }
@@ -237,8 +202,7 @@ fn value_of<'a>(line: &'a [u8], field: &[u8]) -> Option<&'a [u8]> {
 
 fn fields<'a>(raw: &'a [u8], field: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
     // CRLF gives an empty line between CR and LF, which is no field.
-    raw.split(|b| matches!(b, b'\n' | b'\r'))
-        .filter_map(move |line| value_of(line, field))
+    raw.split(|b| matches!(b, b'\n' | b'\r')).filter_map(move |line| value_of(line, field))
 }
 
 /// Appends an event with that data, which must hold no line end.

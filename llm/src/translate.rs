@@ -43,8 +43,5 @@ pub struct Names {
 /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target has no way to say what it means.
 pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
     let _ = (from, body, target);
-    Err(Error::Unsupported {
-        field: "model".into(),
-        reason: "not translated yet".into(),
-    })
+    Err(Error::Unsupported { field: "model".into(), reason: "not translated yet".into() })
 }

@@ -55,7 +55,7 @@ fn api_keys(
     let mut keys: Vec<Hash> = Vec::new();
     let mut lost = Vec::new();
     for (index, key) in consumer.spec.api_keys.iter().enumerate() {
-        let field = format!("apiKeys[{index}].secretRef");
+        let field = format!("spec.apiKeys[{index}].secretRef");
         let reference = &key.secret_ref;
         let value = match secrets::look_up(world, &consumer.meta.namespace, reference).value {
             Ok(value) => value,

@@ -123,7 +123,7 @@ impl Taken {
         for (index, name) in resource.spec.models.iter().enumerate() {
             if name == ALL && !world.settings.is_platform(namespace) {
                 let message = format!(
-                    "models[{index}]: only platform namespaces may claim \"*\", {namespace} is none; name the models"
+                    "spec.models[{index}]: only platform namespaces may claim \"*\", {namespace} is none; name the models"
                 );
                 policy.draft.refuse(Reason::NotAllowed, message);
                 continue;
@@ -134,7 +134,7 @@ impl Taken {
                     self.0.insert(whole.clone(), Owner::Policy(resource.object_ref()));
                     policy.names.push(whole);
                 }
-                Some(owner) => lost.push(format!("models[{index}]: {}", owner.says(&whole))),
+                Some(owner) => lost.push(format!("spec.models[{index}]: {}", owner.says(&whole))),
             }
         }
         let all_lost = policy.names.is_empty() && !lost.is_empty();
@@ -165,7 +165,7 @@ impl Taken {
                 // A policy of the same rank takes the place of the listed model: that is what it is for.
                 Some(Owner::Policy(policy)) if listed.namespace.is_empty() || policy.namespace == listed.namespace => {}
                 Some(owner) => {
-                    let message = format!("models: {}", owner.says(name));
+                    let message = format!("spec.models: {}", owner.says(name));
                     for (provider, _) in &listed.by {
                         let told = providers.get_mut(provider).map(|Compiled { draft, .. }| draft);
                         told.into_iter().for_each(|draft| draft.partial(Reason::NameLost, message.clone()));

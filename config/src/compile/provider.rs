@@ -76,7 +76,16 @@ fn compile_one<'w>(world: &World, resource: &'w Resource<AIProviderSpec>, secret
     let spec = &resource.spec;
     let mut draft = Draft::new(&resource.problems);
     unsupported::provider(spec, &mut draft);
-    let base_url = base_url(world, spec).map_err(|what| draft.refuse(Reason::Invalid, format!("baseURL: {what}"))).ok();
+    let base_url = match base_url(world, spec) {
+        Ok(url) => Some(url),
+        Err(what) => {
+            // A URL that is malformed was refused with the spec already.
+            if !draft.is_refused() {
+                draft.refuse(Reason::Invalid, format!("spec.baseURL: {what}"));
+            }
+            None
+        }
+    };
     let credentials = credentials(world, resource, &mut draft, secrets);
     if credentials.is_empty() && !spec.credentials.is_empty() {
         draft.dead();
@@ -91,6 +100,7 @@ fn compile_one<'w>(world: &World, resource: &'w Resource<AIProviderSpec>, secret
 }
 
 /// The URL that paths of the provider's dialect are appended to: as its own SDK takes it, without a trailing slash.
+/// Its form was judged with the spec; what is left is whether it may be called.
 fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
     let text = match (&spec.base_url, spec.type_) {
         (Some(text), _) => text.as_str(),
@@ -100,15 +110,6 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
     };
     let url =
         Url::parse(text).map_err(|error| format!("\"{text}\" is not a URL ({error}); write https://host/path"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("\"{text}\" must start with https:// or http://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user or password; put keys into credentials".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("\"{text}\" must not have a query or fragment; remove it"));
-    }
     world.settings.outbound.judge(&url, spec.type_)?;
     let url = url.as_str().trim_end_matches('/');
     let url = match spec.type_ {
@@ -133,7 +134,7 @@ fn credentials(
         let digest = match found.value {
             Ok(value) => Some(secrets.insert(value)),
             Err((reason, message)) => {
-                missing.push((reason, format!("credentials[{index}].secretRef: {message}")));
+                missing.push((reason, format!("spec.credentials[{index}].secretRef: {message}")));
                 None
             }
         };

@@ -89,12 +89,6 @@ impl<'w> Context<'_, 'w> {
             return routes;
         };
         let targets = self.targets(spec, targets, &own, &mut policy.draft);
-        if spec.allow_state == Some(true) && targets.len() > 1 {
-            let message = "allowState: needs a route with one target, since state stays with the provider that made it; \
-                           remove it or the other targets";
-            policy.draft.refuse(Reason::Invalid, message);
-            return closed(names, &own);
-        }
         if targets.is_empty() {
             policy.draft.dead();
             return closed(names, &own);
@@ -116,7 +110,7 @@ impl<'w> Context<'_, 'w> {
             pools.get(&name).map(|listed| self.listed_targets(listed, spec.timeouts.as_ref())).unwrap_or_default();
         if targets.is_empty() {
             let message =
-                format!("models: no usable provider lists \"{name}\"; add targets, or list it in an AIProvider");
+                format!("spec.models: no usable provider lists \"{name}\"; add targets, or list it in an AIProvider");
             policy.draft.partial(Reason::TargetDropped, message);
             return closed(vec![name], &own).remove(0);
         }
@@ -163,7 +157,7 @@ impl<'w> Context<'_, 'w> {
             match self.target(target, own, &timeouts) {
                 Ok(target) => usable.push(target),
                 Err((reason, what)) => {
-                    let message = format!("targets[{index}]: {what}");
+                    let message = format!("spec.targets[{index}]: {what}");
                     if let Some(reason) = reason {
                         draft.unresolved(reason, message.clone());
                     }

@@ -73,13 +73,13 @@ pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
 }
 
 pub(super) fn limit(draft: &mut Draft) {
-    refuse(draft, "RateLimit");
+    draft.refuse(Reason::NotSupported, "RateLimit is not supported by this version; nothing is limited by it");
 }
 
 fn refuse(draft: &mut Draft, field: &str) {
-    draft.refuse(Reason::NotSupported, format!("{field} is not supported by this version; remove it"));
+    draft.refuse(Reason::NotSupported, format!("spec.{field} is not supported by this version; remove it"));
 }
 
 fn tunes(draft: &mut Draft, field: &str) {
-    draft.note(format!("{field} has no effect in this version"));
+    draft.note(format!("spec.{field} has no effect in this version"));
 }

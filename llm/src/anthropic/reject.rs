@@ -24,11 +24,7 @@ pub(crate) fn error_body(rejection: &Rejection<'_>) -> Vec<u8> {
     let Ok(()) = Writer::new(&mut out).object(|w| {
         w.key("type").string("error");
         w.key("error").object(|w| {
-            w.key("type").string(
-                rejection
-                    .of_type
-                    .unwrap_or_else(|| type_of(rejection.status)),
-            );
+            w.key("type").string(rejection.of_type.unwrap_or_else(|| type_of(rejection.status)));
             w.key("message").string(rejection.message);
             Ok::<(), Infallible>(())
         })
@@ -49,13 +45,7 @@ mod tests {
 
     #[test]
     fn an_error_is_anthropic_s_object_and_an_event_of_that_name() {
-        let rejection = Rejection {
-            status: 529,
-            message: "busy",
-            of_type: None,
-            code: None,
-            param: None,
-        };
+        let rejection = Rejection { status: 529, message: "busy", of_type: None, code: None, param: None };
         assert_eq!(
             String::from_utf8_lossy(&error_event(&rejection)),
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n"

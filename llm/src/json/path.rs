@@ -10,19 +10,13 @@ const MAX_PATH: usize = 160;
 pub(crate) fn path_at(bytes: &[u8], offset: usize) -> String {
     let valid = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        Err(e) => bytes
-            .get(..e.valid_up_to())
-            .and_then(|b| std::str::from_utf8(b).ok())
-            .unwrap_or_default(),
+        Err(e) => bytes.get(..e.valid_up_to()).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default(),
     };
     let mut path = String::new();
     // The walk ends at the offset or at the fault itself; both leave the path as it was there.
     let _: Result<(), Stop> = walk(&mut Reader::of(valid), offset, &mut path);
     if path.len() > MAX_PATH {
-        let cut = (0..=MAX_PATH)
-            .rev()
-            .find(|i| path.is_char_boundary(*i))
-            .unwrap_or(0);
+        let cut = (0..=MAX_PATH).rev().find(|i| path.is_char_boundary(*i)).unwrap_or(0);
         path.truncate(cut);
     }
     path
@@ -68,11 +62,7 @@ fn step(reader: &mut Reader<'_>, offset: usize, path: &mut String) -> Result<(),
         return Err(Stop);
     }
     walk(reader, offset, path)?;
-    if reader.at() > offset {
-        Err(Stop)
-    } else {
-        Ok(())
-    }
+    if reader.at() > offset { Err(Stop) } else { Ok(()) }
 }
 
 #[cfg(test)]

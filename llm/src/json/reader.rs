@@ -33,28 +33,19 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Literal<'a> {
     pub(crate) fn decode(self) -> Cow<'a, str> {
-        if self.escaped {
-            Cow::Owned(unescape(self.text, self.decoded_len))
-        } else {
-            Cow::Borrowed(self.text)
-        }
+        if self.escaped { Cow::Owned(unescape(self.text, self.decoded_len)) } else { Cow::Borrowed(self.text) }
     }
 }
 
 impl<'a> Reader<'a> {
     /// Fails at the first byte that is not UTF-8.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let text =
-            std::str::from_utf8(bytes).map_err(|e| Fault::new(e.valid_up_to(), "invalid UTF-8"))?;
+        let text = std::str::from_utf8(bytes).map_err(|e| Fault::new(e.valid_up_to(), "invalid UTF-8"))?;
         Ok(Self::of(text))
     }
 
     pub(crate) fn of(text: &'a str) -> Self {
-        Self {
-            text,
-            at: 0,
-            depth: 0,
-        }
+        Self { text, at: 0, depth: 0 }
     }
 
     /// The offset of the next byte; after [`Reader::peek`] that of the next value.
@@ -116,10 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Calls `item` for each item of an array; it must consume the value.
-    pub(crate) fn array<E: From<Fault>>(
-        &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(crate) fn array<E: From<Fault>>(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), E> {
         self.open(b'[', "expected an array")?;
         if self.close(b']') {
             return Ok(());
@@ -165,18 +153,12 @@ impl<'a> Reader<'a> {
         if kind != Kind::Number {
             return Err(self.fault("expected an integer"));
         }
-        self.number()?
-            .parse()
-            .map_err(|_| Fault::new(start, "expected an integer that is not negative"))
+        self.number()?.parse().map_err(|_| Fault::new(start, "expected an integer that is not negative"))
     }
 
     /// Consumes a `null` and says so; leaves anything else.
     pub(crate) fn null(&mut self) -> Result<bool, Fault> {
-        if self.next_byte() == Some(b'n') {
-            self.word("null").map(|()| true)
-        } else {
-            Ok(false)
-        }
+        if self.next_byte() == Some(b'n') { self.word("null").map(|()| true) } else { Ok(false) }
     }
 
     /// `None` for null, else what `read` makes of the value.
@@ -184,11 +166,7 @@ impl<'a> Reader<'a> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Option<T>, E> {
-        if self.null()? {
-            Ok(None)
-        } else {
-            read(self).map(Some)
-        }
+        if self.null()? { Ok(None) } else { read(self).map(Some) }
     }
 
     /// Any value, verbatim.
@@ -235,22 +213,14 @@ impl<'a> Reader<'a> {
                     surplus += taken - decoded;
                 }
                 Some(_) => {
-                    return Err(Fault::new(
-                        at,
-                        "a control character must be escaped in a string",
-                    ));
+                    return Err(Fault::new(at, "a control character must be escaped in a string"));
                 }
                 None => return Err(Fault::new(at, "the JSON ends inside a string")),
             }
         }
         self.at = at + 1;
         let text = self.slice(start, at);
-        Ok(Literal {
-            at: start - 1,
-            text,
-            escaped: surplus > 0,
-            decoded_len: text.len() - surplus,
-        })
+        Ok(Literal { at: start - 1, text, escaped: surplus > 0, decoded_len: text.len() - surplus })
     }
 
     fn next_byte(&mut self) -> Option<u8> {
@@ -346,9 +316,7 @@ pub(super) fn plain_run(bytes: &[u8], mut at: usize) -> usize {
         let word = u64::from_le_bytes(*chunk);
         // Borrows can only spoil bytes above the lowest true hit, and the lowest one is what is asked for.
         let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let hits = control
-            | zero(word ^ (ONES * u64::from(b'"')))
-            | zero(word ^ (ONES * u64::from(b'\\')));
+        let hits = control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
         if hits != 0 {
             return at + hits.trailing_zeros() as usize / 8;
         }
@@ -387,15 +355,11 @@ fn escape(bytes: &[u8], at: usize) -> Result<(usize, usize), Fault> {
 }
 
 fn hex4(bytes: &[u8], at: usize) -> Result<u32, Fault> {
-    let digits = bytes
-        .get(at..at + 4)
-        .ok_or_else(|| Fault::new(bytes.len(), "the JSON ends inside a string"))?;
-    digits
-        .iter()
-        .try_fold(0, |unit, &digit| match char::from(digit).to_digit(16) {
-            Some(value) => Ok(unit * 16 + value),
-            None => Err(Fault::new(at, "an escape needs four hexadecimal digits")),
-        })
+    let digits = bytes.get(at..at + 4).ok_or_else(|| Fault::new(bytes.len(), "the JSON ends inside a string"))?;
+    digits.iter().try_fold(0, |unit, &digit| match char::from(digit).to_digit(16) {
+        Some(value) => Ok(unit * 16 + value),
+        None => Err(Fault::new(at, "an escape needs four hexadecimal digits")),
+    })
 }
 
 /// Decodes a string that [`Reader::literal`] has checked.
@@ -426,15 +390,9 @@ fn unicode(escape: &[u8]) -> (char, usize) {
     if (0xD800..0xDC00).contains(&high) {
         let low = hex4(escape, 8).unwrap_or(0xDC00);
         let scalar = 0x10000 + ((high - 0xD800) << 10) + (low & 0x3FF);
-        return (
-            char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER),
-            12,
-        );
+        return (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
     }
-    (
-        char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER),
-        6,
-    )
+    (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
 }
 
 #[cfg(test)]
@@ -446,9 +404,7 @@ mod tests {
     use super::*;
 
     fn accepts(bytes: &[u8]) -> bool {
-        Reader::new(bytes)
-            .and_then(|mut r| r.skip().and_then(|()| r.end()))
-            .is_ok()
+        Reader::new(bytes).and_then(|mut r| r.skip().and_then(|()| r.end())).is_ok()
     }
 
     #[test]
@@ -505,36 +461,18 @@ mod tests {
             "\u{feff}1",
             " \n\t\r1 ",
         ];
-        for case in cases
-            .iter()
-            .map(|c| (*c).to_owned())
-            .chain([deep(127), deep(128), deep(4000)])
-        {
+        for case in cases.iter().map(|c| (*c).to_owned()).chain([deep(127), deep(128), deep(4000)]) {
             let theirs = serde_json::from_str::<Value>(&case);
-            assert_eq!(
-                accepts(case.as_bytes()),
-                theirs.is_ok(),
-                "{:.40} {theirs:?}",
-                case
-            );
+            assert_eq!(accepts(case.as_bytes()), theirs.is_ok(), "{:.40} {theirs:?}", case);
         }
         assert!(!accepts(b"\"\xff\""));
     }
 
     #[test]
     fn escapes_decode_as_serde_json_decodes_them() {
-        for text in [
-            r#""\"\\\/\b\f\n\r\t""#,
-            r#""\u00e9\u6f22\ud83d\ude00x""#,
-            r#""plain""#,
-            r#""a\nb""#,
-            r#""""#,
-        ] {
+        for text in [r#""\"\\\/\b\f\n\r\t""#, r#""\u00e9\u6f22\ud83d\ude00x""#, r#""plain""#, r#""a\nb""#, r#""""#] {
             let ours = Reader::of(text).string().expect("must be valid");
-            assert_eq!(
-                ours,
-                serde_json::from_str::<String>(text).expect("must be valid")
-            );
+            assert_eq!(ours, serde_json::from_str::<String>(text).expect("must be valid"));
         }
     }
 

@@ -11,10 +11,7 @@ impl<'o> Writer<'o> {
     }
 
     /// `{`, the members that `body` writes, `}`.
-    pub(crate) fn object<E>(
-        &mut self,
-        body: impl FnOnce(&mut Self) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(crate) fn object<E>(&mut self, body: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
         self.separate();
         self.out.push(b'{');
         body(self)?;
@@ -23,10 +20,7 @@ impl<'o> Writer<'o> {
     }
 
     /// `[`, the items that `body` writes, `]`.
-    pub(crate) fn array<E>(
-        &mut self,
-        body: impl FnOnce(&mut Self) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(crate) fn array<E>(&mut self, body: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
         self.separate();
         self.out.push(b'[');
         body(self)?;
@@ -55,8 +49,7 @@ impl<'o> Writer<'o> {
 
     pub(crate) fn unsigned(&mut self, number: u64) {
         self.separate();
-        self.out
-            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     pub(crate) fn bool(&mut self, value: bool) {
@@ -65,10 +58,7 @@ impl<'o> Writer<'o> {
 
     /// A comma, if what stands before is a finished member or item.
     fn separate(&mut self) {
-        if !matches!(
-            self.out.last(),
-            None | Some(b'{' | b'[' | b':' | b',' | b'\n' | b' ')
-        ) {
+        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':' | b',' | b'\n' | b' ')) {
             self.out.push(b',');
         }
     }
@@ -131,9 +121,6 @@ mod tests {
             Ok(())
         });
         assert_eq!(done, Ok(()));
-        assert_eq!(
-            String::from_utf8_lossy(&out),
-            r#"{"a":1,"b":["x,","{",true,{}],"c":null}"#
-        );
+        assert_eq!(String::from_utf8_lossy(&out), r#"{"a":1,"b":["x,","{",true,{}],"c":null}"#);
     }
 }

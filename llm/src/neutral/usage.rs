@@ -22,16 +22,8 @@ pub struct Usage {
 impl Usage {
     /// Takes over each field that `later` reports: usage is cumulative, so the latest wins and nothing is added.
     pub fn update(&mut self, later: &Self) {
-        let Self {
-            input,
-            output,
-            cached_input,
-            cache_write,
-            cache_write_1h,
-            reasoning,
-            audio_input,
-            audio_output,
-        } = later;
+        let Self { input, output, cached_input, cache_write, cache_write_1h, reasoning, audio_input, audio_output } =
+            later;
         self.input = input.or(self.input);
         self.output = output.or(self.output);
         self.cached_input = cached_input.or(self.cached_input);
@@ -59,25 +51,9 @@ mod tests {
 
     #[test]
     fn usage_is_cumulative_so_the_latest_of_each_field_wins_and_absent_is_not_zero() {
-        let mut usage = Usage {
-            input: Some(10),
-            output: Some(1),
-            ..Usage::default()
-        };
-        usage.update(&Usage {
-            output: Some(7),
-            reasoning: Some(0),
-            ..Usage::default()
-        });
-        assert_eq!(
-            usage,
-            Usage {
-                input: Some(10),
-                output: Some(7),
-                reasoning: Some(0),
-                ..Usage::default()
-            }
-        );
+        let mut usage = Usage { input: Some(10), output: Some(1), ..Usage::default() };
+        usage.update(&Usage { output: Some(7), reasoning: Some(0), ..Usage::default() });
+        assert_eq!(usage, Usage { input: Some(10), output: Some(7), reasoning: Some(0), ..Usage::default() });
         assert_eq!(usage.total(), Some(17));
     }
 }

@@ -25,11 +25,7 @@ pub(crate) fn error_body(rejection: &Rejection<'_>) -> Vec<u8> {
     let Ok(()) = Writer::new(&mut out).object(|w| {
         w.key("error").object(|w| {
             w.key("message").string(rejection.message);
-            w.key("type").string(
-                rejection
-                    .of_type
-                    .unwrap_or_else(|| type_of(rejection.status)),
-            );
+            w.key("type").string(rejection.of_type.unwrap_or_else(|| type_of(rejection.status)));
             nullable(w, "param", rejection.param);
             nullable(w, "code", rejection.code);
             Ok::<(), Infallible>(())
@@ -51,36 +47,19 @@ mod tests {
 
     #[test]
     fn an_error_is_openai_s_object_with_all_four_members() {
-        let rejection = Rejection {
-            status: 400,
-            message: "no \"x\"",
-            of_type: None,
-            code: None,
-            param: Some("messages[0]"),
-        };
+        let rejection =
+            Rejection { status: 400, message: "no \"x\"", of_type: None, code: None, param: Some("messages[0]") };
         let body = String::from_utf8(error_body(&rejection)).expect("must be UTF-8");
         assert_eq!(
             body,
             r#"{"error":{"message":"no \"x\"","type":"invalid_request_error","param":"messages[0]","code":null}}"#
         );
-        assert_eq!(
-            error_event(&rejection),
-            format!("data: {body}\n\n").into_bytes()
-        );
+        assert_eq!(error_event(&rejection), format!("data: {body}\n\n").into_bytes());
     }
 
     #[test]
     fn a_type_of_the_provider_goes_through_as_it_came() {
-        let rejection = Rejection {
-            status: 429,
-            message: "m",
-            of_type: Some("tokens"),
-            code: Some("c"),
-            param: None,
-        };
-        assert_eq!(
-            error_body(&rejection),
-            br#"{"error":{"message":"m","type":"tokens","param":null,"code":"c"}}"#
-        );
+        let rejection = Rejection { status: 429, message: "m", of_type: Some("tokens"), code: Some("c"), param: None };
+        assert_eq!(error_body(&rejection), br#"{"error":{"message":"m","type":"tokens","param":null,"code":"c"}}"#);
     }
 }

@@ -8,10 +8,7 @@ pub(super) fn read(dialect: Dialect, body: &[u8]) -> Result<Scan, Fault> {
     if reader.peek()? != Kind::Object {
         return Err(reader.fault("the body must be a JSON object"));
     }
-    let mut walk = Walk {
-        scan: Scan::empty(dialect),
-        state_at: None,
-    };
+    let mut walk = Walk { scan: Scan::empty(dialect), state_at: None };
     reader.object(|reader, key| walk.member(reader, key))?;
     reader.end()?;
     let mut scan = walk.scan;
@@ -77,14 +74,8 @@ impl Walk {
             None => self.inner(reader, &name, Below::default())?,
         }
         if let Some(governed) = governed {
-            let key = Span {
-                start: key.at,
-                end: key.at + key.text.len() + 2,
-            };
-            let value = Span {
-                start,
-                end: reader.at(),
-            };
+            let key = Span { start: key.at, end: key.at + key.text.len() + 2 };
+            let value = Span { start, end: reader.at() };
             self.scan.members[governed as usize] = Some(Member { key, value });
         }
         Ok(())
@@ -120,19 +111,9 @@ impl Walk {
                 scan.reasons |= optional_string(reader)?.is_some_and(|effort| effort != "none");
             }
             Key::Tools | Key::Functions => {
-                self.value(
-                    reader,
-                    Below {
-                        tools: true,
-                        ..Below::default()
-                    },
-                )?;
+                self.value(reader, Below { tools: true, ..Below::default() })?;
                 self.scan.tools |= !matches!(
-                    reader
-                        .slice(start, reader.at())
-                        .split_whitespace()
-                        .collect::<String>()
-                        .as_str(),
+                    reader.slice(start, reader.at()).split_whitespace().collect::<String>().as_str(),
                     "[]" | "null"
                 );
             }
@@ -156,9 +137,7 @@ impl Walk {
                 self.scan.reasons |= reader.peek()? == Kind::Object;
                 self.value(reader, Below::default())?;
             }
-            Key::Messages | Key::System | Key::Modalities | Key::Store => {
-                self.value(reader, Below::default())?
-            }
+            Key::Messages | Key::System | Key::Modalities | Key::Store => self.value(reader, Below::default())?,
         }
         Ok(())
     }
@@ -179,10 +158,7 @@ impl Walk {
                 return Err(Fault::new(start, "include_usage is given twice"));
             }
             scan.include_usage = reader.optional(Reader::bool)?;
-            scan.options.include_usage = Some(Span {
-                start,
-                end: reader.at(),
-            });
+            scan.options.include_usage = Some(Span { start, end: reader.at() });
             Ok(())
         })
     }
@@ -211,11 +187,7 @@ impl Walk {
                 if below.tools {
                     self.scan.text_bytes += key.decoded_len;
                 }
-                if key.escaped {
-                    self.inner(reader, &key.decode(), below)
-                } else {
-                    self.inner(reader, key.text, below)
-                }
+                if key.escaped { self.inner(reader, &key.decode(), below) } else { self.inner(reader, key.text, below) }
             }),
             Kind::Array => reader.array(|reader| self.value(reader, below)),
             Kind::String => {
@@ -241,29 +213,14 @@ impl Walk {
             let refers = self.state_at.is_none() && state::refers(dialect, key, reader.depth());
             self.value(
                 reader,
-                Below {
-                    opaque: state::is_opaque(dialect, key),
-                    base64: state::may_be_base64(key),
-                    ..below
-                },
+                Below { opaque: state::is_opaque(dialect, key), base64: state::may_be_base64(key), ..below },
             )?;
-            if refers
-                && !matches!(
-                    reader.slice(start, reader.at()),
-                    "false" | "\"\"" | "[]" | "{}"
-                )
-            {
+            if refers && !matches!(reader.slice(start, reader.at()), "false" | "\"\"" | "[]" | "{}") {
                 self.state_at = Some(start);
             }
             return Ok(());
         }
-        self.value(
-            reader,
-            Below {
-                base64: state::may_be_base64(key),
-                ..below
-            },
-        )
+        self.value(reader, Below { base64: state::may_be_base64(key), ..below })
     }
 }
 

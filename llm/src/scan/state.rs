@@ -27,10 +27,7 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
 pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI => matches!(key, "parameters" | "schema" | "metadata"),
-        Dialect::Anthropic => matches!(
-            key,
-            "input_schema" | "input_examples" | "input" | "schema" | "metadata"
-        ),
+        Dialect::Anthropic => matches!(key, "input_schema" | "input_examples" | "input" | "schema" | "metadata"),
     }
 }
 

@@ -5,10 +5,7 @@ use super::*;
 type Seen = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 fn seen(event: &Event) -> Seen {
-    (
-        event.data().map(Cow::into_owned),
-        event.name().map(<[u8]>::to_vec),
-    )
+    (event.data().map(Cow::into_owned), event.name().map(<[u8]>::to_vec))
 }
 
 fn events(chunks: &[&[u8]]) -> (Vec<Seen>, Vec<u8>) {
@@ -38,10 +35,7 @@ fn lines_may_end_in_crlf_lf_or_cr() {
 
 #[test]
 fn the_space_after_data_is_optional_and_only_one_is_cut() {
-    assert_eq!(
-        data(b"data:a\n\ndata: b\n\ndata:  c\n\ndata\n\ndata:\n\n"),
-        ["a", "b", " c", "", ""]
-    );
+    assert_eq!(data(b"data:a\n\ndata: b\n\ndata:  c\n\ndata\n\ndata:\n\n"), ["a", "b", " c", "", ""]);
 }
 
 #[test]
@@ -59,19 +53,13 @@ fn comments_and_unknown_fields_are_events_without_data() {
 #[test]
 fn an_event_line_names_the_event() {
     let (seen, _) = events(&[b"event: message_stop\ndata: {}\n\n"]);
-    assert_eq!(
-        seen,
-        [(Some(b"{}".to_vec()), Some(b"message_stop".to_vec()))]
-    );
+    assert_eq!(seen, [(Some(b"{}".to_vec()), Some(b"message_stop".to_vec()))]);
 }
 
 #[test]
 fn a_byte_order_mark_is_dropped_at_the_start_only() {
     assert_eq!(data(b"\xef\xbb\xbfdata: a\n\n"), ["a"]);
-    assert_eq!(
-        events(&[b"data: a\n\n\xef\xbb\xbfdata: b\n\n"]).0[1],
-        (None, None)
-    );
+    assert_eq!(events(&[b"data: a\n\n\xef\xbb\xbfdata: b\n\n"]).0[1], (None, None));
 }
 
 #[test]
@@ -83,11 +71,7 @@ fn blank_lines_alone_are_no_event_and_are_forwarded_with_the_next() {
 
 #[test]
 fn an_event_is_given_as_soon_as_its_blank_line_is_there() {
-    for stream in [
-        b"data: a\n\n".as_slice(),
-        b"data: a\r\n\r\n",
-        b"data: a\r\r",
-    ] {
+    for stream in [b"data: a\n\n".as_slice(), b"data: a\r\n\r\n", b"data: a\r\r"] {
         assert_eq!(events(&[stream]).0.len(), 1, "{stream:?}");
     }
 }
@@ -98,10 +82,7 @@ fn whole_events_in_a_chunk_are_slices_of_it() {
     let mut splitter = Splitter::default();
     splitter.push(chunk.clone());
     for offset in [0, 9] {
-        let event = splitter
-            .next_event()
-            .expect("must be small enough")
-            .expect("must be whole");
+        let event = splitter.next_event().expect("must be small enough").expect("must be whole");
         assert_eq!(event.raw.as_ptr(), chunk[offset..].as_ptr());
     }
 }
@@ -115,22 +96,14 @@ fn an_event_over_the_bound_is_an_error_and_one_below_it_is_not() {
         assert_eq!(splitter.next_event(), Ok(None));
     }
     splitter.push(Bytes::from_static(b"x"));
-    assert_eq!(
-        splitter.next_event(),
-        Err(Error::EventTooLarge { limit: MAX_EVENT })
-    );
+    assert_eq!(splitter.next_event(), Err(Error::EventTooLarge { limit: MAX_EVENT }));
 }
 
 #[test]
 fn what_is_left_at_the_end_is_closed_and_given() {
     let mut splitter = Splitter::default();
     splitter.push(Bytes::from_static(b"data: a\n\ndata: [DONE]"));
-    assert!(
-        splitter
-            .next_event()
-            .expect("must be small enough")
-            .is_some()
-    );
+    assert!(splitter.next_event().expect("must be small enough").is_some());
     assert_eq!(splitter.next_event(), Ok(None));
     let last = splitter.finish().expect("must be there");
     assert_eq!(last.data().as_deref(), Some(b"[DONE]".as_slice()));
