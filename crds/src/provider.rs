@@ -50,8 +50,10 @@ pub struct AIProviderSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub credentials: Vec<Credential>,
-    /// The models that the provider serves. Each is reachable by its name as soon as it is listed here.
-    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    /// The models that the provider serves. Each is reachable by its name as soon as it is listed here, and targets of
+    /// routes may name no others. Leave it out to reach the provider through routes alone, by any model's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub models: Vec<Model>,
     /// Order among providers that list the same model: lower is asked first, equal ones share.
     #[serde(default = "one")]

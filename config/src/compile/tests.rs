@@ -504,3 +504,17 @@ fn a_model_whose_providers_are_all_unusable_is_closed_not_gone() {
     world.secrets.clear();
     assert_eq!(refusal(&compile(&world).0, "mini"), "no provider of model mini is usable");
 }
+
+#[test]
+fn a_provider_that_lists_no_models_takes_whatever_a_target_names() {
+    let world = quickstart_and(
+        "
+kind: AIProvider
+metadata: {name: openai, namespace: platform}
+spec: {type: OpenAI, credentials: [{secretRef: {name: keys, key: openai}}]}
+",
+    );
+    let (snapshot, _) = compile(&world);
+    assert_eq!(targets(&snapshot, "smart"), ["platform/openai gpt-4o", "platform/anthropic claude-sonnet-4-5"]);
+    assert_eq!(route(&snapshot, "mini"), None);
+}
