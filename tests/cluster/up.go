@@ -46,6 +46,8 @@ func up(args []string) int {
 		return 1
 	}
 
+	// The caller may be gone before its pipes are written to for the last time.
+	signal.Ignore(syscall.SIGPIPE)
 	held := &leash{pids: map[int]struct{}{}}
 	ended := make(chan struct{})
 	go func() {
@@ -80,7 +82,10 @@ func up(args []string) int {
 	}
 	// Nothing of the state is wanted again, so nothing is shut down in order.
 	held.kill()
-	os.RemoveAll(*dir)
+	// etcd may be writing while its files go, so the first attempt can find a folder not empty.
+	for attempt := 0; os.RemoveAll(*dir) != nil && attempt < 100; attempt++ {
+		time.Sleep(10 * time.Millisecond)
+	}
 	return code
 }
 

@@ -1,1 +1,4 @@
 //! The test bed.
+
+pub mod cluster;
+pub mod setup;

@@ -1,0 +1,3 @@
+//! End-to-end tests: the shipped programs against a real API server.
+
+mod cluster;
