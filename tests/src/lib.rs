@@ -1,4 +1,6 @@
-//! The test bed.
+//! The test bed: a real cluster's API, and providers that never leave the machine.
 
+pub mod client;
 pub mod cluster;
+pub mod fake;
 pub mod setup;

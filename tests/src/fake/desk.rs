@@ -1,0 +1,456 @@
+//! The state of the fakes, and everything one can ask of them.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::plan::{Asking, Plan, Response, Stamp};
+use super::record::{End, Ledger, Record};
+use super::script::{Answer, Asked, Running, Script};
+use super::{Dialect, Refusal, anthropic, openai};
+
+/// How long [`Desk::wait_until`] waits.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A handle to the fakes; all handles are of the same ones.
+#[derive(Clone)]
+pub struct Desk(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    /// Ticks when a request arrives or ends.
+    changed: watch::Sender<u64>,
+}
+
+struct State {
+    providers: Vec<Provider>,
+    scripts: Vec<Running>,
+    ledger: Ledger,
+    answers: u64,
+}
+
+struct Provider {
+    name: String,
+    dialect: Dialect,
+    address: SocketAddr,
+    /// `None`: any key will do.
+    keys: Option<Vec<String>>,
+    models: Vec<String>,
+    door: mpsc::Sender<Turn>,
+}
+
+/// Where a provider's connections come in.
+pub(crate) struct Door {
+    pub(crate) provider: usize,
+    pub(crate) listener: TcpListener,
+    pub(crate) turns: mpsc::Receiver<Turn>,
+}
+
+/// Opens or closes a door.
+pub(crate) struct Turn {
+    pub(crate) open: bool,
+    pub(crate) done: oneshot::Sender<()>,
+}
+
+/// A request that has come in whole.
+pub(crate) struct Arrival {
+    pub(crate) provider: usize,
+    pub(crate) connection: u64,
+    pub(crate) at: Instant,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        listeners: Vec<(String, Dialect, TcpListener)>,
+    ) -> anyhow::Result<(Self, Vec<Door>)> {
+        let mut providers = Vec::new();
+        let mut doors = Vec::new();
+        for (provider, (name, dialect, listener)) in listeners.into_iter().enumerate() {
+            // One turn at a time: whoever sends it waits for its end.
+            let (door, turns) = mpsc::channel(1);
+            let models: &[&str] = match dialect {
+                Dialect::OpenAI => &openai::MODELS,
+                Dialect::Anthropic => &anthropic::MODELS,
+            };
+            let models = models.iter().map(|model| (*model).to_owned()).collect();
+            providers.push(Provider {
+                name,
+                dialect,
+                address: listener.local_addr()?,
+                keys: None,
+                models,
+                door,
+            });
+            doors.push(Door {
+                provider,
+                listener,
+                turns,
+            });
+        }
+        let state = State {
+            providers,
+            scripts: Vec::new(),
+            ledger: Ledger::new(),
+            answers: 0,
+        };
+        Ok((
+            Self(Arc::new(Inner {
+                state: Mutex::new(state),
+                changed: watch::Sender::new(0),
+            })),
+            doors,
+        ))
+    }
+
+    /// Where a fake listens, as `http://IP:PORT`, without `/v1`.
+    ///
+    /// # Panics
+    /// When no fake has that name.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        let state = self.state();
+        let provider = state
+            .providers
+            .iter()
+            .find(|provider| provider.name == name)
+            .expect("must name a running fake");
+        format!("http://{}", provider.address)
+    }
+
+    /// The name, dialect and address of every fake.
+    #[must_use]
+    pub fn providers(&self) -> Vec<(String, Dialect, SocketAddr)> {
+        self.state()
+            .providers
+            .iter()
+            .map(|p| (p.name.clone(), p.dialect, p.address))
+            .collect()
+    }
+
+    /// Adds a script behind those that there are.
+    pub fn script(&self, script: Script) {
+        self.state().scripts.push(Running::new(script));
+    }
+
+    /// Forgets all scripts.
+    pub fn clear_scripts(&self) {
+        self.state().scripts.clear();
+    }
+
+    /// Everything that reached the fakes, in order of arrival.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Record> {
+        self.state().ledger.all()
+    }
+
+    /// What reached one of them.
+    #[must_use]
+    pub fn requests_to(&self, name: &str) -> Vec<Record> {
+        let mut records = self.requests();
+        records.retain(|record| record.provider == name);
+        records
+    }
+
+    /// Forgets all requests.
+    pub fn forget_requests(&self) {
+        self.state().ledger.clear();
+    }
+
+    /// The keys that a fake takes from now on; `None`: any.
+    ///
+    /// # Errors
+    /// When no fake has that name.
+    pub fn set_keys(&self, name: &str, keys: Option<&[&str]>) -> anyhow::Result<()> {
+        let keys = keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect());
+        self.change(name, |provider| provider.keys = keys)
+    }
+
+    /// The models that a fake knows from now on.
+    ///
+    /// # Errors
+    /// When no fake has that name.
+    pub fn set_models(&self, name: &str, models: &[&str]) -> anyhow::Result<()> {
+        let models = models.iter().map(|model| (*model).to_owned()).collect();
+        self.change(name, |provider| provider.models = models)
+    }
+
+    /// Closes a fake's listener and connections: who connects from now on is refused.
+    ///
+    /// # Errors
+    /// When no fake has that name.
+    pub async fn refuse_connections(&self, name: &str) -> anyhow::Result<()> {
+        self.turn(name, false).await
+    }
+
+    /// Listens again, on the same port.
+    ///
+    /// # Errors
+    /// When no fake has that name.
+    pub async fn accept_connections(&self, name: &str) -> anyhow::Result<()> {
+        self.turn(name, true).await
+    }
+
+    /// Waits until the requests satisfy `ready`; returns them.
+    ///
+    /// # Errors
+    /// When they don't within 20 seconds; the error shows them.
+    pub async fn wait_until(
+        &self,
+        mut ready: impl FnMut(&[Record]) -> bool,
+    ) -> anyhow::Result<Vec<Record>> {
+        let mut changed = self.0.changed.subscribe();
+        let waited = tokio::time::timeout(DEADLINE, async {
+            loop {
+                let records = self.requests();
+                if ready(&records) {
+                    return records;
+                }
+                if changed.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        match waited.await {
+            Ok(records) => Ok(records),
+            Err(_) => bail!(
+                "what was waited for didn't happen; the fakes saw {:#?}",
+                self.requests()
+            ),
+        }
+    }
+
+    async fn turn(&self, name: &str, open: bool) -> anyhow::Result<()> {
+        let mut door = None;
+        self.change(name, |provider| door = Some(provider.door.clone()))?;
+        let (done, is_done) = oneshot::channel();
+        let door = door.context("must have a door")?;
+        door.send(Turn { open, done })
+            .await
+            .ok()
+            .context("the fakes have stopped")?;
+        is_done.await.context("the port could not be taken again")
+    }
+
+    fn change(&self, name: &str, apply: impl FnOnce(&mut Provider)) -> anyhow::Result<()> {
+        let mut state = self.state();
+        let provider = state
+            .providers
+            .iter_mut()
+            .find(|provider| provider.name == name);
+        apply(provider.with_context(|| format!("no fake is called {name}"))?);
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A poisoned lock means that a test failed elsewhere; its own message is the one to read.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a request in and decides what it meets.
+    pub(crate) fn receive(&self, arrival: &Arrival) -> (u64, Plan) {
+        let received = self.state().receive(arrival);
+        self.0.changed.send_modify(|ticks| *ticks += 1);
+        received
+    }
+
+    pub(crate) fn answered(&self, id: u64, status: u16) {
+        self.state().ledger.answered(id, status);
+    }
+
+    pub(crate) fn ended(&self, id: u64, end: End) {
+        self.state().ledger.ended(id, end);
+        self.0.changed.send_modify(|ticks| *ticks += 1);
+    }
+}
+
+impl State {
+    fn receive(&mut self, arrival: &Arrival) -> (u64, Plan) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let arrived = now.saturating_sub(arrival.at.elapsed());
+        let provider = &self.providers[arrival.provider];
+        let credential = credential(&arrival.headers);
+        let path = arrival.path.split('?').next().unwrap_or_default();
+        let body: Result<Value, String> =
+            serde_json::from_slice(&arrival.body).map_err(|error| error.to_string());
+        let model = body
+            .as_ref()
+            .ok()
+            .and_then(|body| body.get("model"))
+            .and_then(Value::as_str);
+        let asked = Asked {
+            provider: &provider.name,
+            path,
+            model,
+            credential,
+        };
+        let action = self
+            .scripts
+            .iter_mut()
+            .find_map(|script| script.next(&asked));
+        let id = self.ledger.add(Record {
+            id: 0,
+            provider: provider.name.clone(),
+            connection: arrival.connection,
+            at_us: self.ledger.micros(arrival.at),
+            unix_us: arrived.as_micros().try_into().unwrap_or(u64::MAX),
+            method: arrival.method.clone(),
+            path: arrival.path.clone(),
+            headers: arrival.headers.clone(),
+            credential: credential.map(str::to_owned),
+            body: String::from_utf8_lossy(&arrival.body).into_owned(),
+            scripted: action.is_some(),
+            status: None,
+            end: None,
+            ended_us: None,
+        });
+        self.answers += 1;
+        let asking = Asking {
+            provider: &provider.name,
+            dialect: provider.dialect,
+            stamp: Stamp {
+                number: self.answers,
+                created: now.as_secs(),
+            },
+            path: &arrival.path,
+            credential: credential.unwrap_or_default(),
+            model: model.unwrap_or_default(),
+        };
+        let plan = match asking.ordered(action) {
+            Err(plan) => plan,
+            Ok(answer) => Plan::Respond(
+                provider
+                    .respond(&asking, &answer, arrival, path, &body)
+                    .unwrap_or_else(|refusal| asking.refuse(&refusal)),
+            ),
+        };
+        (id, plan)
+    }
+}
+
+impl Provider {
+    /// The ordinary answer, or why there is none.
+    fn respond(
+        &self,
+        asking: &Asking<'_>,
+        answer: &Answer,
+        arrival: &Arrival,
+        path: &str,
+        body: &Result<Value, String>,
+    ) -> Result<Response, Refusal> {
+        self.authenticate(asking.credential)?;
+        if self.dialect == Dialect::Anthropic
+            && header(&arrival.headers, "anthropic-version").is_none()
+        {
+            return Err(Refusal::invalid(
+                "anthropic-version",
+                "anthropic-version: header is required",
+            ));
+        }
+        match (self.dialect, arrival.method.as_str(), path) {
+            (Dialect::OpenAI, "GET", "/v1/models") => {
+                Ok(asking.json(&openai::models(&self.models)))
+            }
+            (Dialect::Anthropic, "GET", "/v1/models") => {
+                Ok(asking.json(&anthropic::models(&self.models)))
+            }
+            (dialect, "GET", path) if path.starts_with("/v1/models/") => {
+                let name = &path["/v1/models/".len()..];
+                self.knows(name)?;
+                Ok(asking.json(&match dialect {
+                    Dialect::OpenAI => openai::model(name),
+                    Dialect::Anthropic => anthropic::model(name),
+                }))
+            }
+            (Dialect::OpenAI, "POST", "/v1/chat/completions") => {
+                let question = openai::read(self.json(arrival, body)?)?;
+                self.knows(&question.model)?;
+                Ok(asking.answer(&question, answer))
+            }
+            (Dialect::Anthropic, "POST", "/v1/messages") => {
+                let question = anthropic::read(self.json(arrival, body)?, false)?;
+                self.knows(&question.model)?;
+                Ok(asking.answer(&question, answer))
+            }
+            (Dialect::Anthropic, "POST", "/v1/messages/count_tokens") => {
+                let question = anthropic::read(self.json(arrival, body)?, true)?;
+                self.knows(&question.model)?;
+                Ok(asking.json(&serde_json::json!({"input_tokens": question.prompt_tokens})))
+            }
+            (_, _, "/v1/models" | "/v1/chat/completions" | "/v1/messages") => {
+                Err(Refusal::WrongMethod)
+            }
+            _ => Err(Refusal::UnknownPath),
+        }
+    }
+
+    fn authenticate(&self, credential: &str) -> Result<(), Refusal> {
+        match &self.keys {
+            _ if credential.is_empty() => Err(Refusal::MissingKey),
+            Some(keys) if !keys.iter().any(|key| key == credential) => Err(Refusal::BadKey),
+            _ => Ok(()),
+        }
+    }
+
+    fn knows(&self, model: &str) -> Result<(), Refusal> {
+        if self.models.iter().any(|known| known == model) {
+            Ok(())
+        } else {
+            Err(Refusal::UnknownModel)
+        }
+    }
+
+    fn json<'a>(
+        &self,
+        arrival: &Arrival,
+        body: &'a Result<Value, String>,
+    ) -> Result<&'a Value, Refusal> {
+        let kind = header(&arrival.headers, "content-type").unwrap_or_default();
+        let refuse = |message: String| {
+            Err(Refusal::Invalid {
+                message,
+                param: None,
+            })
+        };
+        if !kind.starts_with("application/json") {
+            return refuse(format!(
+                "Invalid content type '{kind}': expected application/json."
+            ));
+        }
+        match (body, self.dialect) {
+            (Ok(body), _) => Ok(body),
+            (Err(_), Dialect::OpenAI) => {
+                refuse("We could not parse the JSON body of your request.".to_owned())
+            }
+            (Err(error), Dialect::Anthropic) => {
+                refuse(format!("The request body is not valid JSON: {error}"))
+            }
+        }
+    }
+}
+
+fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers
+        .iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// The key that a request carries.
+fn credential(headers: &[(String, String)]) -> Option<&str> {
+    let bearer = || {
+        let (scheme, key) = header(headers, "authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    };
+    header(headers, "x-api-key").or_else(bearer)
+}
