@@ -1,3 +1,5 @@
-//! End-to-end tests: the shipped programs against a real API server.
+//! End-to-end tests: the shipped programs against real servers.
 
 mod cluster;
+mod fakes;
+mod sdk;
