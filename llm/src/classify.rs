@@ -1,8 +1,14 @@
 //! What a provider's error means: one table over status, type, code and text.
 
-use std::time::{Duration, SystemTime};
+mod body;
+mod table;
+mod wait;
+
+use std::time::Duration;
 
 use crate::Dialect;
+
+pub use wait::wait;
 
 /// A provider's error, in band or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +17,8 @@ pub struct UpstreamError {
     pub kind: ErrorKind,
     /// Its HTTP status; for an error in band the one that its type stands for.
     pub status: u16,
-    /// What the provider says, for logs; for a client only where the kind is [`ErrorKind::Rejected`] or the like.
+    /// What the provider says, for logs. A client sees it only for [`ErrorKind::Rejected`] and its like; that of
+    /// [`ErrorKind::Auth`] never, since it can echo the key.
     pub message: String,
     /// OpenAI's `type`, Anthropic's `error.type`.
     pub of_type: Option<String>,
@@ -52,18 +59,33 @@ pub enum ErrorKind {
 
 /// What an HTTP response with that status means; call it for anything but a 2xx.
 ///
-/// `retry_after` is what [`wait`] makes of its headers.
-pub fn classify(dialect: Dialect, status: u16, retry_after: Option<Duration>, body: &[u8]) -> UpstreamError {
-    let _ = (dialect, body);
-    let kind = if status == 429 { ErrorKind::RateLimit } else { ErrorKind::ServerError };
-    UpstreamError { kind, status, message: String::new(), of_type: None, code: None, param: None, retry_after }
+/// `retry_after` is what [`wait`] makes of its headers. Both dialects' words stand in one table: compatible providers
+/// mix them.
+pub fn classify(_dialect: Dialect, status: u16, retry_after: Option<Duration>, body: &[u8]) -> UpstreamError {
+    let said = body::read(body);
+    error(status, retry_after, said)
 }
 
-/// How long a provider wants to be left alone: `retry-after-ms`, or `Retry-After` as seconds, also fractions, or as a
-/// date.
-pub fn wait(retry_after_ms: Option<&str>, retry_after: Option<&str>, now: SystemTime) -> Option<Duration> {
-    let _ = now;
-    let number = |text: &str| text.trim().parse::<f64>().ok();
-    let seconds = retry_after_ms.and_then(number).map(|ms| ms / 1000.0).or_else(|| retry_after.and_then(number))?;
-    Duration::try_from_secs_f64(seconds).ok()
+impl UpstreamError {
+    /// A 200 that does not parse, is cut, or ended in a way that means failure.
+    pub fn broken_answer(message: impl Into<String>) -> Self {
+        let said = body::Said { message: message.into(), ..body::Said::default() };
+        error(502, None, said)
+    }
 }
+
+/// An error inside a 200, judged by its inner code.
+pub(crate) fn in_band(data: &[u8]) -> UpstreamError {
+    let said = body::read(data);
+    let status = said.status.unwrap_or_else(|| table::status_of(&said));
+    error(status, None, said)
+}
+
+fn error(status: u16, retry_after: Option<Duration>, said: body::Said) -> UpstreamError {
+    let kind = table::kind_of(status, &said);
+    let message = if said.message.is_empty() { format!("the provider answered {status}") } else { said.message };
+    UpstreamError { kind, status, message, of_type: said.of_type, code: said.code, param: said.param, retry_after }
+}
+
+#[cfg(test)]
+mod tests;

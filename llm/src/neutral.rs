@@ -283,8 +283,6 @@ pub struct Response<'a> {
     pub choices: Vec<Choice<'a>>,
     /// What it cost.
     pub usage: Usage,
-    /// Members that no other dialect has.
-    pub extra: Vec<Extra<'a>>,
 }
 
 /// One of several answers.
@@ -358,9 +356,15 @@ pub enum Event<'a> {
     /// What it cost so far; the latest of each field is right.
     Usage(Usage),
     /// The provider failed inside the stream.
-    Error(UpstreamError),
+    Error(Box<UpstreamError>),
     /// The provider's end marker.
     End,
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn text(text: Text<'a>) -> Self {
+        Self::Text { text, cache: None, extra: Vec::new() }
+    }
 }
 
 impl Finish {

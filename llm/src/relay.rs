@@ -3,12 +3,18 @@
 //! Same dialect on both sides: bytes are looked at in place and forwarded as they came. Across dialects: one dialect's
 //! stream parser feeds the other's emitter. Both know the commit point, the usage, and whether the answer is whole.
 
-use crate::Dialect;
+mod choices;
+
 use crate::classify::UpstreamError;
-use crate::neutral::{Finish, Usage};
-use crate::openai;
+use crate::json::Fault;
+use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
+use crate::{Dialect, Error, anthropic, openai};
+use choices::Choices;
+
+/// So many unreadable events in a row are a broken stream.
+const MAX_MALFORMED: u8 = 3;
 
 /// The side that reads the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +32,29 @@ pub struct Client {
 /// The state of one stream between a provider and a client.
 #[derive(Debug)]
 pub struct Relay {
-    usage: Usage,
-    choices: Choices,
+    path: Path,
+    seen: Seen,
+    include_usage: bool,
     malformed: u8,
     over: bool,
-    client: Client,
+}
+
+/// How the provider's events reach the client.
+#[derive(Debug)]
+enum Path {
+    /// OpenAI to OpenAI: looked at in place, forwarded as they came.
+    OpenAI,
+    /// Anthropic to Anthropic: read, forwarded as they came.
+    Anthropic(anthropic::StreamParser),
+    /// Anthropic to OpenAI.
+    AnthropicToOpenAI(anthropic::StreamParser, openai::StreamEmitter),
+}
+
+/// What the events so far have told.
+#[derive(Debug)]
+struct Seen {
+    usage: Usage,
+    choices: Choices,
 }
 
 /// What one event of the provider means.
@@ -85,55 +109,185 @@ pub struct Answer {
     pub model: Option<String>,
 }
 
-/// Which of the answers that run side by side are finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Choices {
-    wanted: u64,
-    finished: u128,
-    last: Option<Finish>,
-}
-
 /// Reads a whole answer.
 ///
 /// # Errors
 /// What the provider says inside its 200, or that it does not parse.
 pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) -> Result<Answer, UpstreamError> {
-    let _ = (upstream, names, client);
-    openai::observe_answer(body)
+    if upstream == Dialect::OpenAI {
+        return openai::observe_answer(body);
+    }
+    let response = match anthropic::parse_response(body, names) {
+        Ok(response) => response,
+        Err(_) if anthropic::is_error(body) => return Err(crate::classify::in_band(body)),
+        Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
+    };
+    let translated = client.dialect != upstream;
+    Ok(Answer {
+        body: translated.then(|| openai::emit_response(&response, client.now)),
+        usage: response.usage,
+        finish: response.choices.first().map(|choice| choice.finish),
+        model: Some(response.model.into_owned()),
+    })
 }
 
 impl Relay {
     /// For a stream that `upstream` sends; `names` is what translating the request gave, or the default.
-    pub fn new(upstream: Dialect, client: Client, names: Names) -> Self {
-        let _ = (upstream, names);
-        let choices = Choices { wanted: client.choices, finished: 0, last: None };
-        Self { usage: Usage::default(), choices, malformed: 0, over: false, client }
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a pair of dialects that has no translation yet: Anthropic clients of OpenAI.
+    pub fn new(upstream: Dialect, client: &Client, names: Names) -> Result<Self, Error> {
+        let path = match (upstream, client.dialect) {
+            (Dialect::OpenAI, Dialect::OpenAI) => Path::OpenAI,
+            (Dialect::Anthropic, Dialect::Anthropic) => Path::Anthropic(anthropic::StreamParser::new(names)),
+            (Dialect::Anthropic, Dialect::OpenAI) => Path::AnthropicToOpenAI(
+                anthropic::StreamParser::new(names),
+                openai::StreamEmitter::new(client.include_usage, client.now),
+            ),
+            (Dialect::OpenAI, Dialect::Anthropic) => {
+                return Err(Error::Unsupported {
+                    field: "model".into(),
+                    reason: "OpenAI's answers are not translated for Anthropic's clients".into(),
+                });
+            }
+        };
+        let seen = Seen { usage: Usage::default(), choices: Choices::new(client.choices) };
+        Ok(Self { path, seen, include_usage: client.include_usage, malformed: 0, over: false })
     }
 
     /// Takes the next event. What is written for the client is appended to `out`.
     pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) -> Step {
-        let _ = (event, out, &self.client, self.malformed, self.over);
-        Step { forward: Forward::AsItCame, commits: false, finish: None, error: None, malformed: false, end: None }
+        let mut step = Step::default();
+        if self.over {
+            return step;
+        }
+        let passes = !matches!(self.path, Path::AnthropicToOpenAI(..));
+        step.forward = if passes { Forward::AsItCame } else { Forward::Nothing };
+        let data = event.data().unwrap_or_default();
+        if data.is_empty() {
+            return step;
+        }
+        let before = out.len();
+        let read = match &mut self.path {
+            Path::OpenAI => in_place(&mut self.seen, event.name(), &data, self.include_usage, &mut step),
+            Path::Anthropic(parser) => parser.push(&data, &mut |event| self.seen.note(event, &mut step)),
+            Path::AnthropicToOpenAI(parser, emitter) => parser.push(&data, &mut |event| {
+                // The end marker is for a whole answer only.
+                if event != neutral::Event::End || self.seen.choices.all_ended() {
+                    emitter.push(&event, out);
+                }
+                self.seen.note(event, &mut step);
+            }),
+        };
+        match read {
+            Ok(()) => self.malformed = 0,
+            Err(fault) => self.malformed(&data, &fault, &mut step),
+        }
+        let cut = step.error.is_some() || step.malformed || step.end == Some(End::Truncated);
+        self.over |= step.error.is_some() || step.end.is_some();
+        step.forward = match (cut, passes) {
+            (true, _) => Forward::Nothing,
+            (false, true) => step.forward,
+            (false, false) => Forward::Written,
+        };
+        if cut {
+            out.truncate(before);
+        }
+        step
     }
 
-    /// The provider's bytes have ended. If the answer is whole, what the client still lacks is appended to `out`.
+    /// The provider's bytes have ended; push what [`crate::sse::Splitter::finish`] still has before. If the answer is whole, what the client still lacks is appended to `out`.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> End {
-        let _ = out;
-        End::Truncated
+        if self.over || !self.is_finished() {
+            return End::Truncated;
+        }
+        self.over = true;
+        match &mut self.path {
+            Path::OpenAI => out.extend_from_slice(openai::DONE),
+            Path::Anthropic(_) => out.extend_from_slice(anthropic::STOP),
+            Path::AnthropicToOpenAI(_, emitter) => emitter.push(&neutral::Event::End, out),
+        }
+        End::NoMarker
     }
 
     /// Every answer has finished: wait a moment for usage and end marker, then [`Relay::finish`].
     pub fn is_finished(&self) -> bool {
-        u64::from(self.choices.finished.count_ones()) >= self.choices.wanted
+        self.seen.choices.all_wanted()
     }
 
     /// What it cost so far.
     pub fn usage(&self) -> &Usage {
-        &self.usage
+        &self.seen.usage
     }
 
     /// Why the latest finished answer ended.
     pub fn finish_reason(&self) -> Option<Finish> {
-        self.choices.last
+        self.seen.choices.last()
+    }
+
+    fn malformed(&mut self, data: &[u8], fault: &Fault, step: &mut Step) {
+        self.malformed += 1;
+        *step = Step { malformed: true, ..Step::default() };
+        if self.malformed == MAX_MALFORMED {
+            step.error = Some(UpstreamError::broken_answer(Error::in_answer(data, fault).to_string()));
+        }
     }
 }
+
+impl Default for Step {
+    fn default() -> Self {
+        Self { forward: Forward::Nothing, commits: false, finish: None, error: None, malformed: false, end: None }
+    }
+}
+
+impl Seen {
+    fn note(&mut self, event: neutral::Event<'_>, step: &mut Step) {
+        step.commits |= event.commits();
+        match event {
+            neutral::Event::Usage(usage) => self.usage.update(&usage),
+            neutral::Event::Finish(finish) => {
+                step.finish = Some(finish);
+                self.choices.finish(1, 1, Some(finish));
+            }
+            neutral::Event::Error(error) => step.error = Some(*error),
+            neutral::Event::End => step.end = Some(self.choices.end()),
+            _ => {}
+        }
+    }
+}
+
+/// One chunk of OpenAI's for a client of OpenAI's.
+fn in_place(
+    seen: &mut Seen,
+    name: Option<&[u8]>,
+    data: &[u8],
+    include_usage: bool,
+    step: &mut Step,
+) -> Result<(), Fault> {
+    if data.trim_ascii() == b"[DONE]" {
+        step.end = Some(seen.choices.end());
+        return Ok(());
+    }
+    let chunk = openai::chunk(data)?;
+    step.commits = chunk.commits;
+    step.finish = chunk.finish;
+    step.error = match (chunk.error, chunk.finish) {
+        (Some(error), _) => Some(error),
+        (None, _) if name == Some(b"error") => Some(crate::classify::in_band(data)),
+        (None, Some(Finish::Failed)) => {
+            Some(UpstreamError::broken_answer("the provider's finish reason says that it failed"))
+        }
+        (None, _) => None,
+    };
+    seen.choices.finish(chunk.seen, chunk.finished, chunk.finish);
+    if let Some(usage) = chunk.usage {
+        seen.usage.update(&usage);
+        if chunk.choices == 0 && !include_usage {
+            step.forward = Forward::Nothing;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

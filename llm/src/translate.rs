@@ -45,3 +45,29 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
     let _ = (from, body, target);
     Err(Error::Unsupported { field: "model".into(), reason: "not translated yet".into() })
 }
+
+impl Names {
+    /// The client's name of a tool that the provider calls.
+    pub(crate) fn client_name<'a>(&self, sent: Cow<'a, str>) -> Cow<'a, str> {
+        match self.tools.iter().find(|(as_sent, _)| *as_sent == sent) {
+            Some((_, original)) => Cow::Owned(original.clone()),
+            None => sent,
+        }
+    }
+
+    pub(crate) fn is_answer_tool(&self, sent: &str) -> bool {
+        self.answer_tool.as_deref() == Some(sent)
+    }
+
+    pub(crate) fn has_answer_tool(&self) -> bool {
+        self.answer_tool.is_some()
+    }
+}
+
+#[cfg(test)]
+impl Names {
+    pub(crate) fn renamed(tools: &[(&str, &str)]) -> Self {
+        let tools = tools.iter().map(|(sent, original)| ((*sent).to_owned(), (*original).to_owned())).collect();
+        Self { tools, answer_tool: None }
+    }
+}

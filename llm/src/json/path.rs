@@ -13,8 +13,12 @@ pub(crate) fn path_at(bytes: &[u8], offset: usize) -> String {
         Err(e) => bytes.get(..e.valid_up_to()).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default(),
     };
     let mut path = String::new();
+    let mut reader = Reader::of(valid);
+    if reader.peek().is_err() || reader.at() >= offset {
+        return path;
+    }
     // The walk ends at the offset or at the fault itself; both leave the path as it was there.
-    let _: Result<(), Stop> = walk(&mut Reader::of(valid), offset, &mut path);
+    let _: Result<(), Stop> = walk(&mut reader, offset, &mut path);
     if path.len() > MAX_PATH {
         let cut = (0..=MAX_PATH).rev().find(|i| path.is_char_boundary(*i)).unwrap_or(0);
         path.truncate(cut);

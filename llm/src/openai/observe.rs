@@ -1,7 +1,242 @@
-use crate::classify::UpstreamError;
+//! A look at OpenAI's answers in place: the few fields that matter, and no tree.
+
+use super::{finish, usage};
+use crate::classify::{UpstreamError, in_band};
+use crate::json::{Fault, Kind, Reader};
+use crate::neutral::{Finish, Usage};
 use crate::relay::Answer;
 
+/// What one chunk of a stream holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) commits: bool,
+    pub(crate) choices: usize,
+    /// A bit for each choice that it speaks of.
+    pub(crate) seen: u128,
+    /// A bit for each choice that finishes in it.
+    pub(crate) finished: u128,
+    pub(crate) finish: Option<Finish>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) error: Option<UpstreamError>,
+}
+
+/// Looks at the data of one event.
+///
+/// What does not commit: a role, empty members of a delta, usage, and whatever stands outside of `choices` or beside
+/// a delta. All else does, unknown members of a delta included.
+pub(crate) fn chunk(data: &[u8]) -> Result<Chunk, Fault> {
+    let mut reader = Reader::new(data)?;
+    let mut chunk = Chunk::default();
+    let mut failed = false;
+    reader.object(|reader, key| {
+        match &*key.decode() {
+            "choices" if reader.peek()? == Kind::Array => reader.array(|reader| choice(reader, &mut chunk))?,
+            "usage" => chunk.usage = usage::read(reader)?,
+            "error" => failed |= !is_empty(reader)?,
+            _ => reader.skip()?,
+        }
+        Ok::<(), Fault>(())
+    })?;
+    reader.end()?;
+    if failed {
+        chunk.error = Some(in_band(data));
+    }
+    Ok(chunk)
+}
+
+fn choice(reader: &mut Reader<'_>, chunk: &mut Chunk) -> Result<(), Fault> {
+    let (mut index, mut finished) = (0, None);
+    chunk.choices += 1;
+    reader.object(|reader, key| {
+        match &*key.decode() {
+            "index" => index = usage::count(reader)?.unwrap_or(0),
+            "delta" if reader.peek()? == Kind::Object => reader.object(|reader, key| {
+                let role = key.decode() == "role";
+                let empty = is_empty(reader)?;
+                chunk.commits |= !role && !empty;
+                Ok::<(), Fault>(())
+            })?,
+            // Legacy completions have no delta.
+            "text" => chunk.commits |= !is_empty(reader)?,
+            "finish_reason" => finished = reason(reader)?,
+            _ => reader.skip()?,
+        }
+        Ok::<(), Fault>(())
+    })?;
+    let bit = 1_u128.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);
+    chunk.seen |= bit;
+    if let Some(reason) = finished {
+        chunk.finished |= bit;
+        chunk.commits = true;
+        chunk.finish = Some(reason);
+    }
+    Ok(())
+}
+
+/// Some servers send an empty string where others send null.
+fn reason(reader: &mut Reader<'_>) -> Result<Option<Finish>, Fault> {
+    if reader.peek()? != Kind::String {
+        reader.skip()?;
+        return Ok(None);
+    }
+    let word = reader.string()?;
+    Ok((!word.is_empty()).then(|| finish::read(&word)))
+}
+
+/// Passes over a value; true for null and for an empty string, list or object.
+fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
+    Ok(match reader.peek()? {
+        Kind::Null => reader.null()?,
+        Kind::String => reader.literal()?.text.is_empty(),
+        Kind::Array => {
+            let mut empty = true;
+            reader.array(|reader| {
+                empty = false;
+                reader.skip()
+            })?;
+            empty
+        }
+        Kind::Object => {
+            let mut empty = true;
+            reader.object(|reader, _| {
+                empty = false;
+                reader.skip()
+            })?;
+            empty
+        }
+        Kind::Number | Kind::Bool => {
+            reader.skip()?;
+            false
+        }
+    })
+}
+
+/// Looks at a whole answer: it must be an object with at least one finished or filled choice, and no `error`.
 pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
-    let _ = body;
-    Ok(Answer { body: None, usage: crate::neutral::Usage::default(), finish: None, model: None })
+    let broken = |fault: Fault| UpstreamError::broken_answer(crate::Error::in_answer(body, &fault).to_string());
+    let mut answer = Answer { body: None, usage: Usage::default(), finish: None, model: None };
+    let mut failed = false;
+    let mut choices = false;
+    let mut read = || {
+        let mut reader = Reader::new(body)?;
+        reader.object(|reader, key| {
+            match &*key.decode() {
+                "choices" if reader.peek()? == Kind::Array => reader.array(|reader| {
+                    choices = true;
+                    reader.object(|reader, key| {
+                        if key.decode() == "finish_reason" {
+                            answer.finish = answer.finish.or(reason(reader)?);
+                            return Ok(());
+                        }
+                        reader.skip()
+                    })
+                })?,
+                "usage" => answer.usage = usage::read(reader)?.unwrap_or_default(),
+                "model" if reader.peek()? == Kind::String => answer.model = Some(reader.string()?.into_owned()),
+                "error" => failed |= !is_empty(reader)?,
+                _ => reader.skip()?,
+            }
+            Ok::<(), Fault>(())
+        })?;
+        reader.end()
+    };
+    read().map_err(broken)?;
+    if failed {
+        return Err(in_band(body));
+    }
+    if !choices {
+        return Err(UpstreamError::broken_answer("the provider's answer has no choices"));
+    }
+    if answer.finish == Some(Finish::Failed) {
+        return Err(UpstreamError::broken_answer("the provider's finish reason says that it failed"));
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::ErrorKind;
+
+    fn delta(delta: &str) -> bool {
+        let data = format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}"#);
+        chunk(data.as_bytes()).expect("must parse").commits
+    }
+
+    #[test]
+    fn what_does_not_commit_is_a_closed_list_and_all_else_commits() {
+        for held in [
+            "{}",
+            r#"{"role":"assistant"}"#,
+            r#"{"role":"assistant","content":""}"#,
+            r#"{"content":null,"refusal":null,"tool_calls":null}"#,
+            r#"{"content":"","tool_calls":[],"reasoning_content":"","annotations":[]}"#,
+        ] {
+            assert!(!delta(held), "{held}");
+        }
+        for content in [
+            r#"{"content":"a"}"#,
+            r#"{"content":" "}"#,
+            r#"{"refusal":"no"}"#,
+            r#"{"reasoning_content":"hm"}"#,
+            r#"{"tool_calls":[{"index":0}]}"#,
+            r#"{"never_heard_of":1}"#,
+            r#"{"c\u006fntent":"a"}"#,
+        ] {
+            assert!(delta(content), "{content}");
+        }
+    }
+
+    #[test]
+    fn first_chunks_with_empty_choices_are_not_content_and_no_crash() {
+        let azure = br#"{"choices":[],"prompt_filter_results":[{"prompt_index":0,"content_filter_results":{}}]}"#;
+        let seen = chunk(azure).expect("must parse");
+        assert_eq!((seen.commits, seen.choices, seen.usage), (false, 0, None));
+        let usage = br#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
+        let seen = chunk(usage).expect("must parse");
+        assert_eq!(seen.usage.and_then(|u| u.total()), Some(4));
+        assert!(!seen.commits);
+    }
+
+    #[test]
+    fn an_error_object_inside_a_200_is_a_failure_like_any_other() {
+        let seen = chunk(br#"{"error":{"message":"busy","code":503}}"#).expect("must parse");
+        assert_eq!(seen.error.map(|e| (e.kind, e.status)), Some((ErrorKind::ServerError, 503)));
+        assert_eq!(chunk(br#"{"error":null,"choices":[]}"#).expect("must parse").error, None);
+        let error =
+            observe_answer(br#"{"error":{"message":"slow","type":"rate_limit_error"}}"#).expect_err("must fail");
+        assert_eq!(error.kind, ErrorKind::RateLimit);
+    }
+
+    #[test]
+    fn each_choice_finishes_by_itself() {
+        let data = br#"{"choices":[{"index":2,"delta":{},"finish_reason":"stop"},{"index":0,"delta":{},"finish_reason":"length"}]}"#;
+        let seen = chunk(data).expect("must parse");
+        assert_eq!((seen.finished, seen.finish), (0b101, Some(Finish::Length)));
+        assert!(seen.commits);
+        let none = chunk(br#"{"choices":[{"index":0,"delta":{},"finish_reason":""}]}"#).expect("must parse");
+        assert_eq!((none.finished, none.commits), (0, false));
+    }
+
+    #[test]
+    fn a_whole_answer_is_checked_to_its_end() {
+        let good = br#"{"model":"m-1","choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":3}}"#;
+        let answer = observe_answer(good).expect("must be whole");
+        assert_eq!(
+            (answer.model.as_deref(), answer.finish, answer.usage.total()),
+            (Some("m-1"), Some(Finish::Stop), Some(5))
+        );
+        for bad in [
+            &good[..good.len() - 1],
+            b"",
+            b"<html>",
+            b"[]",
+            b"{}",
+            br#"{"choices":[]}"#,
+            br#"{"choices":[{"finish_reason":"error"}]}"#,
+        ] {
+            let error = observe_answer(bad).expect_err("must be refused");
+            assert_eq!(error.kind, ErrorKind::ServerError, "{}", String::from_utf8_lossy(bad));
+        }
+    }
 }

@@ -1,0 +1,86 @@
+use crate::json::{Fault, Kind, Reader};
+use crate::neutral::Usage;
+
+/// Usage as Anthropic counts it: input apart from what was read from or written to the cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    input: Option<u64>,
+    output: Option<u64>,
+    cache_read: Option<u64>,
+    cache_creation: Option<u64>,
+    cache_creation_1h: Option<u64>,
+    thinking: Option<u64>,
+}
+
+impl Counts {
+    /// Takes over what a `usage` object reports: it is cumulative, so the latest wins per field. Null and what is no
+    /// number count as not said.
+    pub(super) fn update(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        if reader.peek()? != Kind::Object {
+            return reader.skip();
+        }
+        reader.object(|reader, key| match &*key.decode() {
+            "input_tokens" => latest(&mut self.input, reader),
+            "output_tokens" => latest(&mut self.output, reader),
+            "cache_read_input_tokens" => latest(&mut self.cache_read, reader),
+            "cache_creation_input_tokens" => latest(&mut self.cache_creation, reader),
+            "cache_creation" => inner(reader, "ephemeral_1h_input_tokens", &mut self.cache_creation_1h),
+            "output_tokens_details" => inner(reader, "thinking_tokens", &mut self.thinking),
+            _ => reader.skip(),
+        })
+    }
+
+    /// All of the prompt is input in the neutral form.
+    pub(super) fn usage(&self) -> Usage {
+        let beside = self.cache_read.unwrap_or(0).saturating_add(self.cache_creation.unwrap_or(0));
+        Usage {
+            input: self.input.map(|input| input.saturating_add(beside)),
+            output: self.output,
+            cached_input: self.cache_read,
+            cache_write: self.cache_creation,
+            cache_write_1h: self.cache_creation_1h,
+            reasoning: self.thinking,
+            audio_input: None,
+            audio_output: None,
+        }
+    }
+}
+
+fn latest(field: &mut Option<u64>, reader: &mut Reader<'_>) -> Result<(), Fault> {
+    if reader.peek()? != Kind::Number {
+        return reader.skip();
+    }
+    *field = reader.number()?.parse().ok().or(*field);
+    Ok(())
+}
+
+fn inner(reader: &mut Reader<'_>, name: &str, field: &mut Option<u64>) -> Result<(), Fault> {
+    if reader.peek()? != Kind::Object {
+        return reader.skip();
+    }
+    reader.object(|reader, key| if key.decode() == name { latest(field, reader) } else { reader.skip() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompt_tokens_are_input_and_cache_read_and_cache_creation_with_details() {
+        let mut counts = Counts::default();
+        let start = r#"{"input_tokens":10,"cache_creation_input_tokens":300,"cache_read_input_tokens":2000,"cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":200},"output_tokens":1,"service_tier":"standard"}"#;
+        counts.update(&mut Reader::of(start)).expect("must parse");
+        let delta = r#"{"output_tokens":50,"input_tokens":null,"output_tokens_details":{"thinking_tokens":30}}"#;
+        counts.update(&mut Reader::of(delta)).expect("must parse");
+        let expected = Usage {
+            input: Some(2310),
+            output: Some(50),
+            cached_input: Some(2000),
+            cache_write: Some(300),
+            cache_write_1h: Some(200),
+            reasoning: Some(30),
+            ..Usage::default()
+        };
+        assert_eq!(counts.usage(), expected);
+    }
+}

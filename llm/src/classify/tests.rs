@@ -1,0 +1,125 @@
+use super::*;
+
+fn openai(message: &str, of_type: &str, code: &str) -> String {
+    format!(r#"{{"error":{{"message":{message:?},"type":{of_type:?},"param":null,"code":{code:?}}}}}"#)
+}
+
+fn anthropic(of_type: &str, message: &str) -> String {
+    format!(r#"{{"type":"error","error":{{"type":{of_type:?},"message":{message:?}}},"request_id":"req_1"}}"#)
+}
+
+fn kind(status: u16, body: &str) -> ErrorKind {
+    classify(Dialect::OpenAI, status, None, body.as_bytes()).kind
+}
+
+#[test]
+fn each_row_of_the_failure_table_is_recognised_in_both_spellings() {
+    use ErrorKind::*;
+    let context =
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.";
+    let rows: Vec<(u16, String, ErrorKind)> = vec![
+        (408, String::new(), Timeout),
+        (429, openai("Rate limit reached for gpt-4o", "tokens", "rate_limit_exceeded"), RateLimit),
+        (429, anthropic("rate_limit_error", "This request would exceed your rate limit"), RateLimit),
+        (429, String::new(), RateLimit),
+        (429, openai("You exceeded your current quota", "insufficient_quota", "insufficient_quota"), Quota),
+        (429, openai("Rate limit reached: Limit 200 requests per day (RPD)", "requests", "rate_limit_exceeded"), Quota),
+        (402, String::new(), Quota),
+        (402, anthropic("billing_error", "There is an issue with billing"), Quota),
+        (400, anthropic("invalid_request_error", "Your credit balance is too low to access the Anthropic API."), Quota),
+        (500, openai("The server had an error", "server_error", ""), ServerError),
+        (502, "<html>bad gateway</html>".into(), ServerError),
+        (503, String::new(), ServerError),
+        (504, anthropic("timeout_error", "timed out"), ServerError),
+        (520, String::new(), ServerError),
+        (529, anthropic("overloaded_error", "Overloaded"), ServerError),
+        (599, String::new(), ServerError),
+        (401, openai("Incorrect API key provided: sk-x", "invalid_request_error", "invalid_api_key"), Auth),
+        (401, anthropic("authentication_error", "invalid x-api-key"), Auth),
+        (403, openai("Country not supported", "request_forbidden", "unsupported_country_region_territory"), Auth),
+        (403, anthropic("permission_error", "Your API key does not have permission to use the resource"), Auth),
+        (400, r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#.into(), Auth),
+        (404, openai("The model `x` does not exist", "invalid_request_error", "model_not_found"), NotFound),
+        (404, anthropic("not_found_error", "model: claude-nope"), NotFound),
+        (404, "Not Found".into(), NotFound),
+        (400, openai("The model `x` does not exist", "invalid_request_error", ""), NotFound),
+        (
+            400,
+            r#"{"error":{"message":"bad","type":"invalid_request_error","param":"model","code":null}}"#.into(),
+            NotFound,
+        ),
+        (
+            403,
+            openai("Project does not have access to model `o3`", "invalid_request_error", "model_not_found"),
+            NotFound,
+        ),
+        (400, openai(context, "invalid_request_error", "context_length_exceeded"), ContextLength),
+        (400, anthropic("invalid_request_error", "prompt is too long: 215000 tokens > 200000 maximum"), ContextLength),
+        (
+            400,
+            anthropic("invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 2"),
+            ContextLength,
+        ),
+        (
+            400,
+            format!(r#"{{"object":"error","message":"{context}","type":"BadRequestError","code":400}}"#),
+            ContextLength,
+        ),
+        (400, openai("The response was filtered", "", "content_filter"), ContentFilter),
+        (400, anthropic("invalid_request_error", "Output blocked by content filtering policy"), ContentFilter),
+        (413, anthropic("request_too_large", "Request exceeds the maximum size"), TooLarge),
+        (409, String::new(), Rejected),
+        (422, r#"{"detail":[{"msg":"extra fields"}]}"#.into(), Rejected),
+        (400, openai("Invalid type for 'temperature'", "invalid_request_error", "invalid_type"), Rejected),
+        (400, anthropic("invalid_request_error", "temperature: range: 0..1"), Rejected),
+        (418, String::new(), Rejected),
+        (302, String::new(), Redirect),
+    ];
+    for (status, body, expected) in rows {
+        assert_eq!(kind(status, &body), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn an_error_in_band_is_judged_by_its_inner_code() {
+    let rows = [
+        (anthropic("overloaded_error", "Overloaded"), 529, ErrorKind::ServerError),
+        (anthropic("api_error", "Internal"), 500, ErrorKind::ServerError),
+        (anthropic("rate_limit_error", "slow"), 429, ErrorKind::RateLimit),
+        (anthropic("authentication_error", "x"), 401, ErrorKind::Auth),
+        (anthropic("permission_error", "x"), 403, ErrorKind::Auth),
+        (r#"{"error":{"code":429,"message":"slow"}}"#.into(), 429, ErrorKind::RateLimit),
+        (r#"{"error":{"code":"503","message":"busy"}}"#.into(), 503, ErrorKind::ServerError),
+        (r#"{"error":"something broke"}"#.into(), 500, ErrorKind::ServerError),
+        (openai("m", "insufficient_quota", "insufficient_quota"), 429, ErrorKind::Quota),
+        (openai("too long", "invalid_request_error", "context_length_exceeded"), 400, ErrorKind::ContextLength),
+        (openai("bad", "invalid_request_error", ""), 400, ErrorKind::Rejected),
+    ];
+    for (body, status, kind) in rows {
+        let error = in_band(body.as_bytes());
+        assert_eq!((error.status, error.kind), (status, kind), "{body}");
+    }
+}
+
+#[test]
+fn bodies_of_every_shape_give_a_message_or_a_plain_one() {
+    let message = |body: &str| classify(Dialect::OpenAI, 500, None, body.as_bytes()).message;
+    assert_eq!(message(r#"{"error":{"message":"a","code":7}}"#), "a");
+    assert_eq!(message(r#"[{"error":{"message":"b"}}]"#), "b");
+    assert_eq!(message(r#"{"error":"c"}"#), "c");
+    assert_eq!(message(r#"{"message":"d"}"#), "d");
+    assert_eq!(message(r#"{"detail":"e"}"#), "e");
+    assert_eq!(message("upstream connect error"), "upstream connect error");
+    for nothing in ["", "<html><body>x</body></html>", "null", "[]", "{}", "\u{0}", "{\"error\":"] {
+        assert_eq!(message(nothing), "the provider answered 500", "{nothing}");
+    }
+}
+
+#[test]
+fn type_code_and_param_are_kept_and_a_numeric_code_becomes_text() {
+    let body = br#"{"error":{"message":"m","type":"t","param":"messages","code":7}}"#;
+    let error = classify(Dialect::OpenAI, 400, None, body);
+    assert_eq!(error.of_type.as_deref(), Some("t"));
+    assert_eq!(error.code.as_deref(), Some("7"));
+    assert_eq!(error.param.as_deref(), Some("messages"));
+}

@@ -1,0 +1,153 @@
+use std::convert::Infallible;
+
+use super::{finish, usage};
+use crate::json::{Writer, write_string};
+use crate::neutral::{Event, Usage};
+
+/// Writes the chunks of a chat completion stream.
+#[derive(Debug)]
+pub(crate) struct StreamEmitter {
+    include_usage: bool,
+    now: u64,
+    /// All of a chunk up to its `choices`: the same id, model and time in every one.
+    head: Vec<u8>,
+    usage: Usage,
+    /// Thinking blocks so far; SDKs gather list items by their index.
+    block: u64,
+}
+
+impl StreamEmitter {
+    pub(crate) fn new(include_usage: bool, now: u64) -> Self {
+        Self { include_usage, now, head: Vec::new(), usage: Usage::default(), block: 0 }
+    }
+
+    /// Appends the chunks that an event makes.
+    pub(crate) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        match event {
+            Event::Start { id, model } => {
+                self.start(id, model);
+                self.raw_delta(out, br#""role":"assistant","content":"""#);
+            }
+            Event::Text(text) => self.text(out, br#""content":"#, text, b""),
+            Event::Refusal(text) => self.text(out, br#""refusal":"#, text, b""),
+            Event::Reasoning(text) => self.delta(out, |w| {
+                w.key("reasoning_content").string(text);
+                thinking_block(w, self.block, "thinking", "thinking", text)
+            }),
+            Event::Signature(signature) => {
+                self.delta(out, |w| thinking_block(w, self.block, "thinking", "signature", signature));
+                self.block += 1;
+            }
+            Event::RedactedReasoning(data) => {
+                self.delta(out, |w| thinking_block(w, self.block, "redacted_thinking", "data", data));
+                self.block += 1;
+            }
+            Event::ToolStart { index, id, name } => self.delta(out, |w| tool_start(w, *index, id, name)),
+            Event::ToolArguments { index, json } => {
+                let mut start = Vec::with_capacity(64);
+                start.extend_from_slice(br#""tool_calls":[{"index":"#);
+                start.extend_from_slice(itoa::Buffer::new().format(*index).as_bytes());
+                start.extend_from_slice(br#","function":{"arguments":"#);
+                self.text(out, &start, json, b"}}]");
+            }
+            Event::Finish(reason) => {
+                self.open(out);
+                out.extend_from_slice(br#"},"finish_reason":""#);
+                out.extend_from_slice(finish::word(*reason).as_bytes());
+                out.push(b'"');
+                self.close(out);
+            }
+            Event::Usage(usage) => self.usage.update(usage),
+            Event::End => self.end(out),
+            Event::Error(_) => {}
+        }
+    }
+
+    /// The usage, if the client asked for it, and the end marker.
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if self.include_usage {
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(br#","choices":[],"usage":"#);
+            let Ok(()) = usage::write(&mut Writer::new(out), &self.usage);
+            out.extend_from_slice(b"}\n\n");
+        }
+        out.extend_from_slice(DONE);
+    }
+
+    fn start(&mut self, id: &str, model: &str) {
+        let mut head = Vec::with_capacity(128);
+        head.extend_from_slice(br#"{"id":"#);
+        write_string(&mut head, id);
+        head.extend_from_slice(br#","object":"chat.completion.chunk","created":"#);
+        head.extend_from_slice(itoa::Buffer::new().format(self.now).as_bytes());
+        head.extend_from_slice(br#","model":"#);
+        write_string(&mut head, model);
+        self.head = head;
+    }
+
+    /// A delta of one string: the path of nearly every event.
+    fn text(&self, out: &mut Vec<u8>, before: &[u8], text: &str, after: &[u8]) {
+        self.open(out);
+        out.extend_from_slice(before);
+        write_string(out, text);
+        out.extend_from_slice(after);
+        out.extend_from_slice(br#"},"finish_reason":null"#);
+        self.close(out);
+    }
+
+    fn raw_delta(&self, out: &mut Vec<u8>, members: &[u8]) {
+        self.open(out);
+        out.extend_from_slice(members);
+        out.extend_from_slice(br#"},"finish_reason":null"#);
+        self.close(out);
+    }
+
+    fn delta(&self, out: &mut Vec<u8>, members: impl FnOnce(&mut Writer<'_>) -> Result<(), Infallible>) {
+        self.open(out);
+        let Ok(()) = members(&mut Writer::new(out));
+        out.extend_from_slice(br#"},"finish_reason":null"#);
+        self.close(out);
+    }
+
+    fn open(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(br#","choices":[{"index":0,"delta":{"#);
+    }
+
+    fn close(&self, out: &mut Vec<u8>) {
+        // OpenAI does the same: where usage was asked for, each chunk but the last says null.
+        out.extend_from_slice(if self.include_usage { b"}],\"usage\":null}\n\n".as_slice() } else { b"}]}\n\n" });
+    }
+}
+
+/// The end marker of chat and completions streams.
+pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
+
+fn tool_start(w: &mut Writer<'_>, index: u32, id: &str, name: &str) -> Result<(), Infallible> {
+    w.key("tool_calls").array(|w| {
+        w.object(|w| {
+            w.key("index").unsigned(index.into());
+            w.key("id").string(id);
+            w.key("type").string("function");
+            w.key("function").object(|w| {
+                w.key("name").string(name);
+                w.key("arguments").string("");
+                Ok(())
+            })
+        })
+    })
+}
+
+/// Thinking in a form that can be sent back, since OpenAI's dialect has no place for a signature.
+fn thinking_block(w: &mut Writer<'_>, index: u64, kind: &str, key: &str, text: &str) -> Result<(), Infallible> {
+    w.key("thinking_blocks").array(|w| {
+        w.object(|w| {
+            w.key("index").unsigned(index);
+            w.key("type").string(kind);
+            w.key(key).string(text);
+            Ok(())
+        })
+    })
+}

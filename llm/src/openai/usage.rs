@@ -1,0 +1,109 @@
+use std::convert::Infallible;
+
+use crate::json::{Fault, Kind, Reader, Writer};
+use crate::neutral::Usage;
+
+/// Reads a `usage` object; null is none. Numbers that are no integers count as not said: accounting never fails an
+/// answer.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
+    if reader.peek()? != Kind::Object {
+        reader.skip()?;
+        return Ok(None);
+    }
+    let mut usage = Usage::default();
+    reader.object(|reader, key| {
+        match &*key.decode() {
+            "prompt_tokens" => usage.input = count(reader)?,
+            "completion_tokens" => usage.output = count(reader)?,
+            "prompt_tokens_details" => details(reader, |reader, key| {
+                match key {
+                    "cached_tokens" => usage.cached_input = count(reader)?,
+                    "cache_write_tokens" => usage.cache_write = count(reader)?,
+                    "audio_tokens" => usage.audio_input = count(reader)?,
+                    _ => reader.skip()?,
+                }
+                Ok(())
+            })?,
+            "completion_tokens_details" => details(reader, |reader, key| {
+                match key {
+                    "reasoning_tokens" => usage.reasoning = count(reader)?,
+                    "audio_tokens" => usage.audio_output = count(reader)?,
+                    _ => reader.skip()?,
+                }
+                Ok(())
+            })?,
+            // DeepSeek's own spelling.
+            "prompt_cache_hit_tokens" => usage.cached_input = count(reader)?.or(usage.cached_input),
+            _ => reader.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(Some(usage))
+}
+
+/// Writes a `usage` object, with details where they are known.
+pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible> {
+    let Usage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output, .. } = *usage;
+    let details = |w: &mut Writer<'_>, key: &str, members: &[(&str, Option<u64>)]| {
+        if members.iter().all(|(_, count)| count.is_none()) {
+            return Ok(());
+        }
+        w.key(key).object(|w| {
+            members
+                .iter()
+                .filter_map(|(key, count)| Some((key, (*count)?)))
+                .for_each(|(key, n)| w.key(key).unsigned(n));
+            Ok(())
+        })
+    };
+    w.object(|w| {
+        w.key("prompt_tokens").unsigned(input.unwrap_or(0));
+        w.key("completion_tokens").unsigned(output.unwrap_or(0));
+        w.key("total_tokens").unsigned(input.unwrap_or(0).saturating_add(output.unwrap_or(0)));
+        details(
+            w,
+            "prompt_tokens_details",
+            &[("cached_tokens", cached_input), ("cache_write_tokens", cache_write), ("audio_tokens", audio_input)],
+        )?;
+        details(w, "completion_tokens_details", &[("reasoning_tokens", reasoning), ("audio_tokens", audio_output)])
+    })
+}
+
+fn details<'a>(
+    reader: &mut Reader<'a>,
+    mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    if reader.peek()? != Kind::Object {
+        return reader.skip();
+    }
+    reader.object(|reader, key| member(reader, &key.decode()))
+}
+
+pub(crate) fn count(reader: &mut Reader<'_>) -> Result<Option<u64>, Fault> {
+    if reader.peek()? != Kind::Number {
+        reader.skip()?;
+        return Ok(None);
+    }
+    reader.number().map(|number| number.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_with_its_details_is_read_and_written() {
+        let json = r#"{"prompt_tokens":20,"completion_tokens":7,"total_tokens":27,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":5,"audio_tokens":0}}"#;
+        let usage = read(&mut Reader::of(json)).expect("must parse").expect("must be there");
+        let mut out = Vec::new();
+        let Ok(()) = write(&mut Writer::new(&mut out), &usage);
+        assert_eq!(String::from_utf8_lossy(&out), json);
+    }
+
+    #[test]
+    fn usage_that_is_null_or_odd_never_fails_an_answer() {
+        assert_eq!(read(&mut Reader::of("null")), Ok(None));
+        let odd = r#"{"prompt_tokens":1.5,"completion_tokens":"7","prompt_tokens_details":null,"x":[1]}"#;
+        assert_eq!(read(&mut Reader::of(odd)), Ok(Some(Usage::default())));
+    }
+}

@@ -1,0 +1,455 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::classify::ErrorKind;
+use crate::sse::Splitter;
+
+fn client(include_usage: bool) -> Client {
+    Client { dialect: Dialect::OpenAI, include_usage, choices: 1, now: 1_700_000_000 }
+}
+
+/// What a client saw of a stream, and how it went.
+#[derive(Debug, PartialEq)]
+struct Told {
+    text: String,
+    steps: Vec<Step>,
+    end: End,
+    usage: Usage,
+}
+
+fn run(upstream: Dialect, client: &Client, chunks: &[&[u8]]) -> Told {
+    let mut relay = Relay::new(upstream, client, Names::default()).expect("must be a known pair");
+    let mut splitter = Splitter::default();
+    let (mut out, mut steps) = (Vec::new(), Vec::new());
+    let mut each = |relay: &mut Relay, event: Event| {
+        let step = relay.push(&event, &mut out);
+        if step.forward == Forward::AsItCame {
+            out.extend_from_slice(&event.raw);
+        }
+        steps.push(step);
+    };
+    for chunk in chunks {
+        splitter.push(Bytes::copy_from_slice(chunk));
+        while let Some(event) = splitter.next_event().expect("must be small enough") {
+            each(&mut relay, event);
+        }
+    }
+    if let Some(event) = splitter.finish() {
+        each(&mut relay, event);
+    }
+    let end = steps.iter().find_map(|step| step.end).unwrap_or_else(|| relay.finish(&mut out));
+    Told { text: String::from_utf8(out).expect("must be UTF-8"), steps, end, usage: *relay.usage() }
+}
+
+fn openai(stream: &str) -> Told {
+    run(Dialect::OpenAI, &client(true), &[stream.as_bytes()])
+}
+
+fn anthropic(stream: &str) -> Told {
+    run(Dialect::Anthropic, &client(true), &[stream.as_bytes()])
+}
+
+fn chunk(delta: &str, finish: &str) -> String {
+    format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n")
+}
+
+/// The deltas and finish reasons of the chunks that a client saw.
+fn deltas(text: &str) -> Vec<String> {
+    let json = text.split("\n\n").filter_map(|event| event.strip_prefix("data: {"));
+    json.map(|rest| {
+        let value: serde_json::Value = serde_json::from_str(&format!("{{{rest}")).expect("must be JSON");
+        match value["choices"].get(0) {
+            Some(choice) if choice["finish_reason"].is_string() => format!("finish {}", choice["finish_reason"]),
+            Some(choice) => choice["delta"].to_string(),
+            None => format!("usage {}", value["usage"]),
+        }
+    })
+    .collect()
+}
+
+fn event(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).expect("must be JSON");
+    format!("event: {}\ndata: {json}\n\n", value["type"].as_str().expect("must have a type"))
+}
+
+fn message(blocks: &[&str], stop_reason: &str) -> String {
+    let start = r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[],"stop_reason":null,"usage":{"input_tokens":25,"cache_read_input_tokens":5,"output_tokens":1}}}"#;
+    let delta = format!(
+        r#"{{"type":"message_delta","delta":{{"stop_reason":"{stop_reason}","stop_sequence":null}},"usage":{{"output_tokens":15}}}}"#
+    );
+    let stop = r#"{"type":"message_stop"}"#;
+    let mut all = vec![start, r#"{"type":"ping"}"#];
+    all.extend(blocks);
+    all.extend([delta.as_str(), stop]);
+    all.into_iter().map(event).collect()
+}
+
+fn text_block() -> [&'static str; 4] {
+    [
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hé\n"}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"llo"}}"#,
+        r#"{"type":"content_block_stop","index":0}"#,
+    ]
+}
+
+#[test]
+fn same_dialect_streams_pass_byte_for_byte() {
+    let stream = format!(
+        ": hello\r\n\r\n{}{}{}data:[DONE]\n\n",
+        chunk(r#"{"role":"assistant","content":""}"#, "null"),
+        chunk(r#"{"content":"é\u00e9","x":1.50}"#, "null"),
+        chunk("{}", "\"stop\"")
+    );
+    let told = openai(&stream);
+    assert_eq!(told.text, stream);
+    assert_eq!(told.end, End::Complete);
+    assert_eq!(told.steps.iter().map(|step| step.commits).collect::<Vec<_>>(), [false, false, true, true, false]);
+}
+
+#[test]
+fn only_the_usage_chunk_is_hidden_from_a_client_that_did_not_ask() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
+    let filter = "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n";
+    let content = chunk(r#"{"content":"a"}"#, "\"stop\"");
+    let stream = format!("{filter}{content}{usage}data: [DONE]\n\n");
+    let hidden = run(Dialect::OpenAI, &client(false), &[stream.as_bytes()]);
+    assert_eq!(hidden.text, format!("{filter}{content}data: [DONE]\n\n"));
+    assert_eq!(hidden.usage.total(), Some(7));
+    assert_eq!(openai(&stream).text, stream);
+}
+
+#[test]
+fn an_error_object_in_the_stream_is_a_failure_and_nothing_of_it_is_forwarded() {
+    let stream =
+        format!("{}data: {{\"error\":{{\"message\":\"busy\",\"code\":503}}}}\n\ndata: [DONE]\n\n", chunk("{}", "null"));
+    let told = openai(&stream);
+    assert_eq!(told.text, chunk("{}", "null"));
+    assert_eq!(told.steps[1].error.as_ref().map(|e| (e.kind, e.status)), Some((ErrorKind::ServerError, 503)));
+    assert_eq!(told.end, End::Truncated);
+    let named = openai("event: error\ndata: {\"message\":\"x\"}\n\n");
+    assert!(named.steps[0].error.is_some());
+}
+
+#[test]
+fn eof_before_every_choice_has_a_finish_reason_is_a_truncation() {
+    assert_eq!(openai("").end, End::Truncated);
+    assert_eq!(openai(&chunk(r#"{"content":"a"}"#, "null")).end, End::Truncated);
+    let two = Client { choices: 2, ..client(true) };
+    let one_of_two = chunk(r#"{"content":"a"}"#, "\"stop\"");
+    assert_eq!(run(Dialect::OpenAI, &two, &[one_of_two.as_bytes()]).end, End::Truncated);
+    assert_eq!(anthropic(&event(text_block()[1])).end, End::Truncated);
+}
+
+#[test]
+fn an_end_marker_after_an_unfinished_answer_is_withheld() {
+    let content = chunk(r#"{"content":"a"}"#, "null");
+    for stream in [format!("{content}data: [DONE]\n\n"), "data: [DONE]\n\n".to_owned()] {
+        let told = openai(&stream);
+        assert_eq!(told.end, End::Truncated);
+        assert!(!told.text.contains("[DONE]"));
+    }
+    let cut = format!(
+        "{}{}",
+        message(&text_block(), "end_turn").split("event: message_delta").next().unwrap_or_default(),
+        event(r#"{"type":"message_stop"}"#)
+    );
+    let told = anthropic(&cut);
+    assert_eq!(told.end, End::Truncated);
+    assert!(!told.text.contains("[DONE]"));
+}
+
+#[test]
+fn finished_without_an_end_marker_is_complete_and_the_client_gets_one() {
+    let finished = chunk(r#"{"content":"a"}"#, "\"stop\"");
+    let told = openai(&finished);
+    assert_eq!(told.end, End::NoMarker);
+    assert_eq!(told.text, format!("{finished}data: [DONE]\n\n"));
+    let whole = message(&text_block(), "end_turn");
+    let told = anthropic(whole.split("event: message_stop").next().unwrap_or_default());
+    assert_eq!(told.end, End::NoMarker);
+    assert!(told.text.ends_with("data: [DONE]\n\n"));
+    assert_eq!(told.text.matches("[DONE]").count(), 1);
+}
+
+#[test]
+fn done_comes_exactly_once_and_what_follows_it_is_ignored() {
+    let finished = chunk(r#"{"content":"a"}"#, "\"stop\"");
+    let told = openai(&format!("{finished}data: [DONE]\n\ndata: [DONE]\n\n{finished}"));
+    assert_eq!(told.text, format!("{finished}data: [DONE]\n\n"));
+    let whole = message(&text_block(), "end_turn");
+    let told = anthropic(&format!("{whole}{}", event(r#"{"type":"message_stop"}"#)));
+    assert_eq!(told.text.matches("[DONE]").count(), 1);
+}
+
+#[test]
+fn an_event_that_does_not_parse_is_withheld_and_three_in_a_row_are_an_error() {
+    let good = chunk(r#"{"content":"a"}"#, "null");
+    let told = openai(&format!("{good}data: {{oops\n\ndata: {{oops\n\n{good}"));
+    assert_eq!(told.text, format!("{good}{good}"));
+    assert_eq!(told.steps.iter().filter(|step| step.malformed).count(), 2);
+    assert!(told.steps.iter().all(|step| step.error.is_none()));
+    let told = openai(&format!("{good}data: {{\n\ndata: {{\n\ndata: {{\n\n{good}"));
+    assert_eq!(told.text, good);
+    assert_eq!(told.steps[3].error.as_ref().map(|e| e.kind), Some(ErrorKind::ServerError));
+}
+
+#[test]
+fn a_finish_reason_that_means_failure_is_an_error() {
+    let told = openai(&chunk("{}", "\"insufficient_system_resource\""));
+    assert!(told.steps[0].error.is_some());
+    assert_eq!(told.text, "");
+}
+
+#[test]
+fn an_unknown_finish_reason_passes_as_it_came_and_is_told() {
+    let stream = chunk("{}", "\"bored\"");
+    let told = openai(&stream);
+    assert_eq!(told.steps[0].finish, Some(Finish::Unknown));
+    assert!(told.text.starts_with(&stream));
+}
+
+#[test]
+fn a_translated_stream_has_role_text_finish_usage_and_done_in_this_order() {
+    let told = anthropic(&message(&text_block(), "end_turn"));
+    assert_eq!(
+        deltas(&told.text),
+        [
+            r#"{"content":"","role":"assistant"}"#,
+            r#"{"content":"Hé\n"}"#,
+            r#"{"content":"llo"}"#,
+            "finish \"stop\"",
+            r#"usage {"completion_tokens":15,"prompt_tokens":30,"prompt_tokens_details":{"cached_tokens":5},"total_tokens":45}"#,
+        ]
+    );
+    assert!(told.text.ends_with("\n\ndata: [DONE]\n\n"));
+    assert_eq!(told.end, End::Complete);
+}
+
+#[test]
+fn usage_comes_only_to_a_client_that_asked() {
+    let told = run(Dialect::Anthropic, &client(false), &[message(&text_block(), "end_turn").as_bytes()]);
+    assert!(!told.text.contains("usage"));
+    assert_eq!(told.usage.output, Some(15));
+}
+
+#[test]
+fn id_model_and_created_are_the_real_ones_and_the_same_in_every_chunk() {
+    let told = anthropic(&message(&text_block(), "end_turn"));
+    let head =
+        r#"data: {"id":"msg_1","object":"chat.completion.chunk","created":1700000000,"model":"claude-x","choices":["#;
+    let chunks: Vec<&str> = told.text.split_inclusive("\n\n").filter(|chunk| !chunk.contains("[DONE]")).collect();
+    assert_eq!(chunks.len(), 5);
+    assert!(chunks.iter().all(|chunk| chunk.starts_with(head)), "{}", told.text);
+}
+
+#[test]
+fn message_start_ping_and_the_start_of_an_empty_block_do_not_commit() {
+    let told = anthropic(&message(&text_block(), "end_turn"));
+    let commits: Vec<bool> = told.steps.iter().map(|step| step.commits).collect();
+    assert_eq!(commits, [false, false, false, true, true, false, true, false]);
+}
+
+#[test]
+fn the_tool_index_counts_tools_and_not_blocks() {
+    let told = anthropic(&message(
+        &[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"ok"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"toolu_1","name":"f","input":{}}}"#,
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":""}}"#,
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\":"}}"#,
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"1}"}}"#,
+            r#"{"type":"content_block_stop","index":1}"#,
+            r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"toolu_2","name":"g","input":{}}}"#,
+            r#"{"type":"content_block_stop","index":2}"#,
+        ],
+        "tool_use",
+    ));
+    assert_eq!(
+        deltas(&told.text)[2..7],
+        [
+            r#"{"tool_calls":[{"function":{"arguments":"","name":"f"},"id":"toolu_1","index":0,"type":"function"}]}"#,
+            r#"{"tool_calls":[{"function":{"arguments":"{\"a\":"},"index":0}]}"#,
+            r#"{"tool_calls":[{"function":{"arguments":"1}"},"index":0}]}"#,
+            r#"{"tool_calls":[{"function":{"arguments":"","name":"g"},"id":"toolu_2","index":1,"type":"function"}]}"#,
+            r#"{"tool_calls":[{"function":{"arguments":"{}"},"index":1}]}"#,
+        ]
+    );
+    assert_eq!(deltas(&told.text)[7], "finish \"tool_calls\"");
+}
+
+#[test]
+fn server_tools_are_not_client_tools() {
+    let told = anthropic(&message(
+        &[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{}}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"query\":\"x\"}"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":[]}}"#,
+            r#"{"type":"content_block_stop","index":1}"#,
+        ],
+        "end_turn",
+    ));
+    assert_eq!(deltas(&told.text)[1], "finish \"stop\"");
+}
+
+#[test]
+fn thinking_and_redacted_thinking_go_to_reasoning_fields_with_their_signature() {
+    let told = anthropic(&message(
+        &[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"sig"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"zzz"}}"#,
+            r#"{"type":"content_block_stop","index":1}"#,
+        ],
+        "end_turn",
+    ));
+    assert_eq!(
+        deltas(&told.text)[1..4],
+        [
+            r#"{"reasoning_content":"hm","thinking_blocks":[{"index":0,"thinking":"hm","type":"thinking"}]}"#,
+            r#"{"thinking_blocks":[{"index":0,"signature":"sig","type":"thinking"}]}"#,
+            r#"{"thinking_blocks":[{"data":"zzz","index":1,"type":"redacted_thinking"}]}"#,
+        ]
+    );
+    assert!(!told.steps[2].commits && told.steps[3].commits);
+}
+
+#[test]
+fn every_stop_reason_maps_to_a_finish_reason() {
+    let cases = [
+        ("end_turn", "stop", Finish::Stop),
+        ("stop_sequence", "stop", Finish::Stop),
+        ("max_tokens", "length", Finish::Length),
+        ("model_context_window_exceeded", "length", Finish::Length),
+        ("tool_use", "tool_calls", Finish::ToolCalls),
+        ("refusal", "content_filter", Finish::ContentFilter),
+        ("pause_turn", "stop", Finish::Pause),
+        ("something_new", "stop", Finish::Unknown),
+    ];
+    for (theirs, ours, finish) in cases {
+        let told = anthropic(&message(&text_block(), theirs));
+        assert_eq!(deltas(&told.text)[3], format!("finish \"{ours}\""), "{theirs}");
+        assert!(told.steps.iter().any(|step| step.finish == Some(finish)), "{theirs}");
+    }
+}
+
+#[test]
+fn an_error_event_before_content_is_told_and_ping_and_unknown_events_never_fail() {
+    let told = anthropic(&format!(
+        "{}{}",
+        event(r#"{"type":"brand_new_event","x":[1]}"#),
+        event(r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#)
+    ));
+    assert_eq!(told.text, "");
+    assert!(!told.steps[0].malformed && told.steps[0].error.is_none());
+    assert_eq!(told.steps[1].error.as_ref().map(|e| (e.kind, e.status)), Some((ErrorKind::ServerError, 529)));
+}
+
+#[test]
+fn a_renamed_tool_comes_back_under_the_client_s_name() {
+    let names = Names::renamed(&[("get_a", "get.a")]);
+    let mut relay = Relay::new(Dialect::Anthropic, &client(false), names).expect("must be a known pair");
+    let stream = message(
+        &[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"get_a","input":{"b":2}}}"#,
+        ],
+        "tool_use",
+    );
+    let (mut splitter, mut out) = (Splitter::default(), Vec::new());
+    splitter.push(Bytes::from(stream));
+    while let Some(event) = splitter.next_event().expect("must be small enough") {
+        relay.push(&event, &mut out);
+    }
+    let seen = deltas(&String::from_utf8_lossy(&out));
+    assert!(seen[1].contains(r#""name":"get.a""#), "{seen:?}");
+    assert!(seen[2].contains(r#"{\"b\":2}"#), "{seen:?}");
+}
+
+#[test]
+fn an_anthropic_client_gets_anthropic_s_stream_as_it_came() {
+    let stream = message(&text_block(), "end_turn");
+    let own = Client { dialect: Dialect::Anthropic, ..client(false) };
+    let told = run(Dialect::Anthropic, &own, &[stream.as_bytes()]);
+    assert_eq!(told.text, stream);
+    assert_eq!(told.usage.input, Some(30));
+    assert_eq!(told.end, End::Complete);
+    let told =
+        run(Dialect::Anthropic, &own, &[stream.split("event: message_stop").next().unwrap_or_default().as_bytes()]);
+    assert_eq!(told.text, stream);
+}
+
+#[test]
+fn a_whole_message_becomes_a_chat_completion() {
+    let body = br#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[
+        {"type":"thinking","thinking":"hm","signature":"s"},{"type":"redacted_thinking","data":"zz"},
+        {"type":"text","text":"a\n"},{"type":"server_tool_use","id":"x","name":"web_search","input":{}},{"type":"text","text":"b"},
+        {"type":"tool_use","id":"toolu_1","name":"f","input":{"a": 1}}],
+        "stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":3,"cache_creation_input_tokens":4,"output_tokens":5}}"#;
+    let answer = answer(Dialect::Anthropic, &client(false), &Names::default(), body).expect("must be whole");
+    let seen: serde_json::Value =
+        serde_json::from_slice(&answer.body.expect("must be translated")).expect("must be JSON");
+    let expected = serde_json::json!({
+        "id": "msg_1", "object": "chat.completion", "created": 1_700_000_000, "model": "claude-x",
+        "choices": [{"index": 0, "logprobs": null, "finish_reason": "tool_calls", "message": {
+            "role": "assistant", "content": "a\nb", "refusal": null, "reasoning_content": "hm",
+            "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "redacted_thinking", "data": "zz"}],
+            "tool_calls": [{"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{\"a\": 1}"}}]}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12, "prompt_tokens_details": {"cache_write_tokens": 4}},
+    });
+    assert_eq!(seen, expected);
+    assert_eq!(answer.finish, Some(Finish::ToolCalls));
+}
+
+#[test]
+fn a_200_that_does_not_parse_is_cut_or_holds_an_error_is_a_failure() {
+    let fail =
+        |body: &[u8]| answer(Dialect::Anthropic, &client(false), &Names::default(), body).expect_err("must fail");
+    for body in [b"".as_slice(), b"<html>", b"{\"content\":[", b"{}", b"[]"] {
+        assert_eq!(fail(body).kind, ErrorKind::ServerError);
+    }
+    let inner = br#"{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}"#;
+    assert_eq!(fail(inner).kind, ErrorKind::RateLimit);
+}
+
+fn cut<'s>(stream: &'s [u8], cuts: &[prop::sample::Index]) -> Vec<&'s [u8]> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+    at.extend([0, stream.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|w| &stream[w[0]..w[1]]).collect()
+}
+
+proptest! {
+    #[test]
+    fn a_stream_split_at_any_byte_is_told_the_same_way(cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let translated = message(&text_block(), "end_turn");
+        prop_assert_eq!(run(Dialect::Anthropic, &client(true), &cut(translated.as_bytes(), &cuts)), anthropic(&translated));
+        let passed = format!("{}{}data: [DONE]\r\n\r\n", chunk(r#"{"content":"é"}"#, "null"), chunk("{}", "\"stop\""));
+        prop_assert_eq!(run(Dialect::OpenAI, &client(true), &cut(passed.as_bytes(), &cuts)), openai(&passed));
+    }
+
+    #[test]
+    fn any_bytes_at_all_are_survived(
+        pieces in proptest::collection::vec(prop_oneof![
+            Just(b"data: ".to_vec()), Just(b"\n\n".to_vec()), Just(b"{\"type\":\"message_delta\",\"delta\":".to_vec()),
+            Just(b"{\"choices\":[{\"delta\":".to_vec()), Just(b"}]}".to_vec()), Just(b"[DONE]".to_vec()), Just(b"{\"type\":\"content_block_start\",\"content_block\":7}".to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..12)], 0..12)
+    ) {
+        let stream = pieces.concat();
+        for dialect in [Dialect::OpenAI, Dialect::Anthropic] {
+            let mut relay = Relay::new(dialect, &client(true), Names::default()).expect("must be a known pair");
+            let (mut splitter, mut out) = (Splitter::default(), Vec::new());
+            splitter.push(Bytes::from(stream.clone()));
+            while let Ok(Some(event)) = splitter.next_event() {
+                relay.push(&event, &mut out);
+            }
+            let _: End = relay.finish(&mut out);
+            let _: bool = answer(dialect, &client(true), &Names::default(), &stream).is_ok();
+        }
+    }
+}
