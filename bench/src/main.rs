@@ -1,6 +1,7 @@
 //! Measures what Penstock promises. Build with `--release`; every figure in the documentation comes from here.
 
 mod compile;
+mod gateway;
 
 use clap::{Parser, Subcommand};
 
@@ -14,10 +15,14 @@ struct Cli {
 enum What {
     /// Compiling resources into a snapshot.
     Compile,
+    /// The proxy beside nginx, CPU time a request.
+    Gateway(gateway::Gateways),
 }
 
-fn main() {
+fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
         What::Compile => compile::run(),
+        What::Gateway(args) => gateway::run(&args)?,
     }
+    Ok(())
 }

@@ -1,0 +1,85 @@
+//! The proxy beside nginx, which passes the same bytes: CPU time of the gateway's own process per request.
+//!
+//! Gateways run on one core, mock and loader on another; rounds alternate in one run, so that the machine's mood is the
+//! same for both. Ratios are what counts.
+
+mod load;
+mod mock;
+mod process;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use self::{
+    load::Shape,
+    process::{Gateway, Nginx, Penstock},
+};
+
+/// Rounds of each gateway and shape, and requests in each.
+const ROUNDS: usize = 7;
+const CONCURRENCY: usize = 32;
+
+#[derive(Args)]
+pub(crate) struct Gateways {
+    /// The release binary of the proxy.
+    #[arg(long, default_value = "target/release/penstock-proxy")]
+    proxy: PathBuf,
+    /// The nginx to compare with.
+    #[arg(long, default_value = "nginx")]
+    nginx: PathBuf,
+    /// The core that gateways run on; mock and loader want another (`taskset`).
+    #[arg(long, default_value_t = 0)]
+    core: usize,
+}
+
+pub(crate) fn run(args: &Gateways) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(compare(args))
+}
+
+async fn compare(args: &Gateways) -> Result<()> {
+    let mock = mock::start().await?;
+    let nginx = Nginx::start(&args.nginx, args.core, mock).await.context("nginx")?;
+    let penstock = Penstock::start(&args.proxy, args.core, mock).await.context("penstock-proxy")?;
+    println!("idle resident memory of the proxy: {:.1} MiB", penstock.resident_mib()?);
+    println!("size of the proxy's binary: {:.1} MiB", std::fs::metadata(&args.proxy)?.len() as f64 / (1 << 20) as f64);
+    println!();
+    println!("CPU time of the gateway, microseconds a request (median of {ROUNDS} rounds)");
+    println!("{:<24}{:>10}{:>10}{:>10}", "", "nginx", "penstock", "ratio");
+    for shape in Shape::ALL {
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        // The first round of each warms up and is not counted.
+        for round in 0..=ROUNDS {
+            let (n, p) = (measure(&nginx, shape).await?, measure(&penstock, shape).await?);
+            if round > 0 {
+                theirs.push(n);
+                ours.push(p);
+            }
+        }
+        let ratios = theirs.iter().zip(&ours).map(|(theirs, ours)| ours / theirs).collect();
+        let ratio = median(ratios);
+        println!("{:<24}{:>10.1}{:>10.1}{ratio:>9.2}x", shape.name(), median(theirs), median(ours));
+    }
+    println!();
+    println!("resident memory of the proxy after the load: {:.1} MiB", penstock.resident_mib()?);
+    Ok(())
+}
+
+/// CPU microseconds of the gateway for each request of one round.
+async fn measure(gateway: &impl Gateway, shape: Shape) -> Result<f64> {
+    let before = gateway.cpu_seconds()?;
+    load::run(gateway.address(), shape, CONCURRENCY).await?;
+    Ok((gateway.cpu_seconds()? - before) / shape.requests() as f64 * 1e6)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A port that was free a moment ago, for programs that can't be asked which one they took.
+fn free_port() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
