@@ -12,6 +12,7 @@ pub mod meta;
 pub mod money;
 mod path;
 pub mod provider;
+pub mod read;
 pub mod route;
 mod rules;
 mod shape;

@@ -22,12 +22,32 @@ pub(crate) use nearest::nearest;
 
 /// What a value must look like.
 pub(crate) enum Shape {
-    Object { fields: BTreeMap<String, Shape>, required: Vec<String> },
-    Map { most: usize, values: Box<Shape> },
-    List { least: usize, most: usize, unique: Unique, items: Box<Shape> },
-    Text { least: usize, most: usize, form: Form },
-    Integer { least: i64, most: i64 },
+    Object {
+        fields: BTreeMap<String, Shape>,
+        required: Vec<String>,
+    },
+    Map {
+        most: usize,
+        values: Box<Shape>,
+    },
+    List {
+        least: usize,
+        most: usize,
+        unique: Unique,
+        items: Box<Shape>,
+    },
+    Text {
+        least: usize,
+        most: usize,
+        form: Form,
+    },
+    Integer {
+        least: i64,
+        most: i64,
+    },
     Boolean,
+    /// Nobody looks at it.
+    Anything,
 }
 
 /// In what the items of a list must differ.
@@ -166,7 +186,7 @@ impl Shape {
                 Some(_) => out.push(path.error(&format!("must be between {least} and {most}"))),
                 None => out.push(path.error("must be a whole number")),
             },
-            (Self::Boolean, Value::Bool(_)) => {}
+            (Self::Boolean, Value::Bool(_)) | (Self::Anything, _) => {}
             (wanted, found) => out.push(path.error(&format!("must be {}, not {}", wanted.noun(), noun(found)))),
         }
     }
@@ -178,6 +198,7 @@ impl Shape {
             Self::Text { .. } => "a string (put it in quotes)",
             Self::Integer { .. } => "a whole number",
             Self::Boolean => "true or false",
+            Self::Anything => "anything",
         }
     }
 }
