@@ -70,6 +70,11 @@ impl Entry {
         self.digest
     }
 
+    /// The object's bytes, for what can still be read of one that does not parse.
+    pub fn json(&self) -> &str {
+        self.json.get()
+    }
+
     /// Reads the object. An error concerns this object alone.
     pub fn parse(&self) -> Result<Object, serde_json::Error> {
         Object::parse(&self.key, self.json.get())

@@ -1,0 +1,217 @@
+//! The data listener: one acceptor, and threads that each serve their connections alone.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use penstock_config::outbound::Outbound;
+use rand::RngExt;
+use rustls::RootCertStore;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{JoinSet, LocalSet},
+    time::Instant,
+};
+
+use crate::{live::Live, metrics::Metrics, serve, upstream};
+
+/// Sockets that wait for a thread. When it is full the acceptor waits, and the kernel's backlog fills.
+const INBOX: usize = 256;
+/// The acceptor rests so long when there are no descriptors left.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// What a data plane is made of.
+#[derive(Clone)]
+pub struct DataConfig {
+    pub listen: SocketAddr,
+    /// Data threads; none: as many as the cgroup's quota allows, at least one.
+    pub workers: Option<NonZeroUsize>,
+    pub auth: Auth,
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// How long connections are still accepted, and idle ones kept, after the shutdown began.
+    pub grace: Duration,
+    /// How long requests may run on after the shutdown began, the grace included.
+    pub drain: Duration,
+    /// Which addresses may be called.
+    pub outbound: Outbound,
+    /// Who vouches for providers; see [`upstream::roots`].
+    pub roots: RootCertStore,
+}
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Consumers alone.
+    Required,
+    /// Everybody. A key that is known still binds its caller.
+    Open,
+}
+
+/// A data plane that is bound and does not serve yet.
+pub struct DataPlane {
+    listener: TcpListener,
+    address: SocketAddr,
+    config: DataConfig,
+    live: Live,
+    metrics: Metrics,
+}
+
+/// Where a shutdown stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Phase {
+    Serving,
+    /// Answers say `Connection: close`; new connections are served.
+    Leaving,
+    /// Idle connections are closed; nothing is accepted.
+    Draining,
+    /// What still runs is dropped.
+    Over,
+}
+
+/// How busy a thread is.
+#[derive(Default)]
+pub(crate) struct Load {
+    pub(crate) connections: AtomicUsize,
+    pub(crate) requests: AtomicUsize,
+}
+
+struct Worker {
+    inbox: mpsc::Sender<TcpStream>,
+    load: Arc<Load>,
+    done: oneshot::Receiver<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl DataPlane {
+    /// Binds the listener; port 0 picks a free one.
+    pub fn bind(config: DataConfig, live: Live, metrics: Metrics) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, config, live, metrics })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is done, then drains: accepts on for the grace, lets requests finish up to the deadline,
+    /// and returns. Needs a Tokio runtime, on which only the acceptor runs.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let shared = serve::Shared::new(&self.config, self.live, self.metrics);
+        let count = self.config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let workers = (0..count).map(|i| Worker::start(i, shared.clone(), watched.clone()));
+        let workers = workers.collect::<io::Result<Vec<_>>>()?;
+        tokio::select! {
+            () = accept(&listener, &workers) => {}
+            () = shutdown => {}
+        }
+        let began = Instant::now();
+        phase.send_replace(Phase::Leaving);
+        let _ = tokio::time::timeout(self.config.grace.min(self.config.drain), accept(&listener, &workers)).await;
+        drop(listener);
+        phase.send_replace(Phase::Draining);
+        let (done, threads) =
+            workers.into_iter().map(|worker| (worker.done, worker.thread)).unzip::<_, _, Vec<_>, Vec<_>>();
+        let all = futures::future::join_all(done);
+        if tokio::time::timeout_at(began + self.config.drain, all).await.is_err() {
+            tracing::warn!("the drain deadline has passed: requests that still run are dropped");
+        }
+        phase.send_replace(Phase::Over);
+        let join = move || threads.into_iter().try_for_each(thread::JoinHandle::join);
+        let joined = tokio::task::spawn_blocking(join).await.map_err(io::Error::other)?;
+        joined.map_err(|_| io::Error::other("a data thread panicked"))
+    }
+}
+
+/// Hands each new socket to the less busy of two threads picked at random.
+async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker]) {
+    loop {
+        match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
+            Ok(socket) => {
+                let mut random = rand::rng();
+                let mut pick = || &workers[random.random_range(0..workers.len())];
+                let worker = Worker::less_busy(pick(), pick());
+                if worker.inbox.send(socket).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) if is_of_the_peer(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+/// The peer was gone before it was accepted.
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+impl Worker {
+    fn start(index: usize, shared: Arc<serve::Shared>, phase: watch::Receiver<Phase>) -> io::Result<Self> {
+        let (inbox, sockets) = mpsc::channel(INBOX);
+        let (finished, done) = oneshot::channel();
+        let load = Arc::new(Load::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let worker = serve::Worker { shared, load: load.clone(), phase };
+        let run = move || {
+            let local = LocalSet::new();
+            local.block_on(&runtime, work(worker, sockets, finished));
+        };
+        let thread = thread::Builder::new().name(format!("data-{index}")).spawn(run)?;
+        Ok(Self { inbox, load, done, thread })
+    }
+
+    fn less_busy<'a>(one: &'a Self, other: &'a Self) -> &'a Self {
+        if other.load.now() < one.load.now() { other } else { one }
+    }
+}
+
+impl Load {
+    /// Requests weigh more than connections that may be idle.
+    fn now(&self) -> (usize, usize) {
+        (self.requests.load(Ordering::Relaxed), self.connections.load(Ordering::Relaxed))
+    }
+}
+
+/// A data thread's life: serves what comes in, until the inbox is closed and every connection is.
+async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<TcpStream>, finished: oneshot::Sender<()>) {
+    let mut phase = worker.phase.clone();
+    let pool = upstream::Upstream::new(&worker.shared.connector);
+    tokio::task::spawn_local(pool.clone().sweep());
+    let mut connections = JoinSet::new();
+    let over = async move { drop(phase.wait_for(|phase| *phase == Phase::Over).await) };
+    let serve = async {
+        loop {
+            tokio::select! {
+                socket = sockets.recv() => match socket {
+                    Some(socket) => drop(connections.spawn_local(serve::connection(worker.clone(), pool.clone(), socket))),
+                    None => break,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        while connections.join_next().await.is_some() {}
+    };
+    tokio::select! {
+        () = serve => {}
+        () = over => {}
+    }
+    let _ = finished.send(());
+}

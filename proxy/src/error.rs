@@ -1,0 +1,179 @@
+//! Why a request fails, by cause.
+
+use std::{borrow::Cow, time::Duration};
+
+use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
+
+/// The one error of a request's life.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no API key was given: send it as `Authorization: Bearer KEY`")]
+    NoKey,
+    #[error("the API key is not known")]
+    UnknownKey,
+    #[error("{0} is not served here")]
+    NotFound(String),
+    #[error("{method} is not allowed here, {allowed} is")]
+    Method { method: String, allowed: &'static str },
+    #[error("the model `{0}` does not exist or you may not use it")]
+    UnknownModel(String),
+    #[error("the request body is larger than the limit of {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("a request content-encoding is not supported: send the body as it is")]
+    Encoded,
+    #[error("the request body did not arrive whole")]
+    BodyCut,
+    #[error("the request body took too long to arrive")]
+    BodySlow,
+    #[error("this request has passed here before: a provider's baseURL leads back to this gateway")]
+    Loop,
+    #[error("{0}")]
+    Refused(String),
+    #[error("`{0}` refers to state on a provider's account, which this route does not keep")]
+    State(String),
+    #[error(transparent)]
+    Request(#[from] penstock_llm::Error),
+    /// Hints that the only targets left do not know, where the route rejects them.
+    #[error("no target of this route supports {0}")]
+    Hints(String),
+    #[error("the provider limits the rate of requests")]
+    RateLimited { wait: Option<Duration> },
+    #[error("the provider's account has no quota left")]
+    Quota,
+    #[error("no provider answered in time")]
+    Timeout,
+    #[error("no provider could answer")]
+    Upstream,
+    #[error("the provider does not have this model")]
+    ModelMissing,
+    #[error("the prompt is longer than the model's context")]
+    ContextLength,
+    #[error("the provider's content filter refused the prompt")]
+    ContentFilter,
+    #[error("the request is larger than what the provider takes")]
+    TooLarge,
+    /// The provider blames the request: its own words.
+    #[error("{}", .0.message)]
+    Rejected(Box<UpstreamError>),
+}
+
+/// Whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Upstream,
+    Gateway,
+}
+
+impl Error {
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Error::NoKey | Error::UnknownKey => 401,
+            Error::NotFound(_) | Error::UnknownModel(_) | Error::ModelMissing => 404,
+            Error::Method { .. } => 405,
+            Error::BodySlow => 408,
+            Error::BodyTooLarge { .. } | Error::TooLarge => 413,
+            Error::Encoded => 415,
+            Error::BodyCut | Error::ContextLength | Error::ContentFilter => 400,
+            Error::State(_) | Error::Hints(_) => 422,
+            Error::Request(error) => error.status(),
+            Error::RateLimited { .. } | Error::Quota => 429,
+            Error::Refused(_) => 503,
+            Error::Timeout => 504,
+            Error::Upstream => 502,
+            Error::Loop => 508,
+            Error::Rejected(error) => error.status,
+        }
+    }
+
+    /// A stable word, OpenAI's where it has one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        Some(match self {
+            Error::NoKey | Error::UnknownKey => "invalid_api_key",
+            Error::NotFound(_) => "unknown_url",
+            Error::Method { .. } => "method_not_allowed",
+            Error::UnknownModel(_) | Error::ModelMissing => "model_not_found",
+            Error::BodyTooLarge { .. } | Error::TooLarge => "request_too_large",
+            Error::Encoded => "unsupported_encoding",
+            Error::BodyCut | Error::BodySlow => "incomplete_body",
+            Error::Loop => "loop_detected",
+            Error::Refused(_) => "route_refused",
+            Error::State(_) => "state_not_allowed",
+            Error::Request(error) => error.code(),
+            Error::Hints(_) => "unsupported_parameter",
+            Error::RateLimited { .. } => "rate_limit_exceeded",
+            Error::Quota => "insufficient_quota",
+            Error::Timeout => "upstream_timeout",
+            Error::Upstream => "upstream_error",
+            Error::ContextLength => "context_length_exceeded",
+            Error::ContentFilter => "content_filter",
+            Error::Rejected(error) => return error.code.as_deref(),
+        })
+    }
+
+    pub(crate) fn side(&self) -> Side {
+        match self {
+            Error::RateLimited { .. } | Error::Quota | Error::Timeout | Error::Upstream | Error::ModelMissing => {
+                Side::Upstream
+            }
+            Error::Refused(_) | Error::Loop => Side::Gateway,
+            Error::NoKey
+            | Error::UnknownKey
+            | Error::NotFound(_)
+            | Error::Method { .. }
+            | Error::UnknownModel(_)
+            | Error::BodyTooLarge { .. }
+            | Error::Encoded
+            | Error::BodyCut
+            | Error::BodySlow
+            | Error::State(_)
+            | Error::Request(_)
+            | Error::Hints(_)
+            | Error::ContextLength
+            | Error::ContentFilter
+            | Error::TooLarge
+            | Error::Rejected(_) => Side::Client,
+        }
+    }
+
+    /// May the same request succeed later? What was tried everywhere is not worth the client's own retries.
+    pub(crate) fn retryable(&self) -> bool {
+        matches!(self, Error::BodyCut | Error::BodySlow)
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::RateLimited { wait } => *wait,
+            _ => None,
+        }
+    }
+
+    fn param(&self) -> Option<&str> {
+        match self {
+            Error::UnknownModel(_) | Error::ModelMissing => Some("model"),
+            Error::State(field) => Some(field),
+            Error::Request(error) => error.param(),
+            Error::Rejected(error) => error.param.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn with_rejection<T>(&self, write: impl FnOnce(&Rejection<'_>) -> T) -> T {
+        let message: Cow<'_, str> = self.to_string().into();
+        let of_type = match self {
+            Error::Rejected(error) => error.of_type.as_deref(),
+            _ => None,
+        };
+        write(&Rejection { status: self.status(), message: &message, of_type, code: self.code(), param: self.param() })
+    }
+
+    /// The body in the words of the client's dialect.
+    pub(crate) fn body(&self, dialect: Dialect) -> Vec<u8> {
+        self.with_rejection(|rejection| rejection.body(dialect))
+    }
+
+    /// The event that ends a stream that has begun.
+    pub(crate) fn event(&self, dialect: Dialect) -> Vec<u8> {
+        self.with_rejection(|rejection| rejection.event(dialect))
+    }
+}

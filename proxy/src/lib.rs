@@ -1,0 +1,20 @@
+//! The data plane: serves the unified API over the routes of a snapshot.
+//!
+//! [`Live`] holds what is live and is fed by a source of snapshots; a [`DataPlane`] answers requests with it.
+//! `request.rs` is a request's life, top to bottom.
+
+#![expect(dead_code, reason = "the request's life comes with the next commit")]
+
+pub mod data;
+pub mod live;
+pub mod metrics;
+pub mod upstream;
+
+mod auth;
+mod error;
+mod request;
+mod serve;
+
+pub use data::{Auth, DataConfig, DataPlane};
+pub use live::{Live, State};
+pub use metrics::Metrics;

@@ -1,0 +1,229 @@
+//! What is live: the objects of a snapshot, built, and swapped as a whole under requests that go on.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use arc_swap::{ArcSwap, Guard};
+use penstock_config::{
+    Entry, Hash, Key, Kind, ObjectRef, Snapshot,
+    object::Object,
+    protocol::{Refused, Report},
+};
+use serde::{Serialize, Serializer};
+
+use crate::{auth::Consumer, metrics::Metrics};
+use credential::Reports;
+use provider::Provider;
+use route::Route;
+
+pub(crate) mod credential;
+pub(crate) mod provider;
+pub(crate) mod route;
+
+/// What the proxy serves now. Cheap to clone; shared by all threads.
+#[derive(Clone)]
+pub struct Live(Arc<Shared>);
+
+struct Shared {
+    tables: ArcSwap<Tables>,
+    /// What was built, to build again only what changed. Taken by [`Live::apply`] alone.
+    built: Mutex<Built>,
+    reports: Reports,
+    metrics: Metrics,
+}
+
+/// What a request looks up. Never changed, only replaced.
+#[derive(Default)]
+pub(crate) struct Tables {
+    /// By the name that clients write in `model`.
+    pub(crate) routes: HashMap<String, Arc<Route>>,
+    /// By the digest of an API key.
+    pub(crate) consumers: HashMap<Hash, Arc<Consumer>>,
+}
+
+#[derive(Default)]
+struct Built {
+    providers: BTreeMap<ObjectRef, Arc<Provider>>,
+    routes: BTreeMap<Key, (Hash, Vec<Arc<Route>>)>,
+    cells: credential::Cells,
+    state: State,
+}
+
+/// What is live, for people: no secrets in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// The content hash of the snapshot; none before the first.
+    pub hash: Option<Hash>,
+    /// When it was applied.
+    #[serde(serialize_with = "as_unix_seconds")]
+    pub applied: Option<SystemTime>,
+    pub objects: Vec<ObjectState>,
+}
+
+/// One object of the live snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectState {
+    #[serde(flatten)]
+    pub key: Key,
+    pub digest: Hash,
+    /// Why it could not be built, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// A snapshot on its way to being live.
+struct Build<'a> {
+    snapshot: &'a Snapshot,
+    live: &'a Shared,
+    old: &'a mut Built,
+    providers: BTreeMap<ObjectRef, Arc<Provider>>,
+    routes: BTreeMap<Key, (Hash, Vec<Arc<Route>>)>,
+    consumers: HashMap<Hash, Arc<Consumer>>,
+    refused: Vec<Refused>,
+}
+
+impl Live {
+    /// Nothing is live yet: every model is unknown.
+    pub fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Shared {
+            tables: ArcSwap::default(),
+            built: Mutex::default(),
+            reports: Reports::default(),
+            metrics,
+        }))
+    }
+
+    /// Builds every object of the snapshot and makes it live; what did not change is kept as it is. Returns the objects that
+    /// could not be built: a provider is missing from its routes, a route answers 503 under its names, a Consumer can't call.
+    ///
+    /// When this returns, every attempt that starts uses the snapshot's credentials.
+    pub fn apply(&self, snapshot: &Snapshot) -> Vec<Refused> {
+        let mut built = self.0.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut build = Build {
+            snapshot,
+            live: &self.0,
+            old: &mut built,
+            providers: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            consumers: HashMap::new(),
+            refused: Vec::new(),
+        };
+        // In the order of keys, so providers are there before the routes that use them.
+        for entry in snapshot.entries() {
+            build.object(entry);
+        }
+        let Build { providers, routes, consumers, refused, .. } = build;
+        built.cells.retain(snapshot.secrets());
+        let all = routes.values().flat_map(|(_, routes)| routes);
+        let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
+        self.0.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers }));
+        built.state = State::of(snapshot, &refused);
+        built.providers = providers;
+        built.routes = routes;
+        self.0.metrics.snapshot_is_current();
+        refused
+    }
+
+    /// Notes that the source still holds what is live to be current, so that the snapshot's age starts again.
+    pub fn confirm(&self) {
+        self.0.metrics.snapshot_is_current();
+    }
+
+    /// What is live, for `/config`.
+    pub fn state(&self) -> State {
+        self.0.built.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
+    }
+
+    /// What became known of upstreams since the last call, each thing once.
+    pub fn reports(&self) -> Vec<Report> {
+        self.0.reports.drain()
+    }
+
+    pub(crate) fn tables(&self) -> Guard<Arc<Tables>> {
+        self.0.tables.load()
+    }
+}
+
+impl Build<'_> {
+    fn object(&mut self, entry: &Entry) {
+        let built = match entry.key().kind {
+            Kind::AIProvider => self.provider(entry),
+            Kind::Model | Kind::RoutePolicy => self.routes(entry),
+            Kind::Consumer | Kind::RateLimit => self.consumer(entry),
+        };
+        if let Err(reason) = built {
+            tracing::warn!(object = %entry.key(), reason, "an object can't be built and is left out");
+            self.refused.push(Refused { key: entry.key().clone(), reason });
+        }
+    }
+
+    fn provider(&mut self, entry: &Entry) -> Result<(), String> {
+        let Object::Provider(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
+        let name = &entry.key().object;
+        let old = self.old.providers.get(name);
+        let dialect = provider::dialect(object.r#type)?;
+        let cells = &mut self.old.cells;
+        let credentials = cells.update(name, &object, dialect, self.snapshot.secrets(), &self.live.reports)?;
+        let provider = Provider::build(name, &object, credentials, old)?;
+        self.providers.insert(name.clone(), provider);
+        Ok(())
+    }
+
+    /// A route that can't be built keeps its names, so that no request slips past it to the bare provider.
+    fn routes(&mut self, entry: &Entry) -> Result<(), String> {
+        let (key, digest) = (entry.key(), entry.digest());
+        let unchanged =
+            self.old.routes.get(key).filter(|(old, routes)| {
+                *old == digest && routes.iter().all(|route| route.is_built_over(&self.providers))
+            });
+        let (routes, result) = match unchanged {
+            Some((_, routes)) => (routes.clone(), Ok(())),
+            None => match parse(entry) {
+                Ok(Object::Routes(object)) => {
+                    let build = |route| Route::build(key, route, &self.providers, &self.live.metrics);
+                    (object.routes.iter().map(build).collect(), Ok(()))
+                }
+                Ok(Object::Provider(_) | Object::Consumer(_)) => return Err(OTHER_KIND.into()),
+                Err(reason) => (vec![Route::refused(key, entry.json(), &self.live.metrics)], Err(reason)),
+            },
+        };
+        self.routes.insert(key.clone(), (digest, routes));
+        result
+    }
+
+    fn consumer(&mut self, entry: &Entry) -> Result<(), String> {
+        let Object::Consumer(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
+        let consumer = Arc::new(Consumer::build(&entry.key().object, &object));
+        self.consumers.extend(object.api_keys.iter().map(|digest| (*digest, consumer.clone())));
+        Ok(())
+    }
+}
+
+impl State {
+    fn of(snapshot: &Snapshot, refused: &[Refused]) -> Self {
+        let reason =
+            |key: &Key| refused.iter().find(|refused| refused.key == *key).map(|refused| refused.reason.clone());
+        let objects = snapshot.entries().map(|entry| ObjectState {
+            key: entry.key().clone(),
+            digest: entry.digest(),
+            refused: reason(entry.key()),
+        });
+        Self { hash: Some(snapshot.hash()), applied: Some(SystemTime::now()), objects: objects.collect() }
+    }
+}
+
+const OTHER_KIND: &str = "the object is of another kind than its key";
+
+fn parse(entry: &Entry) -> Result<Object, String> {
+    entry.parse().map_err(|error| error.to_string())
+}
+
+fn as_unix_seconds<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map(|since| since.as_secs()).serialize(serializer)
+}

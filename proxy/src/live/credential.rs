@@ -1,0 +1,280 @@
+//! Keys of providers: read at the moment an attempt is sent, so that none starts with a key that was replaced.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use penstock_config::{
+    ObjectRef, Secrets,
+    object::{self, Provider},
+    protocol::Report,
+};
+use penstock_llm::Dialect;
+use tokio::time::Instant;
+
+/// How long a credential that a provider rejected is left alone, unless it changes.
+const REJECTED_FOR: Duration = Duration::from_secs(30);
+/// Reports that wait to be sent. Above it new ones are dropped: the next rejection reports again.
+const MAX_REPORTS: usize = 1024;
+
+/// The credentials of one provider at one base URL. Outlives the routes that hold it; a provider that is pointed elsewhere
+/// gets another cell, so that a key never goes where it was not meant to.
+pub(crate) struct Cell {
+    provider: ObjectRef,
+    keys: ArcSwap<Keys>,
+    reports: Reports,
+}
+
+struct Keys {
+    /// False: the provider wants no key. True with none left: nothing may be sent.
+    wanted: bool,
+    /// In order of preference.
+    credentials: Vec<Arc<Credential>>,
+}
+
+/// One key. A key that changes is another `Credential`, without the memory of a rejection.
+pub(crate) struct Credential {
+    source: object::Credential,
+    /// What the request's header says; marked sensitive.
+    pub(crate) header: HeaderValue,
+    /// Milliseconds since [`EPOCH`] until which it is left alone.
+    rejected_until: AtomicU64,
+}
+
+/// What an attempt is sent with.
+#[derive(Clone)]
+pub(crate) enum Pick {
+    /// The provider wants no key.
+    Keyless,
+    Key(Arc<Credential>),
+    /// It wants one, and there is none that may be used now.
+    None,
+}
+
+/// All cells that somebody holds, by provider and base URL.
+#[derive(Default)]
+pub(crate) struct Cells(HashMap<(ObjectRef, String), Weak<Cell>>);
+
+/// What proxies tell of credentials, each thing once until it is drained.
+#[derive(Clone, Default)]
+pub(crate) struct Reports(Arc<Mutex<Vec<Report>>>);
+
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl Cell {
+    /// The first credential that may be used now and was not tried.
+    pub(crate) fn pick(&self, tried: &[Arc<Credential>]) -> Pick {
+        let keys = self.keys.load();
+        if !keys.wanted {
+            return Pick::Keyless;
+        }
+        let now = millis();
+        let untried = |credential: &&Arc<Credential>| !tried.iter().any(|tried| Arc::ptr_eq(tried, credential));
+        let usable = keys.credentials.iter().filter(untried).find(|credential| !credential.is_rejected(now));
+        usable.map_or(Pick::None, |credential| Pick::Key(credential.clone()))
+    }
+
+    pub(crate) fn is_current(&self, credential: &Arc<Credential>) -> bool {
+        self.keys.load().credentials.iter().any(|current| Arc::ptr_eq(current, credential))
+    }
+
+    /// The provider does not take this key: it is left alone for a while, and reported, if it is still the provider's.
+    pub(crate) fn reject(&self, credential: &Arc<Credential>) {
+        if !self.is_current(credential) {
+            return;
+        }
+        credential.rejected_until.store(millis() + REJECTED_FOR.as_millis() as u64, Ordering::Relaxed);
+        self.reports.add(Report::CredentialRejected {
+            provider: self.provider.clone(),
+            secret: credential.source.secret.clone(),
+            key: credential.source.key.clone(),
+        });
+    }
+}
+
+impl Credential {
+    fn is_rejected(&self, now: u64) -> bool {
+        self.rejected_until.load(Ordering::Relaxed) > now
+    }
+
+    fn build(source: &object::Credential, dialect: Dialect, secrets: &Secrets) -> Result<Self, String> {
+        let place = || format!("key {:?} of Secret {:?}", source.key, source.secret);
+        let value = secrets.get(&source.digest).ok_or_else(|| format!("{}: the snapshot does not have it", place()))?;
+        let text = match dialect {
+            Dialect::OpenAI => HeaderValue::try_from(format!("Bearer {}", value.expose())),
+            Dialect::Anthropic => HeaderValue::try_from(value.expose()),
+        };
+        let mut header = text.map_err(|_| format!("{}: has characters that no header may have", place()))?;
+        header.set_sensitive(true);
+        Ok(Self { source: source.clone(), header, rejected_until: AtomicU64::new(0) })
+    }
+}
+
+impl Cells {
+    /// Puts a provider's present credentials into its cell. An error says which can't be used, and changes nothing.
+    pub(crate) fn update(
+        &mut self,
+        name: &ObjectRef,
+        provider: &Provider,
+        dialect: Dialect,
+        secrets: &Secrets,
+        reports: &Reports,
+    ) -> Result<Arc<Cell>, String> {
+        let place = (name.clone(), provider.base_url.clone());
+        let old = self.0.get(&place).and_then(Weak::upgrade);
+        let old_keys = old.as_ref().map(|cell| cell.keys.load_full());
+        let same = |source: &object::Credential| {
+            let mut all = old_keys.iter().flat_map(|keys| &keys.credentials);
+            all.find(|old| old.source == *source).cloned()
+        };
+        let build = |source| same(source).map_or_else(|| Credential::build(source, dialect, secrets).map(Arc::new), Ok);
+        let credentials = provider.credentials.iter().map(build).collect::<Result<Vec<_>, _>>()?;
+        let keys = Arc::new(Keys { wanted: !credentials.is_empty(), credentials });
+        if let Some(cell) = old {
+            cell.keys.store(keys);
+            return Ok(cell);
+        }
+        let cell = Arc::new(Cell { provider: name.clone(), keys: keys.into(), reports: reports.clone() });
+        self.0.insert(place, Arc::downgrade(&cell));
+        Ok(cell)
+    }
+
+    /// Takes keys that the snapshot no longer has out of every cell: also where only a request that goes on still holds it.
+    pub(crate) fn retain(&mut self, secrets: &Secrets) {
+        self.0.retain(|_, cell| {
+            let Some(cell) = cell.upgrade() else { return false };
+            let keys = cell.keys.load();
+            let known = |credential: &&Arc<Credential>| secrets.get(&credential.source.digest).is_some();
+            if !keys.credentials.iter().all(|credential| known(&credential)) {
+                let credentials = keys.credentials.iter().filter(known).cloned().collect();
+                cell.keys.store(Arc::new(Keys { wanted: keys.wanted, credentials }));
+            }
+            true
+        });
+    }
+}
+
+impl Reports {
+    fn add(&self, report: Report) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if reports.len() < MAX_REPORTS && !reports.contains(&report) {
+            reports.push(report);
+        }
+    }
+
+    pub(crate) fn drain(&self) -> Vec<Report> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn millis() -> u64 {
+    let since = Instant::now().saturating_duration_since(*EPOCH);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_config::Secret;
+    use penstock_crds::ProviderType;
+
+    use super::*;
+
+    struct Bed {
+        cells: Cells,
+        reports: Reports,
+    }
+
+    impl Bed {
+        fn apply(&mut self, base_url: &str, values: &[&str]) -> Result<Arc<Cell>, String> {
+            let mut secrets = Secrets::default();
+            let credentials = values.iter().enumerate().map(|(i, value)| object::Credential {
+                secret: "openai".into(),
+                key: format!("key-{i}"),
+                digest: secrets.insert(Secret::new(value)),
+            });
+            let provider = Provider {
+                r#type: ProviderType::OpenAI,
+                base_url: base_url.into(),
+                credentials: credentials.collect(),
+                retries: object::Retries { attempts: 2, wait_up_to_ms: 2000 },
+            };
+            let name = ObjectRef::new("default", "openai");
+            let cell = self.cells.update(&name, &provider, Dialect::OpenAI, &secrets, &self.reports)?;
+            self.cells.retain(&secrets);
+            Ok(cell)
+        }
+    }
+
+    fn bed() -> Bed {
+        Bed { cells: Cells::default(), reports: Reports::default() }
+    }
+
+    fn picked(cell: &Cell) -> Arc<Credential> {
+        match cell.pick(&[]) {
+            Pick::Key(credential) => credential,
+            Pick::Keyless | Pick::None => panic!("a credential must be usable"),
+        }
+    }
+
+    fn sent(cell: &Cell) -> String {
+        picked(cell).header.to_str().expect("must be text").to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rejected_credential_is_left_alone_for_30_seconds_or_until_it_changes() -> Result<(), String> {
+        let mut bed = bed();
+        let cell = bed.apply("https://a", &["one", "two"])?;
+        cell.reject(&picked(&cell));
+        assert_eq!(sent(&cell), "Bearer two");
+        bed.apply("https://a", &["one", "two"])?;
+        assert_eq!(sent(&cell), "Bearer two", "another apply changes nothing");
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert_eq!(sent(&cell), "Bearer one");
+        cell.reject(&picked(&cell));
+        bed.apply("https://a", &["new", "two"])?;
+        assert_eq!(sent(&cell), "Bearer new");
+        Ok(())
+    }
+
+    #[test]
+    fn a_rejection_is_reported_once_and_only_for_a_key_that_is_current() -> Result<(), String> {
+        let mut bed = bed();
+        let cell = bed.apply("https://a", &["one"])?;
+        let old = picked(&cell);
+        cell.reject(&old);
+        cell.reject(&old);
+        assert_eq!(bed.reports.drain().len(), 1);
+        bed.apply("https://a", &["new"])?;
+        cell.reject(&old);
+        assert!(bed.reports.drain().is_empty());
+        assert_eq!(sent(&cell), "Bearer new");
+        Ok(())
+    }
+
+    #[test]
+    fn a_provider_pointed_elsewhere_takes_its_new_key_there_alone() -> Result<(), String> {
+        let mut bed = bed();
+        let old = bed.apply("https://a", &["one"])?;
+        let new = bed.apply("https://b", &["two"])?;
+        assert!(matches!(old.pick(&[]), Pick::None), "a request that goes on has no key for the old place");
+        assert_eq!(sent(&new), "Bearer two");
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_carry_is_an_error_that_does_not_say_it() -> Result<(), String> {
+        let mut bed = bed();
+        let cell = bed.apply("https://a", &["one"])?;
+        let error = bed.apply("https://a", &["bad\nkey"]).err().ok_or("must be refused")?;
+        assert!(error.contains("key-0") && !error.contains("bad"), "{error}");
+        assert_eq!(sent(&cell), "Bearer one");
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! An upstream, built: where it is and what it speaks.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, uri::PathAndQuery};
+use penstock_config::{ObjectRef, object};
+use penstock_crds::ProviderType;
+use penstock_llm::{Dialect, facts};
+use url::Url;
+
+use super::credential::Cell;
+use crate::upstream::Origin;
+
+/// A provider. The same one as long as its object says the same, whatever its keys are.
+pub(crate) struct Provider {
+    /// `namespace/name`.
+    pub(crate) name: String,
+    object: object::Provider,
+    pub(crate) dialect: Dialect,
+    /// Whose models these are, for what is known of them.
+    pub(crate) vendor: facts::Provider,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) retries: Retries,
+    pub(crate) credentials: Arc<Cell>,
+}
+
+/// Where a provider's chat API is.
+pub(crate) struct Endpoint {
+    pub(crate) origin: Origin,
+    pub(crate) host: HeaderValue,
+    pub(crate) chat: PathAndQuery,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retries {
+    pub(crate) attempts: u32,
+    pub(crate) wait_up_to: Duration,
+}
+
+impl Provider {
+    /// Builds it, or gives the old one if nothing but credentials changed. The error is the reason of a refusal.
+    pub(crate) fn build(
+        name: &ObjectRef,
+        object: &object::Provider,
+        credentials: Arc<Cell>,
+        old: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, String> {
+        let mut object = object.clone();
+        object.credentials.clear();
+        if let Some(old) = old
+            && old.object == object
+            && Arc::ptr_eq(&old.credentials, &credentials)
+        {
+            return Ok(old.clone());
+        }
+        let dialect = dialect(object.r#type)?;
+        let endpoint = Endpoint::build(&object.base_url, dialect)?;
+        let retries = Retries {
+            attempts: object.retries.attempts,
+            wait_up_to: Duration::from_millis(object.retries.wait_up_to_ms),
+        };
+        let vendor = vendor(object.r#type);
+        Ok(Arc::new(Self { name: name.to_string(), object, dialect, vendor, endpoint, retries, credentials }))
+    }
+}
+
+impl Endpoint {
+    fn build(base_url: &str, dialect: Dialect) -> Result<Self, String> {
+        let url = Url::parse(base_url).map_err(|error| format!("baseURL {base_url:?}: {error}"))?;
+        let origin =
+            Origin::of(&url).ok_or_else(|| format!("baseURL {base_url:?}: needs http:// or https:// and a host"))?;
+        let default_port = if origin.tls { 443 } else { 80 };
+        let host = match origin.port {
+            port if port == default_port => origin.host.to_string(),
+            port => format!("{}:{port}", origin.host),
+        };
+        let resource = match dialect {
+            Dialect::OpenAI => "chat/completions",
+            Dialect::Anthropic => "messages",
+        };
+        let chat = format!("{}/{resource}", url.path().trim_end_matches('/'));
+        Ok(Self {
+            host: HeaderValue::try_from(host)
+                .map_err(|_| format!("baseURL {base_url:?}: no header can carry its host"))?,
+            chat: PathAndQuery::try_from(chat).map_err(|error| format!("baseURL {base_url:?}: {error}"))?,
+            origin,
+        })
+    }
+}
+
+/// What a provider of this type speaks. Types that this version does not serve are refused.
+pub(crate) fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
+    match r#type {
+        ProviderType::OpenAI | ProviderType::OpenAICompatible => Ok(Dialect::OpenAI),
+        ProviderType::Anthropic => Ok(Dialect::Anthropic),
+        ProviderType::Gemini
+        | ProviderType::Mistral
+        | ProviderType::Ollama
+        | ProviderType::AzureOpenAI
+        | ProviderType::Bedrock
+        | ProviderType::VertexAI => Err(format!("this version does not serve providers of type {type:?}")),
+    }
+}
+
+fn vendor(r#type: ProviderType) -> facts::Provider {
+    match r#type {
+        ProviderType::OpenAI => facts::Provider::OpenAI,
+        ProviderType::Anthropic => facts::Provider::Anthropic,
+        ProviderType::Gemini => facts::Provider::Gemini,
+        ProviderType::Mistral => facts::Provider::Mistral,
+        ProviderType::Ollama => facts::Provider::Ollama,
+        ProviderType::AzureOpenAI => facts::Provider::AzureOpenAI,
+        ProviderType::Bedrock => facts::Provider::Bedrock,
+        ProviderType::VertexAI => facts::Provider::VertexAI,
+        ProviderType::OpenAICompatible => facts::Provider::OpenAICompatible,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(url: &str, dialect: Dialect) -> Result<(String, String), String> {
+        let endpoint = Endpoint::build(url, dialect)?;
+        Ok((endpoint.host.to_str().map_err(|error| error.to_string())?.to_owned(), endpoint.chat.to_string()))
+    }
+
+    #[test]
+    fn the_path_of_a_dialect_is_appended_to_the_base_url() -> Result<(), String> {
+        assert_eq!(
+            endpoint("https://api.openai.com/v1", Dialect::OpenAI)?,
+            ("api.openai.com".into(), "/v1/chat/completions".into())
+        );
+        assert_eq!(endpoint("http://[::1]:9000/v1", Dialect::Anthropic)?, ("[::1]:9000".into(), "/v1/messages".into()));
+        assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
+        assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! A route, built: its targets with all that a request needs, so that it looks nothing up.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use penstock_config::{Key, Kind, ObjectRef, object};
+use penstock_crds::{FallbackOn, OnUnsupported};
+use penstock_llm::facts::Facts;
+use serde::Deserialize;
+
+use super::provider::Provider;
+use crate::metrics::{Metrics, RouteMetrics, TargetMetrics};
+
+/// How requests for some names are answered. Taken at the start of a request and kept to its end.
+pub(crate) struct Route {
+    /// For logs and metrics: `namespace/name` of the RoutePolicy, or the model's name where there is none.
+    pub(crate) label: String,
+    /// The namespace of the policy, or of the providers that list the model.
+    pub(crate) namespace: String,
+    /// What clients write in `model`.
+    pub(crate) names: Vec<String>,
+    pub(crate) answer: Answer,
+    pub(crate) metrics: RouteMetrics,
+}
+
+pub(crate) enum Answer {
+    Forward(Forward),
+    /// 503 with this text.
+    Refuse(String),
+}
+
+pub(crate) struct Forward {
+    /// In order of priority; never empty.
+    pub(crate) targets: Vec<Arc<Target>>,
+    pub(crate) fallback_on: Vec<FallbackOn>,
+    pub(crate) allow_state: bool,
+    pub(crate) on_unsupported: OnUnsupported,
+    /// Over everything: the longest that one of the targets has.
+    pub(crate) deadline: Duration,
+    /// Every provider that the object names, in order: those that are missing too.
+    named: Vec<(ObjectRef, Option<Arc<Provider>>)>,
+}
+
+/// A model of a provider.
+pub(crate) struct Target {
+    pub(crate) provider: Arc<Provider>,
+    /// What the provider calls the model.
+    pub(crate) model: String,
+    pub(crate) facts: Facts,
+    pub(crate) priority: u32,
+    pub(crate) weight: u32,
+    pub(crate) timeouts: Timeouts,
+    /// `x-penstock-provider` and `x-penstock-model`.
+    pub(crate) headers: [HeaderValue; 2],
+    pub(crate) metrics: TargetMetrics,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) connect: Duration,
+    pub(crate) first_token: Duration,
+    pub(crate) first_token_reasoning: Duration,
+    pub(crate) answer: Duration,
+    pub(crate) idle: Duration,
+}
+
+type Providers = BTreeMap<ObjectRef, Arc<Provider>>;
+
+impl Route {
+    /// Targets whose provider is missing are left out; a route without any answers 503.
+    pub(crate) fn build(key: &Key, route: &object::Route, providers: &Providers, metrics: &Metrics) -> Arc<Self> {
+        let label = label(key);
+        let answer = match &route.answer {
+            object::Answer::Refuse { reason } => Answer::Refuse(reason.clone()),
+            object::Answer::Forward(forward) => Forward::build(&label, forward, providers, metrics),
+        };
+        Self::new(key, label, route.names.clone(), answer, metrics)
+    }
+
+    /// What is left of a route that can't be built: its names, as far as they can be read, and 503.
+    pub(crate) fn refused(key: &Key, json: &str, metrics: &Metrics) -> Arc<Self> {
+        #[derive(Default, Deserialize)]
+        struct Routes {
+            #[serde(default)]
+            routes: Vec<Names>,
+        }
+        #[derive(Deserialize)]
+        struct Names {
+            #[serde(default)]
+            names: Vec<String>,
+        }
+        let routes = serde_json::from_str::<Routes>(json).unwrap_or_default().routes;
+        let names = routes.into_iter().flat_map(|route| route.names).collect();
+        let label = label(key);
+        let reason = format!("{key} can't be served by this version of the proxy");
+        Self::new(key, label, names, Answer::Refuse(reason), metrics)
+    }
+
+    fn new(key: &Key, label: String, names: Vec<String>, answer: Answer, metrics: &Metrics) -> Arc<Self> {
+        let namespace = key.object.namespace.clone();
+        Arc::new(Self { metrics: metrics.route(&label), label, namespace, names, answer })
+    }
+
+    /// True as long as every provider that the route names is still the one, or still missing, that it was built with.
+    pub(crate) fn is_built_over(&self, providers: &Providers) -> bool {
+        let Answer::Forward(forward) = &self.answer else { return false };
+        forward.named.iter().all(|(name, built)| match (built, providers.get(name)) {
+            (Some(built), Some(now)) => Arc::ptr_eq(built, now),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        })
+    }
+}
+
+impl Forward {
+    fn build(route: &str, forward: &object::Forward, providers: &Providers, metrics: &Metrics) -> Answer {
+        let named = forward.targets.iter().map(|target| &target.provider);
+        let named: Vec<_> = named.map(|name| (name.clone(), providers.get(name).cloned())).collect();
+        let usable = |target: &object::Target| {
+            let provider = providers.get(&target.provider)?;
+            Some(Arc::new(Target::build(route, target, provider, metrics)))
+        };
+        let mut targets: Vec<_> = forward.targets.iter().filter_map(usable).collect();
+        if targets.is_empty() {
+            return Answer::Refuse(format!(
+                "route {route}: none of its providers can be served by this version of the proxy"
+            ));
+        }
+        targets.sort_by_key(|target| target.priority);
+        let deadline = forward.targets.iter().map(|target| target.timeouts.request_ms).max().unwrap_or_default();
+        Answer::Forward(Forward {
+            targets,
+            fallback_on: forward.fallback_on.clone(),
+            allow_state: forward.allow_state,
+            on_unsupported: forward.on_unsupported,
+            deadline: Duration::from_millis(deadline),
+            named,
+        })
+    }
+}
+
+impl Target {
+    fn build(route: &str, target: &object::Target, provider: &Arc<Provider>, metrics: &Metrics) -> Self {
+        let timeouts = &target.timeouts;
+        let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unprintable"));
+        Self {
+            headers: [header(&provider.name), header(&target.model)],
+            metrics: metrics.target(route, &provider.name, &target.model),
+            provider: provider.clone(),
+            facts: Facts::of(provider.vendor, &target.model),
+            model: target.model.clone(),
+            priority: target.priority,
+            weight: target.weight,
+            timeouts: Timeouts {
+                connect: Duration::from_millis(timeouts.connect_ms),
+                first_token: Duration::from_millis(timeouts.first_token_ms),
+                first_token_reasoning: Duration::from_millis(timeouts.first_token_reasoning_ms),
+                answer: Duration::from_millis(timeouts.answer_ms),
+                idle: Duration::from_millis(timeouts.idle_ms),
+            },
+        }
+    }
+}
+
+fn label(key: &Key) -> String {
+    match key.kind {
+        Kind::Model => key.object.name.clone(),
+        Kind::AIProvider | Kind::Consumer | Kind::RateLimit | Kind::RoutePolicy => key.object.to_string(),
+    }
+}

@@ -1,0 +1,404 @@
+//! What is counted. Labels come from closed sets: names of configured objects, classes, directions.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder, core::Collector,
+};
+use tokio::time::Instant;
+
+/// From 5 ms to 10 min: answers of models take from a cache hit's time to minutes.
+const SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+
+/// The registry of a process and the families of the data plane. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Families>);
+
+struct Families {
+    registry: Registry,
+    started: Instant,
+    /// Milliseconds from `started` to the last moment at which the snapshot was known to be current; MAX before the first.
+    current_at: AtomicU64,
+    snapshot_age: Gauge,
+    in_flight: IntGauge,
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    first_content: HistogramVec,
+    tokens: IntCounterVec,
+    attempts: IntCounterVec,
+    fallbacks: IntCounterVec,
+    refused: IntCounterVec,
+    large_answers: IntCounter,
+    withheld_events: IntCounter,
+}
+
+/// How an attempt at a target ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    RateLimit,
+    Timeout,
+    ServerError,
+    Auth,
+    ContextLength,
+    ContentFilter,
+    /// An answer that blames the request: passed to the client.
+    Client,
+    /// Broken after its first content.
+    Broken,
+    /// The client left.
+    Cancelled,
+}
+
+/// Why a request never met a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unrouted {
+    Unauthenticated,
+    BadRequest,
+    UnknownModel,
+    NotFound,
+}
+
+/// Handles of a route, resolved when it is built.
+pub(crate) struct RouteMetrics {
+    unanswered: ByStatus,
+    families: Metrics,
+}
+
+/// Handles of a target of a route. Series appear with their first value.
+pub(crate) struct TargetMetrics {
+    answered: ByStatus,
+    seconds: Lazy<Histogram>,
+    first_content: Lazy<Histogram>,
+    tokens: [Lazy<IntCounter>; 2],
+    attempts: [Lazy<IntCounter>; 10],
+    fallbacks: [Lazy<IntCounter>; 10],
+    labels: Labels,
+    families: Metrics,
+}
+
+struct ByStatus {
+    classes: [Lazy<IntCounter>; 3],
+    labels: Labels,
+}
+
+struct Labels {
+    route: String,
+    provider: String,
+    model: String,
+}
+
+type Lazy<T> = OnceLock<T>;
+
+/// Counts a request as in flight until it is dropped.
+pub(crate) struct InFlight(IntGauge);
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::RateLimit => "rate_limit",
+            Outcome::Timeout => "timeout",
+            Outcome::ServerError => "server_error",
+            Outcome::Auth => "auth",
+            Outcome::ContextLength => "context_length",
+            Outcome::ContentFilter => "content_filter",
+            Outcome::Client => "client",
+            Outcome::Broken => "broken",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Unrouted {
+    fn as_str(self) -> &'static str {
+        match self {
+            Unrouted::Unauthenticated => "unauthenticated",
+            Unrouted::BadRequest => "bad_request",
+            Unrouted::UnknownModel => "unknown_model",
+            Unrouted::NotFound => "not_found",
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry with the families of the data plane.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let target = &["route", "provider", "model"];
+        let families = Families {
+            snapshot_age: register(
+                &registry,
+                Gauge::new(
+                    "penstock_snapshot_age_seconds",
+                    "Seconds since the live snapshot was last known to be current; NaN before the first.",
+                ),
+            ),
+            in_flight: register(&registry, IntGauge::new("penstock_requests_in_flight", "Requests being answered.")),
+            requests: counters(
+                &registry,
+                "penstock_requests_total",
+                "Requests by who answered and the class of the status; no provider where none did.",
+                &["route", "provider", "model", "status"],
+            ),
+            seconds: histograms(
+                &registry,
+                "penstock_request_seconds",
+                "Time from a request's head to the end of its answer.",
+                target,
+            ),
+            first_content: histograms(
+                &registry,
+                "penstock_first_content_seconds",
+                "Time from a request's head to the first content of its streamed answer.",
+                target,
+            ),
+            tokens: counters(
+                &registry,
+                "penstock_tokens_total",
+                "Tokens as providers report them.",
+                &["route", "provider", "model", "direction"],
+            ),
+            attempts: counters(
+                &registry,
+                "penstock_attempts_total",
+                "Requests sent to providers, by how they ended.",
+                &["route", "provider", "model", "outcome"],
+            ),
+            fallbacks: counters(
+                &registry,
+                "penstock_fallbacks_total",
+                "Times that a request left a target for the next, by reason.",
+                &["route", "provider", "model", "reason"],
+            ),
+            refused: counters(
+                &registry,
+                "penstock_unrouted_requests_total",
+                "Requests answered before they met a route, by reason.",
+                &["reason"],
+            ),
+            large_answers: register(
+                &registry,
+                IntCounter::new(
+                    "penstock_large_answers_total",
+                    "Unary answers too large to be held whole, streamed through instead.",
+                ),
+            ),
+            withheld_events: register(
+                &registry,
+                IntCounter::new(
+                    "penstock_withheld_events_total",
+                    "Events of streams that did not parse and were left out.",
+                ),
+            ),
+            registry,
+            started: Instant::now(),
+            current_at: AtomicU64::new(u64::MAX),
+        };
+        families.snapshot_age.set(f64::NAN);
+        Self(Arc::new(families))
+    }
+
+    /// Where other parts of the process register theirs.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// All families in Prometheus' text format.
+    pub fn render(&self) -> String {
+        if let Some(age) = self.snapshot_age() {
+            self.0.snapshot_age.set(age);
+        }
+        let mut text = Vec::new();
+        let encoded = TextEncoder::new().encode(&self.0.registry.gather(), &mut text);
+        encoded.expect("metrics must encode: writing to memory does not fail");
+        String::from_utf8(text).expect("the text format must be UTF-8")
+    }
+
+    /// Notes that the live snapshot is the current one, as of now: it was applied, or its source said so.
+    pub fn snapshot_is_current(&self) {
+        let now = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.0.current_at.store(now, Ordering::Relaxed);
+    }
+
+    fn snapshot_age(&self) -> Option<f64> {
+        let at = self.0.current_at.load(Ordering::Relaxed);
+        (at != u64::MAX).then(|| self.0.started.elapsed().as_secs_f64() - at as f64 / 1000.0)
+    }
+
+    pub(crate) fn begin(&self) -> InFlight {
+        self.0.in_flight.inc();
+        InFlight(self.0.in_flight.clone())
+    }
+
+    pub(crate) fn unrouted(&self, why: Unrouted) {
+        self.0.refused.with_label_values(&[why.as_str()]).inc();
+    }
+
+    pub(crate) fn large_answer(&self) {
+        self.0.large_answers.inc();
+    }
+
+    pub(crate) fn withheld_event(&self) {
+        self.0.withheld_events.inc();
+    }
+
+    pub(crate) fn route(&self, route: &str) -> RouteMetrics {
+        let labels = Labels { route: route.into(), provider: String::new(), model: String::new() };
+        RouteMetrics { unanswered: ByStatus::new(labels), families: self.clone() }
+    }
+
+    pub(crate) fn target(&self, route: &str, provider: &str, model: &str) -> TargetMetrics {
+        let labels = || Labels { route: route.into(), provider: provider.into(), model: model.into() };
+        TargetMetrics {
+            answered: ByStatus::new(labels()),
+            seconds: Lazy::new(),
+            first_content: Lazy::new(),
+            tokens: Default::default(),
+            attempts: Default::default(),
+            fallbacks: Default::default(),
+            labels: labels(),
+            families: self.clone(),
+        }
+    }
+}
+
+impl RouteMetrics {
+    /// A request that no target answered.
+    pub(crate) fn request(&self, status: u16) {
+        self.unanswered.count(&self.families, status);
+    }
+}
+
+impl TargetMetrics {
+    /// A request that this target answered, and how long it took in all.
+    pub(crate) fn request(&self, status: u16, seconds: f64) {
+        self.answered.count(&self.families, status);
+        let histogram = self.seconds.get_or_init(|| self.families.0.seconds.with_label_values(&self.labels.target()));
+        histogram.observe(seconds);
+    }
+
+    pub(crate) fn first_content(&self, seconds: f64) {
+        let family = &self.families.0.first_content;
+        self.first_content.get_or_init(|| family.with_label_values(&self.labels.target())).observe(seconds);
+    }
+
+    pub(crate) fn tokens(&self, input: u64, output: u64) {
+        let family = &self.families.0.tokens;
+        for (handle, (direction, n)) in self.tokens.iter().zip([("input", input), ("output", output)]) {
+            handle.get_or_init(|| family.with_label_values(&self.labels.with(direction))).inc_by(n);
+        }
+    }
+
+    pub(crate) fn attempt(&self, outcome: Outcome) {
+        let family = &self.families.0.attempts;
+        let handle = &self.attempts[outcome as usize];
+        handle.get_or_init(|| family.with_label_values(&self.labels.with(outcome.as_str()))).inc();
+    }
+
+    pub(crate) fn fallback(&self, reason: Outcome) {
+        let family = &self.families.0.fallbacks;
+        let handle = &self.fallbacks[reason as usize];
+        handle.get_or_init(|| family.with_label_values(&self.labels.with(reason.as_str()))).inc();
+    }
+}
+
+impl ByStatus {
+    fn new(labels: Labels) -> Self {
+        Self { classes: Default::default(), labels }
+    }
+
+    fn count(&self, metrics: &Metrics, status: u16) {
+        let (handle, class) = match status {
+            0..400 => (&self.classes[0], "2xx"),
+            400..500 => (&self.classes[1], "4xx"),
+            500.. => (&self.classes[2], "5xx"),
+        };
+        handle.get_or_init(|| metrics.0.requests.with_label_values(&self.labels.with(class))).inc();
+    }
+}
+
+impl Labels {
+    fn target(&self) -> [&str; 3] {
+        [&self.route, &self.provider, &self.model]
+    }
+
+    fn with<'a>(&'a self, last: &'a str) -> [&'a str; 4] {
+        [&self.route, &self.provider, &self.model, last]
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn histograms(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+    let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+    register(registry, HistogramVec::new(options, labels))
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, family: prometheus::Result<C>) -> C {
+    let family = family.expect("a family's name and labels must be well formed");
+    registry.register(Box::new(family.clone())).expect("a family must be registered once");
+    family
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_appear_with_their_first_value() {
+        let metrics = Metrics::new();
+        let target = metrics.target("default/chat", "default/openai", "gpt-4o");
+        assert!(!metrics.render().contains("penstock_requests_total{"));
+        target.request(200, 0.3);
+        target.tokens(7, 9);
+        target.attempt(Outcome::RateLimit);
+        let text = metrics.render();
+        for line in [
+            "penstock_requests_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\",status=\"2xx\"} 1",
+            "penstock_tokens_total{direction=\"output\",model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 9",
+            "penstock_attempts_total{model=\"gpt-4o\",outcome=\"rate_limit\",provider=\"default/openai\",route=\"default/chat\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} must be in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_in_flight_is_counted_until_it_is_dropped() {
+        let metrics = Metrics::new();
+        let request = metrics.begin();
+        assert!(metrics.render().contains("penstock_requests_in_flight 1"));
+        drop(request);
+        assert!(metrics.render().contains("penstock_requests_in_flight 0"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_snapshot_ages_until_its_source_confirms_it() {
+        let metrics = Metrics::new();
+        assert!(metrics.render().contains("penstock_snapshot_age_seconds NaN"));
+        metrics.snapshot_is_current();
+        tokio::time::advance(std::time::Duration::from_secs(7)).await;
+        assert!(metrics.render().contains("penstock_snapshot_age_seconds 7"));
+        metrics.snapshot_is_current();
+        assert!(metrics.render().contains("penstock_snapshot_age_seconds 0"));
+    }
+}

@@ -1,0 +1,230 @@
+//! A client's connection: HTTP/1.1 on a socket, and a match on the path.
+
+use std::{
+    convert::Infallible,
+    net::TcpStream,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use penstock_llm::Dialect;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::{
+    auth::Caller,
+    data::{Auth, DataConfig, Load, Phase},
+    error::{Error, Side},
+    live::Live,
+    metrics::{Metrics, Unrouted},
+    request,
+    upstream::{Connector, Upstream},
+};
+use body::Answer;
+use socket::Socket;
+
+pub(crate) mod body;
+mod socket;
+
+/// A head must be there in this time, and an idle connection is kept as long.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// A client that takes nothing for so long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest head, and what is written ahead of a slow reader.
+const BUFFER: usize = 64 << 10;
+const MAX_HEADERS: usize = 100;
+
+/// What all data threads share.
+pub(crate) struct Shared {
+    pub(crate) live: Live,
+    pub(crate) metrics: Metrics,
+    pub(crate) connector: Connector,
+    pub(crate) auth: Auth,
+    pub(crate) max_body: usize,
+    /// Names this process in the header that breaks loops.
+    pub(crate) instance: String,
+}
+
+/// What a data thread's connections share.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) load: Arc<Load>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// Counts one until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Shared {
+    pub(crate) fn new(config: &DataConfig, live: Live, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self {
+            live,
+            metrics,
+            connector: Connector::new(config.outbound.clone(), config.roots.clone()),
+            auth: config.auth,
+            max_body: config.max_body,
+            instance: format!("{:016x}", rand::random::<u64>()),
+        })
+    }
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn connection(worker: Worker, upstream: Rc<Upstream>, socket: TcpStream) {
+    let Ok(socket) = Socket::new(socket, WRITE_TIMEOUT) else { return };
+    let _open = Counted::new(&worker.load.connections);
+    let mut phase = worker.phase.clone();
+    let service = service_fn(|request| answer(&worker, &upstream, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(socket), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = phase.wait_for(|phase| *phase >= Phase::Draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client's connection ended");
+    }
+}
+
+async fn answer(
+    worker: &Worker,
+    upstream: &Rc<Upstream>,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let _busy = Counted::new(&worker.load.requests);
+    let mut response = route(worker, upstream, request).await;
+    if *worker.phase.borrow() != Phase::Serving {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// Every path that is served here. The rest is a 404 and never forwarded.
+async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
+    let path = request.uri().path();
+    let shared = &worker.shared;
+    let answered = match (request.method(), path) {
+        (&Method::POST, "/v1/chat/completions") => return request::chat(shared, upstream, request).await,
+        (&Method::GET, "/v1/models") => models(shared, &request, None),
+        (&Method::GET, _) if let Some(name) = path.strip_prefix("/v1/models/") => models(shared, &request, Some(name)),
+        (_, "/v1/chat/completions") => Err(method(&request, "POST")),
+        (_, "/v1/models") => Err(method(&request, "GET")),
+        (_, _) if path.starts_with("/v1/models/") => Err(method(&request, "GET")),
+        _ => Err(Error::NotFound(path.to_owned())),
+    };
+    answered.unwrap_or_else(|error| {
+        shared.metrics.unrouted(match error {
+            Error::NoKey | Error::UnknownKey => Unrouted::Unauthenticated,
+            Error::UnknownModel(_) => Unrouted::UnknownModel,
+            _ => Unrouted::NotFound,
+        });
+        refuse(&error)
+    })
+}
+
+fn method(request: &Request<Incoming>, allowed: &'static str) -> Error {
+    Error::Method { method: request.method().to_string(), allowed }
+}
+
+/// `/v1/models`, or one of them: what the caller may use.
+fn models(shared: &Shared, request: &Request<Incoming>, only: Option<&str>) -> Result<Response<Answer>, Error> {
+    let tables = shared.live.tables();
+    let caller = Caller::of(request.headers(), &tables, shared.auth)?;
+    let usable = |name: &str| tables.routes.get(name).is_some_and(|route| caller.may_use(name, route));
+    let body = match only {
+        Some(name) => {
+            let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+            if !usable(&name) {
+                return Err(Error::UnknownModel(name.into_owned()));
+            }
+            serde_json::to_vec(&Model::new(&name))
+        }
+        None => {
+            let mut names: Vec<&String> = tables.routes.keys().filter(|name| usable(name)).collect();
+            names.sort_unstable();
+            serde_json::to_vec(&Models {
+                object: "list",
+                data: names.into_iter().map(|name| Model::new(name)).collect(),
+            })
+        }
+    };
+    Ok(json(StatusCode::OK, body.expect("a list of names must serialise")))
+}
+
+/// OpenAI's list of models.
+#[derive(Serialize)]
+struct Models<'a> {
+    object: &'static str,
+    data: Vec<Model<'a>>,
+}
+
+/// OpenAI's description of a model. When it was made is not known here, and its SDKs demand a number.
+#[derive(Serialize)]
+struct Model<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    owned_by: &'static str,
+}
+
+impl<'a> Model<'a> {
+    fn new(id: &'a str) -> Self {
+        Self { id, object: "model", created: 0, owned_by: "penstock" }
+    }
+}
+
+pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response<Answer> {
+    let mut response = Response::new(Answer::Whole(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An error as a response, in OpenAI's form.
+pub(crate) fn refuse(error: &Error) -> Response<Answer> {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = json(status, error.body(Dialect::OpenAI));
+    let headers = response.headers_mut();
+    if let Error::Method { allowed, .. } = error {
+        headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    }
+    if let Some(wait) = error.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil() as u64));
+    }
+    if error.side() != Side::Client && !error.retryable() {
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    response
+}
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
