@@ -1,7 +1,9 @@
 //! Resources are read from YAML strictly, and what is wrong with them says where and what to do.
 
 use anyhow::{Context, Result, bail};
+use penstock_crds::crd;
 use penstock_crds::read::{Document, Resource, read};
+use serde_json::Value;
 
 const PROVIDER: &str = "\
 apiVersion: penstock.dev/v1alpha1
@@ -27,18 +29,6 @@ fn problems(text: &str) -> Result<Vec<String>> {
 /// `PROVIDER` with `from` replaced.
 fn provider(from: &str, to: &str) -> Result<Vec<String>> {
     problems(&PROVIDER.replace(from, to))
-}
-
-fn policy(spec: &str) -> Result<Vec<String>> {
-    problems(&format!("apiVersion: penstock.dev/v1alpha1\nkind: RoutePolicy\nmetadata: {{name: chat}}\nspec: {spec}\n"))
-}
-
-fn limit(spec: &str) -> Result<Vec<String>> {
-    problems(&format!("apiVersion: penstock.dev/v1alpha1\nkind: RateLimit\nmetadata: {{name: all}}\nspec: {spec}\n"))
-}
-
-fn consumer(spec: &str) -> Result<Vec<String>> {
-    problems(&format!("apiVersion: penstock.dev/v1alpha1\nkind: Consumer\nmetadata: {{name: team}}\nspec: {spec}\n"))
 }
 
 #[test]
@@ -138,8 +128,8 @@ fn bounds_of_the_schema_hold() -> Result<()> {
             "line 5: spec.type: is \"OpenAi\", must be one of OpenAI, Anthropic, Gemini, Mistral, Ollama, AzureOpenAI, Bedrock, VertexAI, OpenAICompatible; did you mean OpenAI?"
         ]
     );
-    assert_eq!(provider("[{name: gpt-4o}]", "[]")?, ["line 7: spec.models: has 0 items, must have at least 1"]);
-    assert_eq!(provider("  models: [{name: gpt-4o}]\n", "")?, ["line 4: spec.models: is required"]);
+    assert_eq!(provider("  type: OpenAI
+", "")?, ["line 4: spec.type: is required"]);
     assert_eq!(
         provider("[{name: gpt-4o}]", "[{name: gpt-4o}, {name: gpt-4o}]")?,
         ["line 7: spec.models[1]: is the same as item 0: remove one of them"]
@@ -211,99 +201,77 @@ fn namespaces_are_read_for_their_labels() -> Result<()> {
     Ok(())
 }
 
+/// What an API server refuses too (the end-to-end tests ask one about the same file).
 #[test]
-fn rules_of_providers_hold() -> Result<()> {
-    let cases = [
-        ("type: OpenAI", "type: OpenAI\n  preset: Groq", "preset: preset goes only with type OpenAICompatible"),
-        ("type: OpenAI", "type: OpenAI\n  azure: {}", "azure: azure goes only with type AzureOpenAI"),
-        ("type: OpenAI", "type: AzureOpenAI\n  baseURL: https://a.example.com", "azure: azure is required"),
-        ("type: OpenAI", "type: OpenAICompatible", "baseURL: baseURL is required"),
-        ("type: OpenAI", "type: OpenAICompatible\n  preset: VLLM", "baseURL: baseURL is required"),
-        ("type: OpenAI", "type: OpenAI\n  baseURL: api.openai.com", "baseURL: baseURL must be an http"),
-        ("type: OpenAI", "type: OpenAI\n  baseURL: https://key@api.openai.com", "baseURL: baseURL must be an http"),
-        ("type: OpenAI", "type: OpenAI\n  baseURL: https://a.example.com/?k=1", "baseURL: baseURL must be an http"),
-        (
-            "key: api-key}}",
-            "key: api-key}}, {secretRef: {name: openai, key: api-key}}",
-            "credentials: credentials names",
-        ),
-        ("type: OpenAI", "type: OpenAI\n  timeouts: {idle: 0s}", "timeouts.idle: idle must be longer than 0s"),
-        (
-            "type: OpenAI",
-            "type: OpenAI\n  allowedRoutes: {namespaces: {from: Selector}}",
-            "allowedRoutes.namespaces.selector: selector is required",
-        ),
-        (
-            "type: OpenAI",
-            "type: OpenAI\n  allowedRoutes: {namespaces: {selector: {}}}",
-            "allowedRoutes.namespaces.selector: selector goes only",
-        ),
-    ];
-    for (from, to, wanted) in cases {
-        let found = provider(from, to)?;
-        assert!(found.len() == 1 && found[0].contains(&format!("spec.{wanted}")), "{to}: {found:?}");
+fn each_bad_object_is_refused_at_its_field_and_for_its_reason() -> Result<()> {
+    let text = include_str!("refused.yaml");
+    let documents = read(text);
+    assert!(documents.len() > 50, "{}", documents.len());
+    for (document, expected) in documents.iter().zip(expectations(text)?) {
+        let found: Vec<_> = document.problems.iter().map(|problem| problem.error.to_string()).collect();
+        assert!(
+            matches!(found.as_slice(), [one] if one.starts_with(&format!("{}: {}", expected.0, expected.1))),
+            "{} must be refused for {expected:?}: {found:?}",
+            document.object
+        );
     }
-    let fine = [
+    Ok(())
+}
+
+#[test]
+fn every_rule_of_the_definitions_is_broken_by_some_bad_object() -> Result<()> {
+    let broken: Vec<_> = read(include_str!("refused.yaml"))
+        .into_iter()
+        .flat_map(|document| document.problems)
+        .map(|problem| problem.error.message)
+        .collect();
+    for definition in crd::all() {
+        for message in messages(&serde_json::to_value(definition)?) {
+            assert!(broken.contains(&message), "nothing breaks: {message}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_comes_close_to_a_rule_is_fine() -> Result<()> {
+    let providers = [
         "type: OpenAICompatible\n  preset: Groq",
         "type: OpenAICompatible\n  baseURL: http://vllm:8000/v1",
         "type: OpenAI\n  retries: {waitUpTo: 0s}",
         "type: OpenAI\n  allowedRoutes: {namespaces: {from: Selector, selector: {}}}",
         "type: AzureOpenAI\n  baseURL: https://a.example.com\n  azure: {apiVersion: 2024-10-21}",
     ];
-    for to in fine {
+    for to in providers {
         assert_eq!(provider("type: OpenAI", to)?, [""; 0], "{to}");
+    }
+    let others = [
+        ("RoutePolicy", "{models: [a], allowState: true, targets: [{provider: openai, model: gpt-4o}]}"),
+        ("RoutePolicy", "{models: ['*'], allowState: true, fallbackOn: []}"),
+        ("RateLimit", "{match: {}, cost: {limit: '0.5', window: 24h}}"),
+        ("Consumer", "{jwt: {issuer: a, audiences: [b], jwksURL: 'https://a/b'}, userFrom: {type: Claim, claim: sub}}"),
+    ];
+    for (kind, spec) in others {
+        let text = format!("apiVersion: penstock.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n");
+        assert_eq!(problems(&text)?, [""; 0], "{spec}");
     }
     Ok(())
 }
 
-#[test]
-fn rules_of_policies_limits_and_consumers_hold() -> Result<()> {
-    let keys = "apiKeys: [{secretRef: {name: a, key: b}}]";
-    let jwt = "jwt: {issuer: a, audiences: [b], jwksURL: 'https://id.example.com/keys'}";
-    let target = "{provider: openai, model: gpt-4o}";
-    let cases = [
-        (policy("{models: ['*', a]}")?, "models: models has *"),
-        (policy(&format!("{{models: ['*'], targets: [{target}]}}"))?, "targets: targets can't go"),
-        (
-            policy(&format!("{{models: [a], allowState: true, targets: [{target}, {target}]}}"))?,
-            "allowState: allowState",
-        ),
-        (policy("{models: [a], cache: {ttl: 0s}}")?, "cache.ttl: ttl must be longer"),
-        (policy("{models: [a], timeouts: {request: 0ms}}")?, "timeouts.request: request must be longer"),
-        (
-            policy("{models: [a], middleware: [{type: PIIScrubber}]}")?,
-            "middleware[0].piiScrubber: piiScrubber is required",
-        ),
-        (
-            policy("{models: [a], middleware: [{type: RequestLogger, promptInjection: {action: Reject}}]}")?,
-            "middleware[0].promptInjection: promptInjection is required",
-        ),
-        (policy("{models: [a], middleware: [{type: Scrubber}]}")?, "middleware[0].type: is \"Scrubber\""),
-        (limit("{per: [User]}")?, "requests: a RateLimit needs"),
-        (limit("{requests: {limit: 1, window: 0m}}")?, "requests.window: window must be longer"),
-        (limit("{cost: {limit: '1', window: 0s}}")?, "cost.window: window must be longer"),
-        (limit("{per: [User, User], requests: {limit: 1, window: 1m}}")?, "per[1]: is the same as item 0"),
-        (consumer("{}")?, "apiKeys: a Consumer needs"),
-        (consumer("{apiKeys: []}")?, "apiKeys: a Consumer needs"),
-        (
-            consumer("{apiKeys: [{secretRef: {name: a, key: b}}, {secretRef: {name: a, key: b}}]}")?,
-            "apiKeys: apiKeys names",
-        ),
-        (consumer(&format!("{{{keys}, userFrom: {{type: Header}}}}"))?, "userFrom.header: header is required"),
-        (consumer(&format!("{{{keys}, userFrom: {{header: x-user}}}}"))?, "userFrom.header: header is required"),
-        (
-            consumer(&format!("{{{keys}, userFrom: {{type: Header, header: Authorization}}}}"))?,
-            "userFrom.header: header carries a secret",
-        ),
-        (consumer(&format!("{{{keys}, userFrom: {{type: Claim, claim: sub}}}}"))?, "userFrom: userFrom of type Claim"),
-        (consumer(&format!("{{{jwt}, userFrom: {{type: Claim}}}}"))?, "userFrom.claim: claim is required"),
-        (consumer("{jwt: {issuer: a, audiences: [b], jwksURL: 'http://a'}}")?, "jwt.jwksURL: jwksURL must be an https"),
-    ];
-    for (found, wanted) in cases {
-        assert!(found.len() == 1 && found[0].contains(&format!("spec.{wanted}")), "{wanted}: {found:?}");
-    }
-    assert_eq!(consumer(&format!("{{{jwt}, userFrom: {{type: Claim, claim: sub}}}}"))?, [""; 0]);
-    assert_eq!(policy(&format!("{{models: [a], allowState: true, targets: [{target}]}}"))?, [""; 0]);
-    assert_eq!(limit("{match: {}, cost: {limit: '0.5', window: 24h}}")?, [""; 0]);
-    Ok(())
+/// The field and the words that each document's annotations promise.
+fn expectations(text: &str) -> Result<Vec<(String, String)>> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text)?;
+    let annotation = |document: &Value, name: &str| {
+        document["metadata"]["annotations"][name].as_str().unwrap_or_default().to_owned()
+    };
+    Ok(documents.iter().map(|document| (annotation(document, "field"), annotation(document, "says"))).collect())
+}
+
+/// The messages of all rules in a schema.
+fn messages(schema: &Value) -> Vec<String> {
+    let own = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    let own = own.filter_map(|rule| Some(rule["message"].as_str()?.to_owned()));
+    let members = schema.as_object().into_iter().flat_map(|members| members.values());
+    let items = schema.as_array().into_iter().flatten();
+    own.chain(members.chain(items).flat_map(messages)).collect()
 }
