@@ -14,16 +14,7 @@ async fn the_openai_sdk_takes_the_fake_for_openai() -> anyhow::Result<()> {
     let fakes = Fakes::start()?;
     let url = format!("{}/v1", fakes.url("openai"));
     let answer = "This is gpt-4o at openai.";
-    sdk::run(
-        "openai_chat.py",
-        &[
-            ("base-url", &url),
-            ("key", "sk-fake"),
-            ("model", "gpt-4o"),
-            ("answer", answer),
-        ],
-    )
-    .await
+    sdk::run("openai_chat.py", &[("base-url", &url), ("key", "sk-fake"), ("model", "gpt-4o"), ("answer", answer)]).await
 }
 
 #[tokio::test]
@@ -31,15 +22,7 @@ async fn the_openai_sdk_raises_the_right_exception_for_every_failure() -> anyhow
     let fakes = Fakes::start()?;
     let url = format!("{}/v1", fakes.url("openai"));
     let admin = fakes.admin_url();
-    sdk::run(
-        "openai_errors.py",
-        &[
-            ("base-url", &url),
-            ("admin-url", &admin),
-            ("provider", "openai"),
-        ],
-    )
-    .await
+    sdk::run("openai_errors.py", &[("base-url", &url), ("admin-url", &admin), ("provider", "openai")]).await
 }
 
 #[tokio::test]
@@ -48,16 +31,8 @@ async fn the_anthropic_sdk_takes_the_fake_for_anthropic() -> anyhow::Result<()> 
     let url = fakes.url("anthropic");
     let admin = fakes.admin_url();
     let model = ("model", "claude-sonnet-4-5");
-    sdk::run(
-        "anthropic_messages.py",
-        &[
-            ("base-url", &url),
-            ("admin-url", &admin),
-            ("provider", "anthropic"),
-            model,
-        ],
-    )
-    .await
+    sdk::run("anthropic_messages.py", &[("base-url", &url), ("admin-url", &admin), ("provider", "anthropic"), model])
+        .await
 }
 
 fn chat(fakes: &Fakes, body: &Value) -> reqwest::RequestBuilder {
@@ -72,39 +47,17 @@ fn hello(stream: bool) -> Value {
 #[tokio::test]
 async fn all_that_reached_a_fake_is_recorded_as_it_came() -> anyhow::Result<()> {
     let fakes = Fakes::start()?;
-    let body =
-        r#"{"model":"gpt-4o",  "messages":[{"role":"user","content":"hi"}],"temperature":1.0}"#;
+    let body = r#"{"model":"gpt-4o",  "messages":[{"role":"user","content":"hi"}],"temperature":1.0}"#;
     let url = format!("{}/v1/chat/completions?a=b", fakes.url("openai"));
-    let sent = client()
-        .post(url)
-        .bearer_auth("sk-one")
-        .header("content-type", "application/json")
-        .body(body);
+    let sent = client().post(url).bearer_auth("sk-one").header("content-type", "application/json").body(body);
     sent.send().await?.error_for_status()?.bytes().await?;
-    let records = fakes
-        .wait_until(|records| records.iter().all(|record| record.end.is_some()))
-        .await?;
-    let [record] = records.as_slice() else {
-        bail!("{records:?}")
-    };
-    assert_eq!(
-        (record.method.as_str(), record.path.as_str()),
-        ("POST", "/v1/chat/completions?a=b")
-    );
-    assert_eq!(
-        (record.body.as_str(), record.credential.as_deref()),
-        (body, Some("sk-one"))
-    );
-    assert_eq!(
-        (record.status, record.end),
-        (Some(200), Some(End::Complete))
-    );
-    let over_http: Vec<Value> = client()
-        .get(format!("{}/_admin/requests", fakes.admin_url()))
-        .send()
-        .await?
-        .json()
-        .await?;
+    let records = fakes.wait_until(|records| records.iter().all(|record| record.end.is_some())).await?;
+    let [record] = records.as_slice() else { bail!("{records:?}") };
+    assert_eq!((record.method.as_str(), record.path.as_str()), ("POST", "/v1/chat/completions?a=b"));
+    assert_eq!((record.body.as_str(), record.credential.as_deref()), (body, Some("sk-one")));
+    assert_eq!((record.status, record.end), (Some(200), Some(End::Complete)));
+    let over_http: Vec<Value> =
+        client().get(format!("{}/_admin/requests", fakes.admin_url())).send().await?.json().await?;
     assert_eq!(over_http[0]["body"], body);
     Ok(())
 }
@@ -120,15 +73,11 @@ async fn a_client_that_leaves_is_seen_leaving_with_the_events_it_got() -> anyhow
         seen.extend(response.chunk().await?.context("must not end")?);
     }
     drop(response);
-    fakes
-        .wait_until(|records| records[0].end == Some(End::ClientClosed { events: 3 }))
-        .await?;
+    fakes.wait_until(|records| records[0].end == Some(End::ClientClosed { events: 3 })).await?;
     let hanging = tokio::spawn(chat(&fakes, &hello(false)).send());
     fakes.wait_until(|records| records.len() == 2).await?;
     hanging.abort();
-    fakes
-        .wait_until(|records| records[1].end == Some(End::ClientClosed { events: 0 }))
-        .await?;
+    fakes.wait_until(|records| records[1].end == Some(End::ClientClosed { events: 0 })).await?;
     Ok(())
 }
 
@@ -136,10 +85,7 @@ async fn a_client_that_leaves_is_seen_leaving_with_the_events_it_got() -> anyhow
 async fn a_closed_fake_refuses_connections_and_comes_back_on_the_same_port() -> anyhow::Result<()> {
     let fakes = Fakes::start()?;
     fakes.refuse_connections("openai").await?;
-    let refused = chat(&fakes, &hello(false))
-        .send()
-        .await
-        .expect_err("must not connect");
+    let refused = chat(&fakes, &hello(false)).send().await.expect_err("must not connect");
     assert!(refused.is_connect(), "{refused:?}");
     fakes.accept_connections("openai").await?;
     assert_eq!(chat(&fakes, &hello(false)).send().await?.status(), 200);
@@ -165,20 +111,10 @@ async fn a_cut_answer_ends_in_an_error_and_a_short_one_does_not() -> anyhow::Res
 #[tokio::test]
 async fn delays_come_where_the_script_puts_them() -> anyhow::Result<()> {
     let fakes = Fakes::start()?;
-    fakes.script(Script::on("openai").once(Answer {
-        first_token_after_ms: 3_600_000,
-        ..Answer::default()
-    }));
+    fakes.script(Script::on("openai").once(Answer { first_token_after_ms: 3_600_000, ..Answer::default() }));
     let mut response = chat(&fakes, &hello(true)).send().await?;
     let role = response.chunk().await?.unwrap_or_default();
-    assert!(
-        role.starts_with(b"data: ") && role.ends_with(b"\n\n"),
-        "{role:?}"
-    );
-    assert!(
-        tokio::time::timeout(Duration::from_millis(50), response.chunk())
-            .await
-            .is_err()
-    );
+    assert!(role.starts_with(b"data: ") && role.ends_with(b"\n\n"), "{role:?}");
+    assert!(tokio::time::timeout(Duration::from_millis(50), response.chunk()).await.is_err());
     Ok(())
 }

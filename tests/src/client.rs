@@ -7,11 +7,6 @@
 #[must_use]
 pub fn client() -> reqwest::Client {
     // The second test to come here finds it installed, which is fine.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
-    reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("must build without options that can fail")
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::builder().no_proxy().build().expect("must build without options that can fail")
 }

@@ -110,6 +110,18 @@ impl Cluster {
         created.metadata.name.context("a created namespace must have a name")
     }
 
+    /// Applies the definitions of `crds/`, and waits until they are served. Doing so again changes nothing.
+    ///
+    /// # Errors
+    /// When the API server refuses one, or does not establish it within 30 s.
+    pub async fn install_definitions(&self) -> anyhow::Result<()> {
+        let folder = crate::setup::repository().join("crds");
+        let folder = folder.to_str().context("the repository's path must be text")?;
+        self.kubectl(&["apply", "--server-side", "--filename", folder], "").await?;
+        let wait = ["wait", "--for=condition=Established", "--timeout=30s", "--filename", folder];
+        self.kubectl(&wait, "").await.map(drop)
+    }
+
     /// Runs kubectl as the administrator with `stdin` and returns what it printed.
     ///
     /// # Errors

@@ -63,10 +63,7 @@ impl Fakes {
     /// # Errors
     /// When no port can be bound.
     pub fn start() -> anyhow::Result<Self> {
-        Self::start_with(
-            &DEFAULT_PROVIDERS,
-            SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        )
+        Self::start_with(&DEFAULT_PROVIDERS, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
 
     /// Starts the named providers on free ports of `admin`'s address, and the admin API on `admin` itself.
@@ -83,26 +80,17 @@ impl Fakes {
         }
         let (desk, doors) = Desk::new(listeners)?;
         let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let of_thread = desk.clone();
-        let thread = std::thread::Builder::new()
-            .name("fake-providers".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = serve::all(of_thread, doors, admin_listener) => {}
-                        _ = stopped => {}
-                    }
-                });
-            })?;
-        Ok(Self {
-            desk,
-            admin,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("fake-providers".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve::all(of_thread, doors, admin_listener) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { desk, admin, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where the admin API listens, as `http://IP:PORT`.
@@ -131,8 +119,7 @@ impl Drop for Fakes {
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener =
-        TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))?;
+    let listener = TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

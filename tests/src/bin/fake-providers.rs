@@ -23,37 +23,20 @@ struct Flags {
 }
 
 fn provider(text: &str) -> anyhow::Result<(String, Dialect)> {
-    let (name, dialect) = text
-        .split_once('=')
-        .context("write NAME=OpenAI or NAME=Anthropic")?;
+    let (name, dialect) = text.split_once('=').context("write NAME=OpenAI or NAME=Anthropic")?;
     let dialect = serde_json::from_value(Value::String(dialect.to_owned()))?;
     Ok((name.to_owned(), dialect))
 }
 
 fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    let asked: Vec<(&str, Dialect)> = flags
-        .providers
-        .iter()
-        .map(|(name, dialect)| (name.as_str(), *dialect))
-        .collect();
-    let providers = if asked.is_empty() {
-        DEFAULT_PROVIDERS.to_vec()
-    } else {
-        asked
-    };
+    let asked: Vec<(&str, Dialect)> = flags.providers.iter().map(|(name, dialect)| (name.as_str(), *dialect)).collect();
+    let providers = if asked.is_empty() { DEFAULT_PROVIDERS.to_vec() } else { asked };
     let fakes = Fakes::start_with(&providers, flags.listen)?;
-    let urls: Map<String, Value> = providers
-        .iter()
-        .map(|(name, _)| ((*name).to_owned(), json!(fakes.url(name))))
-        .collect();
-    println!(
-        "{}",
-        json!({"event": "listening", "admin": fakes.admin_url(), "providers": urls})
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let urls: Map<String, Value> =
+        providers.iter().map(|(name, _)| ((*name).to_owned(), json!(fakes.url(name)))).collect();
+    println!("{}", json!({"event": "listening", "admin": fakes.admin_url(), "providers": urls}));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(told_to_stop())
 }
 

@@ -71,12 +71,7 @@ async fn providers(State(desk): State<Desk>) -> Json<Value> {
     let providers: Map<String, Value> = desk
         .providers()
         .into_iter()
-        .map(|(name, dialect, address)| {
-            (
-                name,
-                json!({"dialect": dialect, "url": format!("http://{address}")}),
-            )
-        })
+        .map(|(name, dialect, address)| (name, json!({"dialect": dialect, "url": format!("http://{address}")})))
         .collect();
     Json(Value::Object(providers))
 }
@@ -101,10 +96,7 @@ async fn forget_requests(State(desk): State<Desk>) -> StatusCode {
 }
 
 async fn set_keys(State(desk): State<Desk>, Json(body): Json<Keys>) -> Answer {
-    done(desk.set_keys(
-        &body.provider,
-        body.keys.as_deref().map(borrowed).as_deref(),
-    ))
+    done(desk.set_keys(&body.provider, body.keys.as_deref().map(borrowed).as_deref()))
 }
 
 async fn set_models(State(desk): State<Desk>, Json(body): Json<Models>) -> Answer {

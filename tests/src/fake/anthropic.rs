@@ -24,12 +24,8 @@ pub(crate) const MODELS: [&str; 9] = [
 
 /// Whether a model continues an answer that the client has begun. The newer ones answer 400.
 pub(crate) fn takes_prefill(model: &str) -> bool {
-    ["claude-3", "claude-sonnet-4-20", "claude-opus-4-20"]
-        .iter()
-        .any(|start| model.starts_with(start))
-        || ["-4-0", "-4-1", "-4-5"]
-            .iter()
-            .any(|version| model.contains(version))
+    ["claude-3", "claude-sonnet-4-20", "claude-opus-4-20"].iter().any(|start| model.starts_with(start))
+        || ["-4-0", "-4-1", "-4-5"].iter().any(|version| model.contains(version))
 }
 
 /// Reads a request as the real API would; `counting` is for `count_tokens`, which needs no `max_tokens`.
@@ -41,31 +37,16 @@ pub(crate) fn read(body: &Value, counting: bool) -> Result<Question, Refusal> {
     let stops = body.get("stop_sequences").and_then(Value::as_array);
     let choice = body.get("tool_choice");
     Ok(Question {
-        model: body
-            .get("model")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        stream: body
-            .get("stream")
-            .and_then(Value::as_bool)
-            .unwrap_or_default(),
+        model: body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        stream: body.get("stream").and_then(Value::as_bool).unwrap_or_default(),
         usage_in_stream: true,
         choices: 1,
         last: last(messages.as_array().and_then(|messages| messages.last())),
         tools: tools(body),
         tool_choice: tool_choice(choice),
-        parallel: choice
-            .and_then(|c| c.get("disable_parallel_tool_use"))
-            .and_then(Value::as_bool)
-            != Some(true),
+        parallel: choice.and_then(|c| c.get("disable_parallel_tool_use")).and_then(Value::as_bool) != Some(true),
         max_tokens: body.get("max_tokens").and_then(Value::as_u64),
-        stop: stops
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        stop: stops.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
         thinks: matches!(thinking, Some("enabled" | "adaptive")),
         schema: body.pointer("/output_config/format/schema").cloned(),
         prompt_tokens: words_in(&messages) + system,
@@ -90,27 +71,16 @@ fn last(message: Option<&Value>) -> Last {
 }
 
 fn tools(body: &Value) -> Vec<Tool> {
-    let tools = body
-        .get("tools")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
     let read = |tool: &Value| {
         let name = tool.get("name")?.as_str()?.to_owned();
-        Some(Tool {
-            name,
-            schema: tool.get("input_schema")?.clone(),
-        })
+        Some(Tool { name, schema: tool.get("input_schema")?.clone() })
     };
     tools.filter_map(read).collect()
 }
 
 fn tool_choice(choice: Option<&Value>) -> ToolChoice {
-    let word = |key| {
-        choice
-            .and_then(|choice| choice.get(key))
-            .and_then(Value::as_str)
-    };
+    let word = |key| choice.and_then(|choice| choice.get(key)).and_then(Value::as_str);
     match word("type") {
         Some("none") => ToolChoice::None,
         Some("any") => ToolChoice::Required,
@@ -169,9 +139,7 @@ pub(crate) fn unary(stamp: &Stamp, question: &Question, reply: &Reply, with_usag
     }
     for (index, call) in reply.calls.iter().enumerate() {
         let id = call_id(stamp, index);
-        content.push(
-            json!({"type": "tool_use", "id": id, "name": call.name, "input": arguments(call)}),
-        );
+        content.push(json!({"type": "tool_use", "id": id, "name": call.name, "input": arguments(call)}));
     }
     let mut whole = json!({
         "id": format!("msg_{:012}", stamp.number),
@@ -189,12 +157,7 @@ pub(crate) fn unary(stamp: &Stamp, question: &Question, reply: &Reply, with_usag
 }
 
 /// The answer as a stream, `message_stop` excluded.
-pub(crate) fn events(
-    stamp: &Stamp,
-    question: &Question,
-    reply: &Reply,
-    with_usage: bool,
-) -> Vec<Event> {
+pub(crate) fn events(stamp: &Stamp, question: &Question, reply: &Reply, with_usage: bool) -> Vec<Event> {
     let mut message = json!({
         "id": format!("msg_{:012}", stamp.number),
         "type": "message",
@@ -207,27 +170,16 @@ pub(crate) fn events(
     if with_usage {
         message["usage"] = usage(question, 1);
     }
-    let mut stream = Blocks {
-        events: vec![Event::named(
-            &json!({"type": "message_start", "message": message}),
-        )],
-        open: 0,
-    };
+    let mut stream =
+        Blocks { events: vec![Event::named(&json!({"type": "message_start", "message": message}))], open: 0 };
     if let Some(thinking) = &reply.thinking {
-        let mut pieces: Vec<Value> = deltas(thinking)
-            .map(|word| json!({"type": "thinking_delta", "thinking": word}))
-            .collect();
+        let mut pieces: Vec<Value> =
+            deltas(thinking).map(|word| json!({"type": "thinking_delta", "thinking": word})).collect();
         pieces.push(json!({"type": "signature_delta", "signature": SIGNATURE}));
-        stream.block(
-            json!({"type": "thinking", "thinking": "", "signature": ""}),
-            pieces,
-            false,
-        );
+        stream.block(json!({"type": "thinking", "thinking": "", "signature": ""}), pieces, false);
     }
     if !reply.text.is_empty() {
-        let pieces = deltas(&reply.text)
-            .map(|word| json!({"type": "text_delta", "text": word}))
-            .collect();
+        let pieces = deltas(&reply.text).map(|word| json!({"type": "text_delta", "text": word})).collect();
         stream.block(json!({"type": "text", "text": ""}), pieces, false);
     }
     for (index, call) in reply.calls.iter().enumerate() {
@@ -236,10 +188,7 @@ pub(crate) fn events(
         let mut pieces = vec![json!({"type": "input_json_delta", "partial_json": ""})];
         if call.arguments != "{}" {
             let more = argument_deltas(&call.arguments);
-            pieces.extend(
-                more.into_iter()
-                    .map(|p| json!({"type": "input_json_delta", "partial_json": p})),
-            );
+            pieces.extend(more.into_iter().map(|p| json!({"type": "input_json_delta", "partial_json": p})));
         }
         stream.block(start, pieces, true);
     }
@@ -263,28 +212,16 @@ struct Blocks {
 impl Blocks {
     fn block(&mut self, start: Value, pieces: Vec<Value>, starts_with_content: bool) {
         let index = self.open;
-        let start = Event::named(
-            &json!({"type": "content_block_start", "index": index, "content_block": start}),
-        );
-        self.events.push(if starts_with_content {
-            start.content()
-        } else {
-            start
-        });
+        let start = Event::named(&json!({"type": "content_block_start", "index": index, "content_block": start}));
+        self.events.push(if starts_with_content { start.content() } else { start });
         if index == 0 {
             self.events.push(Event::named(&json!({"type": "ping"})));
         }
         for delta in pieces {
-            self.events.push(
-                Event::named(
-                    &json!({"type": "content_block_delta", "index": index, "delta": delta}),
-                )
-                .content(),
-            );
+            self.events
+                .push(Event::named(&json!({"type": "content_block_delta", "index": index, "delta": delta})).content());
         }
-        self.events.push(Event::named(
-            &json!({"type": "content_block_stop", "index": index}),
-        ));
+        self.events.push(Event::named(&json!({"type": "content_block_stop", "index": index})));
         self.open += 1;
     }
 }
@@ -292,24 +229,15 @@ impl Blocks {
 /// The headers that a real answer has, those that a gateway must not pass on among them.
 pub(crate) fn headers(request_id: &str) -> Vec<(String, String)> {
     [
-        (
-            "anthropic-organization-id",
-            "00000000-0000-4000-8000-000000000000",
-        ),
+        ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000"),
         ("anthropic-ratelimit-input-tokens-limit", "2000000"),
         ("anthropic-ratelimit-input-tokens-remaining", "1999000"),
-        (
-            "anthropic-ratelimit-input-tokens-reset",
-            "2026-01-01T00:00:00Z",
-        ),
+        ("anthropic-ratelimit-input-tokens-reset", "2026-01-01T00:00:00Z"),
         ("anthropic-ratelimit-requests-limit", "4000"),
         ("anthropic-ratelimit-requests-remaining", "3999"),
         ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
         ("request-id", request_id),
-        (
-            "set-cookie",
-            "__cf_bm=fake; path=/; HttpOnly; Secure; SameSite=None",
-        ),
+        ("set-cookie", "__cf_bm=fake; path=/; HttpOnly; Secure; SameSite=None"),
         ("cf-ray", "8f00fake0000-FRA"),
         ("server", "cloudflare"),
         ("via", "1.1 google"),
@@ -340,19 +268,10 @@ mod tests {
 
     #[test]
     fn older_models_take_a_prefill_and_newer_ones_do_not() {
-        for model in [
-            "claude-3-5-sonnet-20241022",
-            "claude-sonnet-4-20250514",
-            "claude-haiku-4-5",
-        ] {
+        for model in ["claude-3-5-sonnet-20241022", "claude-sonnet-4-20250514", "claude-haiku-4-5"] {
             assert!(takes_prefill(model), "{model}");
         }
-        for model in [
-            "claude-sonnet-4-6",
-            "claude-opus-4-8",
-            "claude-sonnet-5",
-            "claude-haiku-5-5",
-        ] {
+        for model in ["claude-sonnet-4-6", "claude-opus-4-8", "claude-sonnet-5", "claude-haiku-5-5"] {
             assert!(!takes_prefill(model), "{model}");
         }
     }

@@ -69,9 +69,7 @@ pub(crate) struct Arrival {
 }
 
 impl Desk {
-    pub(crate) fn new(
-        listeners: Vec<(String, Dialect, TcpListener)>,
-    ) -> anyhow::Result<(Self, Vec<Door>)> {
+    pub(crate) fn new(listeners: Vec<(String, Dialect, TcpListener)>) -> anyhow::Result<(Self, Vec<Door>)> {
         let mut providers = Vec::new();
         let mut doors = Vec::new();
         for (provider, (name, dialect, listener)) in listeners.into_iter().enumerate() {
@@ -82,33 +80,11 @@ impl Desk {
                 Dialect::Anthropic => &anthropic::MODELS,
             };
             let models = models.iter().map(|model| (*model).to_owned()).collect();
-            providers.push(Provider {
-                name,
-                dialect,
-                address: listener.local_addr()?,
-                keys: None,
-                models,
-                door,
-            });
-            doors.push(Door {
-                provider,
-                listener,
-                turns,
-            });
+            providers.push(Provider { name, dialect, address: listener.local_addr()?, keys: None, models, door });
+            doors.push(Door { provider, listener, turns });
         }
-        let state = State {
-            providers,
-            scripts: Vec::new(),
-            ledger: Ledger::new(),
-            answers: 0,
-        };
-        Ok((
-            Self(Arc::new(Inner {
-                state: Mutex::new(state),
-                changed: watch::Sender::new(0),
-            })),
-            doors,
-        ))
+        let state = State { providers, scripts: Vec::new(), ledger: Ledger::new(), answers: 0 };
+        Ok((Self(Arc::new(Inner { state: Mutex::new(state), changed: watch::Sender::new(0) })), doors))
     }
 
     /// Where a fake listens, as `http://IP:PORT`, without `/v1`.
@@ -118,22 +94,14 @@ impl Desk {
     #[must_use]
     pub fn url(&self, name: &str) -> String {
         let state = self.state();
-        let provider = state
-            .providers
-            .iter()
-            .find(|provider| provider.name == name)
-            .expect("must name a running fake");
+        let provider = state.providers.iter().find(|provider| provider.name == name).expect("must name a running fake");
         format!("http://{}", provider.address)
     }
 
     /// The name, dialect and address of every fake.
     #[must_use]
     pub fn providers(&self) -> Vec<(String, Dialect, SocketAddr)> {
-        self.state()
-            .providers
-            .iter()
-            .map(|p| (p.name.clone(), p.dialect, p.address))
-            .collect()
+        self.state().providers.iter().map(|p| (p.name.clone(), p.dialect, p.address)).collect()
     }
 
     /// Adds a script behind those that there are.
@@ -203,10 +171,7 @@ impl Desk {
     ///
     /// # Errors
     /// When they don't within 20 seconds; the error shows them.
-    pub async fn wait_until(
-        &self,
-        mut ready: impl FnMut(&[Record]) -> bool,
-    ) -> anyhow::Result<Vec<Record>> {
+    pub async fn wait_until(&self, mut ready: impl FnMut(&[Record]) -> bool) -> anyhow::Result<Vec<Record>> {
         let mut changed = self.0.changed.subscribe();
         let waited = tokio::time::timeout(DEADLINE, async {
             loop {
@@ -221,10 +186,7 @@ impl Desk {
         });
         match waited.await {
             Ok(records) => Ok(records),
-            Err(_) => bail!(
-                "what was waited for didn't happen; the fakes saw {:#?}",
-                self.requests()
-            ),
+            Err(_) => bail!("what was waited for didn't happen; the fakes saw {:#?}", self.requests()),
         }
     }
 
@@ -233,19 +195,13 @@ impl Desk {
         self.change(name, |provider| door = Some(provider.door.clone()))?;
         let (done, is_done) = oneshot::channel();
         let door = door.context("must have a door")?;
-        door.send(Turn { open, done })
-            .await
-            .ok()
-            .context("the fakes have stopped")?;
+        door.send(Turn { open, done }).await.ok().context("the fakes have stopped")?;
         is_done.await.context("the port could not be taken again")
     }
 
     fn change(&self, name: &str, apply: impl FnOnce(&mut Provider)) -> anyhow::Result<()> {
         let mut state = self.state();
-        let provider = state
-            .providers
-            .iter_mut()
-            .find(|provider| provider.name == name);
+        let provider = state.providers.iter_mut().find(|provider| provider.name == name);
         apply(provider.with_context(|| format!("no fake is called {name}"))?);
         Ok(())
     }
@@ -274,30 +230,15 @@ impl Desk {
 
 impl State {
     fn receive(&mut self, arrival: &Arrival) -> (u64, Plan) {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let arrived = now.saturating_sub(arrival.at.elapsed());
         let provider = &self.providers[arrival.provider];
         let credential = credential(&arrival.headers);
         let path = arrival.path.split('?').next().unwrap_or_default();
-        let body: Result<Value, String> =
-            serde_json::from_slice(&arrival.body).map_err(|error| error.to_string());
-        let model = body
-            .as_ref()
-            .ok()
-            .and_then(|body| body.get("model"))
-            .and_then(Value::as_str);
-        let asked = Asked {
-            provider: &provider.name,
-            path,
-            model,
-            credential,
-        };
-        let action = self
-            .scripts
-            .iter_mut()
-            .find_map(|script| script.next(&asked));
+        let body: Result<Value, String> = serde_json::from_slice(&arrival.body).map_err(|error| error.to_string());
+        let model = body.as_ref().ok().and_then(|body| body.get("model")).and_then(Value::as_str);
+        let asked = Asked { provider: &provider.name, path, model, credential };
+        let action = self.scripts.iter_mut().find_map(|script| script.next(&asked));
         let id = self.ledger.add(Record {
             id: 0,
             provider: provider.name.clone(),
@@ -318,10 +259,7 @@ impl State {
         let asking = Asking {
             provider: &provider.name,
             dialect: provider.dialect,
-            stamp: Stamp {
-                number: self.answers,
-                created: now.as_secs(),
-            },
+            stamp: Stamp { number: self.answers, created: now.as_secs() },
             path: &arrival.path,
             credential: credential.unwrap_or_default(),
             model: model.unwrap_or_default(),
@@ -349,21 +287,12 @@ impl Provider {
         body: &Result<Value, String>,
     ) -> Result<Response, Refusal> {
         self.authenticate(asking.credential)?;
-        if self.dialect == Dialect::Anthropic
-            && header(&arrival.headers, "anthropic-version").is_none()
-        {
-            return Err(Refusal::invalid(
-                "anthropic-version",
-                "anthropic-version: header is required",
-            ));
+        if self.dialect == Dialect::Anthropic && header(&arrival.headers, "anthropic-version").is_none() {
+            return Err(Refusal::invalid("anthropic-version", "anthropic-version: header is required"));
         }
         match (self.dialect, arrival.method.as_str(), path) {
-            (Dialect::OpenAI, "GET", "/v1/models") => {
-                Ok(asking.json(&openai::models(&self.models)))
-            }
-            (Dialect::Anthropic, "GET", "/v1/models") => {
-                Ok(asking.json(&anthropic::models(&self.models)))
-            }
+            (Dialect::OpenAI, "GET", "/v1/models") => Ok(asking.json(&openai::models(&self.models))),
+            (Dialect::Anthropic, "GET", "/v1/models") => Ok(asking.json(&anthropic::models(&self.models))),
             (dialect, "GET", path) if path.starts_with("/v1/models/") => {
                 let name = &path["/v1/models/".len()..];
                 self.knows(name)?;
@@ -387,9 +316,7 @@ impl Provider {
                 self.knows(&question.model)?;
                 Ok(asking.json(&serde_json::json!({"input_tokens": question.prompt_tokens})))
             }
-            (_, _, "/v1/models" | "/v1/chat/completions" | "/v1/messages") => {
-                Err(Refusal::WrongMethod)
-            }
+            (_, _, "/v1/models" | "/v1/chat/completions" | "/v1/messages") => Err(Refusal::WrongMethod),
             _ => Err(Refusal::UnknownPath),
         }
     }
@@ -403,47 +330,25 @@ impl Provider {
     }
 
     fn knows(&self, model: &str) -> Result<(), Refusal> {
-        if self.models.iter().any(|known| known == model) {
-            Ok(())
-        } else {
-            Err(Refusal::UnknownModel)
-        }
+        if self.models.iter().any(|known| known == model) { Ok(()) } else { Err(Refusal::UnknownModel) }
     }
 
-    fn json<'a>(
-        &self,
-        arrival: &Arrival,
-        body: &'a Result<Value, String>,
-    ) -> Result<&'a Value, Refusal> {
+    fn json<'a>(&self, arrival: &Arrival, body: &'a Result<Value, String>) -> Result<&'a Value, Refusal> {
         let kind = header(&arrival.headers, "content-type").unwrap_or_default();
-        let refuse = |message: String| {
-            Err(Refusal::Invalid {
-                message,
-                param: None,
-            })
-        };
+        let refuse = |message: String| Err(Refusal::Invalid { message, param: None });
         if !kind.starts_with("application/json") {
-            return refuse(format!(
-                "Invalid content type '{kind}': expected application/json."
-            ));
+            return refuse(format!("Invalid content type '{kind}': expected application/json."));
         }
         match (body, self.dialect) {
             (Ok(body), _) => Ok(body),
-            (Err(_), Dialect::OpenAI) => {
-                refuse("We could not parse the JSON body of your request.".to_owned())
-            }
-            (Err(error), Dialect::Anthropic) => {
-                refuse(format!("The request body is not valid JSON: {error}"))
-            }
+            (Err(_), Dialect::OpenAI) => refuse("We could not parse the JSON body of your request.".to_owned()),
+            (Err(error), Dialect::Anthropic) => refuse(format!("The request body is not valid JSON: {error}")),
         }
     }
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers
-        .iter()
-        .find(|(n, _)| n == name)
-        .map(|(_, value)| value.as_str())
+    headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
 }
 
 /// The key that a request carries.

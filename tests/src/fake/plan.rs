@@ -35,36 +35,21 @@ pub(crate) struct Event {
 impl Event {
     /// `data: ...`
     pub(crate) fn data(value: &Value) -> Self {
-        Self {
-            bytes: format!("data: {value}\n\n").into(),
-            content: false,
-        }
+        Self { bytes: format!("data: {value}\n\n").into(), content: false }
     }
 
     /// `event: TYPE` and `data: ...`, the type taken from the value.
     pub(crate) fn named(value: &Value) -> Self {
-        let name = value
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        Self {
-            bytes: format!("event: {name}\ndata: {value}\n\n").into(),
-            content: false,
-        }
+        let name = value.get("type").and_then(Value::as_str).unwrap_or_default();
+        Self { bytes: format!("event: {name}\ndata: {value}\n\n").into(), content: false }
     }
 
     fn raw(text: &'static str) -> Self {
-        Self {
-            bytes: text.into(),
-            content: false,
-        }
+        Self { bytes: text.into(), content: false }
     }
 
     pub(crate) fn content(self) -> Self {
-        Self {
-            content: true,
-            ..self
-        }
+        Self { content: true, ..self }
     }
 }
 
@@ -104,22 +89,11 @@ pub(crate) enum Piece {
 
 impl Response {
     /// A body that is known whole.
-    pub(crate) fn whole(
-        status: u16,
-        mut headers: Vec<(String, String)>,
-        kind: &str,
-        body: impl Into<Bytes>,
-    ) -> Self {
+    pub(crate) fn whole(status: u16, mut headers: Vec<(String, String)>, kind: &str, body: impl Into<Bytes>) -> Self {
         let bytes = body.into();
         headers.push(("content-type".to_owned(), kind.to_owned()));
         let length = Some(bytes.len());
-        Self {
-            delay: Duration::ZERO,
-            status,
-            headers,
-            length,
-            pieces: vec![Piece::Bytes { bytes, events: 0 }],
-        }
+        Self { delay: Duration::ZERO, status, headers, length, pieces: vec![Piece::Bytes { bytes, events: 0 }] }
     }
 }
 
@@ -149,24 +123,14 @@ impl Asking<'_> {
 
     fn error(&self, refusal: &Refusal) -> Value {
         let request_id = self.stamp.request_id();
-        let about = About {
-            model: self.model,
-            credential: self.credential,
-            path: self.path,
-            request_id: &request_id,
-        };
+        let about = About { model: self.model, credential: self.credential, path: self.path, request_id: &request_id };
         refusal.body(self.dialect, &about)
     }
 
     /// The provider's error.
     pub(crate) fn refuse(&self, refusal: &Refusal) -> Response {
         let status = refusal.status(self.dialect);
-        Response::whole(
-            status,
-            self.headers(),
-            "application/json",
-            self.error(refusal).to_string(),
-        )
+        Response::whole(status, self.headers(), "application/json", self.error(refusal).to_string())
     }
 
     /// What a script orders, when it needs no question; otherwise the changes to the answer.
@@ -184,22 +148,12 @@ impl Asking<'_> {
                     status: respond.status,
                     headers: respond.headers.into_iter().collect(),
                     length: Some(body.len()),
-                    pieces: vec![Piece::Bytes {
-                        bytes: body,
-                        events: 0,
-                    }],
+                    pieces: vec![Piece::Bytes { bytes: body, events: 0 }],
                 }))
             }
-            Some(Action::Refuse(Refuse {
-                error,
-                retry_after,
-                headers,
-                after_ms,
-            })) => {
+            Some(Action::Refuse(Refuse { error, retry_after, headers, after_ms })) => {
                 let mut response = self.refuse(&error);
-                response
-                    .headers
-                    .extend(retry_after.map(|seconds| ("retry-after".to_owned(), seconds)));
+                response.headers.extend(retry_after.map(|seconds| ("retry-after".to_owned(), seconds)));
                 response.headers.extend(headers);
                 response.delay = Duration::from_millis(after_ms);
                 Err(Plan::Respond(response))
@@ -218,11 +172,8 @@ impl Asking<'_> {
         if let Some(finish) = &answer.finish {
             reply.finish = Finish::Verbatim(finish.clone());
         }
-        let mut response = if question.stream {
-            self.stream(question, &reply, answer)
-        } else {
-            self.unary(question, &reply, answer)
-        };
+        let mut response =
+            if question.stream { self.stream(question, &reply, answer) } else { self.unary(question, &reply, answer) };
         response.delay = Duration::from_millis(answer.head_after_ms);
         for (name, value) in &answer.headers {
             response.headers.retain(|(n, _)| n != name);
@@ -244,28 +195,18 @@ impl Asking<'_> {
         if let Some(Break { how, .. }) = &answer.broken {
             let text = Bytes::from(whole.to_string());
             let half = text.slice(..text.len() / 2);
-            let start = Piece::Bytes {
-                bytes: half.clone(),
-                events: 0,
-            };
+            let start = Piece::Bytes { bytes: half.clone(), events: 0 };
             match how {
-                How::End | How::Malformed => {
-                    response = Response::whole(200, self.headers(), "application/json", half)
-                }
+                How::End | How::Malformed => response = Response::whole(200, self.headers(), "application/json", half),
                 How::Error(refusal) => response = self.json(&self.error(refusal)),
                 How::Close => response.pieces = vec![start, Piece::Cut { reset: false }],
                 How::Reset => response.pieces = vec![start, Piece::Cut { reset: true }],
                 How::Stall => response.pieces = vec![start, Piece::Stall],
-                How::Pause(ms) => response
-                    .pieces
-                    .insert(0, Piece::Pause(Duration::from_millis(*ms))),
+                How::Pause(ms) => response.pieces.insert(0, Piece::Pause(Duration::from_millis(*ms))),
             }
         }
         if answer.first_token_after_ms > 0 {
-            response.pieces.insert(
-                0,
-                Piece::Pause(Duration::from_millis(answer.first_token_after_ms)),
-            );
+            response.pieces.insert(0, Piece::Pause(Duration::from_millis(answer.first_token_after_ms)));
         }
         response
     }
@@ -279,33 +220,19 @@ impl Asking<'_> {
         if !answer.without_end_marker {
             events.push(match self.dialect {
                 Dialect::OpenAI => Event::raw("data: [DONE]\n\n"),
-                Dialect::Anthropic => {
-                    Event::raw("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
-                }
+                Dialect::Anthropic => Event::raw("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
             });
         }
         let mut headers = self.headers();
-        headers.push((
-            "content-type".to_owned(),
-            "text/event-stream; charset=utf-8".to_owned(),
-        ));
+        headers.push(("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned()));
         headers.push(("cache-control".to_owned(), "no-cache".to_owned()));
         let pieces = self.pieces(events, answer);
-        Response {
-            delay: Duration::ZERO,
-            status: 200,
-            headers,
-            length: None,
-            pieces,
-        }
+        Response { delay: Duration::ZERO, status: 200, headers, length: None, pieces }
     }
 
     fn pieces(&self, events: Vec<Event>, answer: &Answer) -> Vec<Piece> {
         let first_content = events.iter().position(|event| event.content);
-        let break_at = answer
-            .broken
-            .as_ref()
-            .map(|broken| place(&events, broken.at));
+        let break_at = answer.broken.as_ref().map(|broken| place(&events, broken.at));
         let pause = |ms: u64| (ms > 0).then(|| Piece::Pause(Duration::from_millis(ms)));
         let mut pieces = Vec::new();
         let total = events.len();
@@ -316,10 +243,7 @@ impl Asking<'_> {
             if Some(index) == first_content {
                 pieces.extend(pause(answer.first_token_after_ms));
             }
-            pieces.push(Piece::Bytes {
-                bytes: event.bytes,
-                events: 1,
-            });
+            pieces.push(Piece::Bytes { bytes: event.bytes, events: 1 });
             pieces.extend(pause(answer.pause_ms));
         }
         if break_at == Some(total) {
@@ -333,10 +257,7 @@ impl Asking<'_> {
         let Some(Break { how, .. }) = &answer.broken else {
             return false;
         };
-        let event = |event: Event| Piece::Bytes {
-            bytes: event.bytes,
-            events: 1,
-        };
+        let event = |event: Event| Piece::Bytes { bytes: event.bytes, events: 1 };
         match how {
             How::End => {}
             How::Close => pieces.push(Piece::Cut { reset: false }),
@@ -347,9 +268,7 @@ impl Asking<'_> {
                 return false;
             }
             How::Malformed => {
-                pieces.push(event(Event::raw(
-                    "data: {\"id\":\"broken\",\"choices\":[{\"index\":0,\"del\n\n",
-                )));
+                pieces.push(event(Event::raw("data: {\"id\":\"broken\",\"choices\":[{\"index\":0,\"del\n\n")));
                 return false;
             }
             How::Error(refusal) => {
@@ -373,19 +292,11 @@ impl Asking<'_> {
 
 /// The index of the event before which the stream breaks.
 fn place(events: &[Event], at: At) -> usize {
-    let contents = || {
-        events
-            .iter()
-            .enumerate()
-            .filter(|(_, event)| event.content)
-            .map(|(index, _)| index)
-    };
+    let contents = || events.iter().enumerate().filter(|(_, event)| event.content).map(|(index, _)| index);
     match at {
         At::Events(count) => count.min(events.len()),
         At::Content(0) => contents().next().unwrap_or(events.len()),
-        At::Content(count) => contents()
-            .nth(count - 1)
-            .map_or(events.len(), |index| index + 1),
+        At::Content(count) => contents().nth(count - 1).map_or(events.len(), |index| index + 1),
     }
 }
 
@@ -398,10 +309,7 @@ fn split(pieces: Vec<Piece>, size: usize) -> Vec<Piece> {
             continue;
         };
         while bytes.len() > size {
-            out.push(Piece::Bytes {
-                bytes: bytes.split_to(size),
-                events: 0,
-            });
+            out.push(Piece::Bytes { bytes: bytes.split_to(size), events: 0 });
         }
         out.push(Piece::Bytes { bytes, events });
     }
@@ -415,23 +323,12 @@ mod tests {
     use super::*;
 
     fn asking(dialect: Dialect) -> Asking<'static> {
-        let stamp = Stamp {
-            number: 1,
-            created: 2,
-        };
-        Asking {
-            provider: "p",
-            dialect,
-            stamp,
-            path: "/",
-            credential: "k",
-            model: "m",
-        }
+        let stamp = Stamp { number: 1, created: 2 };
+        Asking { provider: "p", dialect, stamp, path: "/", credential: "k", model: "m" }
     }
 
     fn openai_stream(answer: &Answer) -> Vec<Piece> {
-        let body =
-            json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+        let body = json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
         let question = openai::read(&body).expect("must be a good request");
         asking(Dialect::OpenAI).answer(&question, answer).pieces
     }
@@ -458,11 +355,7 @@ mod tests {
         let body = json!({"model": "m", "stream": true, "stream_options": {"include_usage": true},
             "messages": [{"role": "user", "content": "hi"}]});
         let question = openai::read(&body).expect("must be a good request");
-        let all = text(
-            &asking(Dialect::OpenAI)
-                .answer(&question, &Answer::default())
-                .pieces,
-        );
+        let all = text(&asking(Dialect::OpenAI).answer(&question, &Answer::default()).pieces);
         let events: Vec<&str> = all.split_terminator("\n\n").collect();
         assert_eq!(events.last(), Some(&"data: [DONE]"));
         assert!(events[events.len() - 2].contains("\"choices\":[]"));
@@ -471,10 +364,7 @@ mod tests {
     #[test]
     fn bytes_split_anywhere_are_the_same_bytes() {
         let whole = openai_stream(&Answer::default());
-        let split = openai_stream(&Answer {
-            split_bytes: Some(3),
-            ..Answer::default()
-        });
+        let split = openai_stream(&Answer { split_bytes: Some(3), ..Answer::default() });
         assert_eq!(text(&whole), text(&split));
         assert!(split.len() > whole.len() * 10);
     }
@@ -484,15 +374,8 @@ mod tests {
         let body = json!({"model": "claude-sonnet-4-5", "max_tokens": 9, "stream": true,
             "messages": [{"role": "user", "content": "hi"}]});
         let question = anthropic::read(&body, false).expect("must be a good request");
-        let all = text(
-            &asking(Dialect::Anthropic)
-                .answer(&question, &Answer::default())
-                .pieces,
-        );
-        let mut names: Vec<&str> = all
-            .lines()
-            .filter_map(|line| line.strip_prefix("event: "))
-            .collect();
+        let all = text(&asking(Dialect::Anthropic).answer(&question, &Answer::default()).pieces);
+        let mut names: Vec<&str> = all.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
         names.dedup();
         let order = [
             "message_start",

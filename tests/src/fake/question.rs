@@ -61,10 +61,7 @@ pub(crate) fn words_in(value: &Value) -> u64 {
         Value::Object(fields) => fields
             .iter()
             .filter(|(key, _)| {
-                !matches!(
-                    key.as_str(),
-                    "type" | "role" | "id" | "tool_call_id" | "tool_use_id" | "url" | "data"
-                )
+                !matches!(key.as_str(), "type" | "role" | "id" | "tool_call_id" | "tool_use_id" | "url" | "data")
             })
             .map(|(_, value)| words_in(value))
             .sum(),
@@ -77,10 +74,7 @@ pub(crate) fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(blocks) => {
-            let texts: Vec<&str> = blocks
-                .iter()
-                .filter_map(|block| block.get("text")?.as_str())
-                .collect();
+            let texts: Vec<&str> = blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect();
             texts.join(" ")
         }
         _ => String::new(),

@@ -63,10 +63,7 @@ impl Record {
     /// The first header of that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// The body as JSON; null when it isn't.
@@ -85,19 +82,12 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            next: 0,
-            records: VecDeque::new(),
-        }
+        Self { started: Instant::now(), next: 0, records: VecDeque::new() }
     }
 
     /// Microseconds from the start to `at`.
     pub(crate) fn micros(&self, at: Instant) -> u64 {
-        at.duration_since(self.started)
-            .as_micros()
-            .try_into()
-            .unwrap_or(u64::MAX)
+        at.duration_since(self.started).as_micros().try_into().unwrap_or(u64::MAX)
     }
 
     /// Takes a record in; returns its id.

@@ -51,10 +51,7 @@ pub enum Refusal {
 impl Refusal {
     /// A 400 that names the parameter.
     pub(crate) fn invalid(param: &str, message: impl Into<String>) -> Self {
-        Self::Invalid {
-            message: message.into(),
-            param: Some(param.to_owned()),
-        }
+        Self::Invalid { message: message.into(), param: Some(param.to_owned()) }
     }
 
     pub(crate) fn status(&self, dialect: Dialect) -> u16 {
@@ -69,9 +66,7 @@ impl Refusal {
             (Self::Unavailable | Self::Overloaded, _) => 503,
             (Self::Timeout, _) => 504,
             (Self::TooLarge, _) => 413,
-            (Self::ContextLength | Self::ContentFilter | Self::Invalid { .. } | Self::Quota, _) => {
-                400
-            }
+            (Self::ContextLength | Self::ContentFilter | Self::Invalid { .. } | Self::Quota, _) => 400,
         }
     }
 

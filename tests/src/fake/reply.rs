@@ -40,12 +40,7 @@ impl Reply {
         let thinking = question.thinks.then(|| THOUGHT.to_owned());
         let calls = calls(question);
         if !calls.is_empty() {
-            return Self {
-                thinking,
-                text: String::new(),
-                calls,
-                finish: Finish::ToolCalls,
-            };
+            return Self { thinking, text: String::new(), calls, finish: Finish::ToolCalls };
         }
         let text = match (&question.schema, &question.last) {
             (Some(schema), _) => example(schema, "answer").to_string(),
@@ -53,32 +48,19 @@ impl Reply {
                 format!("This is {} at {provider}. You said: {said}", question.model)
             }
             (None, Last::ToolResults(results)) => {
-                format!(
-                    "This is {} at {provider}. The tools said: {}",
-                    question.model,
-                    results.join("; ")
-                )
+                format!("This is {} at {provider}. The tools said: {}", question.model, results.join("; "))
             }
             (None, Last::Assistant(_)) => {
                 format!("and so on, says {} at {provider}.", question.model)
             }
         };
         let (text, finish) = bounded(text, question);
-        Self {
-            thinking,
-            text,
-            calls,
-            finish,
-        }
+        Self { thinking, text, calls, finish }
     }
 
     /// Words of the visible answer, reasoning excluded.
     fn visible_tokens(&self) -> u64 {
-        let calls: u64 = self
-            .calls
-            .iter()
-            .map(|call| 1 + words(&call.arguments))
-            .sum();
+        let calls: u64 = self.calls.iter().map(|call| 1 + words(&call.arguments)).sum();
         words(&self.text) + calls
     }
 
@@ -99,22 +81,10 @@ fn calls(question: &Question) -> Vec<Call> {
     };
     let called: Vec<_> = match &question.tool_choice {
         ToolChoice::None => Vec::new(),
-        ToolChoice::Named(name) => question
-            .tools
-            .iter()
-            .filter(|tool| tool.name == *name)
-            .collect(),
+        ToolChoice::Named(name) => question.tools.iter().filter(|tool| tool.name == *name).collect(),
         ToolChoice::Auto | ToolChoice::Required => {
-            let named: Vec<_> = question
-                .tools
-                .iter()
-                .filter(|tool| said.contains(&tool.name))
-                .collect();
-            if named.is_empty() {
-                question.tools.first().into_iter().collect()
-            } else {
-                named
-            }
+            let named: Vec<_> = question.tools.iter().filter(|tool| said.contains(&tool.name)).collect();
+            if named.is_empty() { question.tools.first().into_iter().collect() } else { named }
         }
     };
     let most = if question.parallel { called.len() } else { 1 };
@@ -128,25 +98,14 @@ fn calls(question: &Question) -> Vec<Call> {
 /// Stop sequences first, then the token limit, as a model meets them.
 fn bounded(mut text: String, question: &Question) -> (String, Finish) {
     let mut finish = Finish::Stop;
-    let first = question
-        .stop
-        .iter()
-        .filter_map(|stop| Some((text.find(stop.as_str())?, stop)))
-        .min();
+    let first = question.stop.iter().filter_map(|stop| Some((text.find(stop.as_str())?, stop))).min();
     if let Some((at, stop)) = first {
         text.truncate(at);
         finish = Finish::StopSequence(stop.clone());
     }
-    let most = question
-        .max_tokens
-        .and_then(|most| usize::try_from(most).ok())
-        .unwrap_or(usize::MAX);
+    let most = question.max_tokens.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     if text.split_whitespace().count() > most {
-        text = text
-            .split_whitespace()
-            .take(most)
-            .collect::<Vec<_>>()
-            .join(" ");
+        text = text.split_whitespace().take(most).collect::<Vec<_>>().join(" ");
         finish = Finish::Length;
     }
     (text, finish)
@@ -160,10 +119,7 @@ pub(crate) fn deltas(text: &str) -> impl Iterator<Item = &str> {
 /// The pieces in which a stream brings the arguments of a call: a few characters each, cut anywhere.
 pub(crate) fn argument_deltas(arguments: &str) -> Vec<String> {
     let characters: Vec<char> = arguments.chars().collect();
-    characters
-        .chunks(6)
-        .map(|piece| piece.iter().collect())
-        .collect()
+    characters.chunks(6).map(|piece| piece.iter().collect()).collect()
 }
 
 #[cfg(test)]
@@ -192,31 +148,19 @@ mod tests {
     }
 
     fn tool(name: &str) -> Tool {
-        Tool {
-            name: name.to_owned(),
-            schema: json!({"properties": {"city": {"type": "string"}}}),
-        }
+        Tool { name: name.to_owned(), schema: json!({"properties": {"city": {"type": "string"}}}) }
     }
 
     #[test]
     fn the_answer_names_model_and_provider_and_quotes_the_user() {
-        assert_eq!(
-            Reply::to(&question("hello there"), "openai").text,
-            "This is m at openai. You said: hello there"
-        );
+        assert_eq!(Reply::to(&question("hello there"), "openai").text, "This is m at openai. You said: hello there");
     }
 
     #[test]
     fn every_tool_that_the_user_mentions_is_called_unless_parallel_calls_are_off() {
         let mut asked = question("look_up and weather please");
         asked.tools = vec![tool("weather"), tool("look_up"), tool("other")];
-        let names = |reply: Reply| {
-            reply
-                .calls
-                .into_iter()
-                .map(|call| call.name)
-                .collect::<Vec<_>>()
-        };
+        let names = |reply: Reply| reply.calls.into_iter().map(|call| call.name).collect::<Vec<_>>();
         assert_eq!(names(Reply::to(&asked, "p")), ["weather", "look_up"]);
         asked.parallel = false;
         assert_eq!(names(Reply::to(&asked, "p")), ["weather"]);
@@ -227,18 +171,12 @@ mod tests {
         let mut asked = question("hello");
         asked.max_tokens = Some(2);
         let reply = Reply::to(&asked, "p");
-        assert_eq!(
-            (reply.text.as_str(), reply.output_tokens(), reply.finish),
-            ("This is", 2, Finish::Length)
-        );
+        assert_eq!((reply.text.as_str(), reply.output_tokens(), reply.finish), ("This is", 2, Finish::Length));
     }
 
     #[test]
     fn the_pieces_of_a_stream_make_the_whole() {
         assert_eq!(deltas("a bc  d ").collect::<String>(), "a bc  d ");
-        assert_eq!(
-            argument_deltas("{\"city\":\"Zürich\"}").concat(),
-            "{\"city\":\"Zürich\"}"
-        );
+        assert_eq!(argument_deltas("{\"city\":\"Zürich\"}").concat(), "{\"city\":\"Zürich\"}");
     }
 }

@@ -26,15 +26,12 @@ impl Example<'_> {
             return first.clone();
         }
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-            let found = target
-                .strip_prefix('#')
-                .and_then(|pointer| self.root.pointer(pointer));
+            let found = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
             return found.map_or(Value::Null, |found| self.of(found, name, depth - 1));
         }
         for key in ["anyOf", "oneOf", "allOf"] {
             let variants = schema.get(key).and_then(Value::as_array);
-            let first =
-                variants.and_then(|v| v.iter().find(|v| v.get("type") != Some(&json!("null"))));
+            let first = variants.and_then(|v| v.iter().find(|v| v.get("type") != Some(&json!("null"))));
             if let Some(first) = first {
                 return self.of(first, name, depth - 1);
             }
@@ -44,10 +41,7 @@ impl Example<'_> {
 
     fn of_type(&self, schema: &Value, name: &str, depth: usize) -> Value {
         let kind = match schema.get("type") {
-            Some(Value::Array(kinds)) => kinds
-                .iter()
-                .filter_map(Value::as_str)
-                .find(|kind| *kind != "null"),
+            Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
             Some(kind) => kind.as_str(),
             None if schema.get("properties").is_some() => Some("object"),
             None => None,

@@ -179,10 +179,7 @@ impl Script {
     /// A script for one fake.
     #[must_use]
     pub fn on(provider: &str) -> Self {
-        Self {
-            provider: Some(provider.to_owned()),
-            ..Self::default()
-        }
+        Self { provider: Some(provider.to_owned()), ..Self::default() }
     }
 
     /// Only for requests that carry this key.
@@ -208,20 +205,14 @@ impl Script {
     /// Adds a step for `count` requests.
     #[must_use]
     pub fn times(mut self, count: u32, action: impl Into<Action>) -> Self {
-        self.steps.push(Step {
-            times: Times::Count(count),
-            action: action.into(),
-        });
+        self.steps.push(Step { times: Times::Count(count), action: action.into() });
         self
     }
 
     /// Adds a step without an end.
     #[must_use]
     pub fn forever(mut self, action: impl Into<Action>) -> Self {
-        self.steps.push(Step {
-            times: Times::Forever(Forever::Forever),
-            action: action.into(),
-        });
+        self.steps.push(Step { times: Times::Forever(Forever::Forever), action: action.into() });
         self
     }
 }
@@ -230,10 +221,7 @@ impl Answer {
     /// An answer that breaks.
     #[must_use]
     pub fn broken(at: At, how: How) -> Self {
-        Self {
-            broken: Some(Break { at, how }),
-            ..Self::default()
-        }
+        Self { broken: Some(Break { at, how }), ..Self::default() }
     }
 }
 
@@ -245,12 +233,7 @@ impl From<Answer> for Action {
 
 impl From<Refusal> for Action {
     fn from(error: Refusal) -> Self {
-        Self::Refuse(Refuse {
-            error,
-            retry_after: None,
-            headers: BTreeMap::new(),
-            after_ms: 0,
-        })
+        Self::Refuse(Refuse { error, retry_after: None, headers: BTreeMap::new(), after_ms: 0 })
     }
 }
 
@@ -277,11 +260,7 @@ pub(crate) struct Asked<'a> {
 
 impl Running {
     pub(crate) fn new(script: Script) -> Self {
-        Self {
-            script,
-            step: 0,
-            used: 0,
-        }
+        Self { script, step: 0, used: 0 }
     }
 
     /// The action for this request, counted as used; `None` when it doesn't match or no step is left.
@@ -306,9 +285,7 @@ impl Running {
     }
 
     fn matches(&self, asked: &Asked<'_>) -> bool {
-        let fits = |wanted: &Option<String>, is: Option<&str>| {
-            wanted.as_deref().is_none_or(|w| Some(w) == is)
-        };
+        let fits = |wanted: &Option<String>, is: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == is);
         fits(&self.script.provider, Some(asked.provider))
             && fits(&self.script.path, Some(asked.path))
             && fits(&self.script.model, asked.model)
@@ -320,47 +297,22 @@ impl Running {
 mod tests {
     use super::*;
 
-    const ASKED: Asked<'_> = Asked {
-        provider: "openai",
-        path: "/v1/chat/completions",
-        model: Some("gpt-4o"),
-        credential: Some("a"),
-    };
+    const ASKED: Asked<'_> =
+        Asked { provider: "openai", path: "/v1/chat/completions", model: Some("gpt-4o"), credential: Some("a") };
 
     #[test]
     fn steps_apply_in_order_each_as_often_as_it_says_and_then_nothing_does() {
-        let script = Script::on("openai")
-            .times(2, Action::Reset)
-            .times(0, Action::Close)
-            .once(Action::Hang);
+        let script = Script::on("openai").times(2, Action::Reset).times(0, Action::Close).once(Action::Hang);
         let mut running = Running::new(script);
         let met: Vec<_> = (0..4).map(|_| running.next(&ASKED)).collect();
-        assert_eq!(
-            met,
-            [
-                Some(Action::Reset),
-                Some(Action::Reset),
-                Some(Action::Hang),
-                None
-            ]
-        );
+        assert_eq!(met, [Some(Action::Reset), Some(Action::Reset), Some(Action::Hang), None]);
     }
 
     #[test]
     fn a_script_for_one_key_leaves_other_keys_alone() {
-        let mut running = Running::new(
-            Script::on("openai")
-                .with_credential("b")
-                .forever(Action::Reset),
-        );
+        let mut running = Running::new(Script::on("openai").with_credential("b").forever(Action::Reset));
         assert_eq!(running.next(&ASKED), None);
-        assert_eq!(
-            running.next(&Asked {
-                credential: Some("b"),
-                ..ASKED
-            }),
-            Some(Action::Reset)
-        );
+        assert_eq!(running.next(&Asked { credential: Some("b"), ..ASKED }), Some(Action::Reset));
     }
 
     #[test]

@@ -49,13 +49,8 @@ enum Port {
 }
 
 async fn keep_door(desk: Desk, door: Door, numbers: Arc<AtomicU64>) {
-    let Door {
-        provider,
-        listener,
-        mut turns,
-    } = door;
-    let (Ok(address), Ok(listener)) = (listener.local_addr(), TcpListener::from_std(listener))
-    else {
+    let Door { provider, listener, mut turns } = door;
+    let (Ok(address), Ok(listener)) = (listener.local_addr(), TcpListener::from_std(listener)) else {
         return;
     };
     let mut port = Port::Open(listener);
@@ -117,21 +112,13 @@ impl Drop for Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -150,12 +137,8 @@ impl AsyncWrite for Socket {
 async fn connection(desk: Desk, provider: usize, number: u64, stream: TcpStream) {
     drop(stream.set_nodelay(true));
     let reset = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Socket {
-        stream,
-        reset: reset.clone(),
-    });
-    let service =
-        service_fn(|request| exchange(desk.clone(), provider, number, reset.clone(), request));
+    let io = TokioIo::new(Socket { stream, reset: reset.clone() });
+    let service = service_fn(|request| exchange(desk.clone(), provider, number, reset.clone(), request));
     // How it ended is in the records.
     drop(http1::Builder::new().serve_connection(io, service).await);
 }
@@ -175,31 +158,18 @@ async fn exchange(
     let at = Instant::now();
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let text =
-        |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let arrival = Arrival {
         provider,
         connection,
         at,
         method: head.method.to_string(),
-        path: head
-            .uri
-            .path_and_query()
-            .map_or_else(|| head.uri.to_string(), ToString::to_string),
-        headers: head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
+        path: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), ToString::to_string),
+        headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body,
     };
     let (id, plan) = desk.receive(&arrival);
-    let mut running = Running {
-        desk,
-        id,
-        events: 0,
-        ended: false,
-    };
+    let mut running = Running { desk, id, events: 0, ended: false };
     match plan {
         Plan::Respond(response) => {
             tokio::time::sleep(response.delay).await;
@@ -219,11 +189,7 @@ async fn exchange(
     }
 }
 
-fn respond(
-    running: Running,
-    response: Response,
-    reset: Arc<AtomicBool>,
-) -> io::Result<hyper::Response<Body>> {
+fn respond(running: Running, response: Response, reset: Arc<AtomicBool>) -> io::Result<hyper::Response<Body>> {
     let mut builder = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
         builder = builder.header(name, value);
@@ -231,8 +197,7 @@ fn respond(
     if let Some(length) = response.length {
         builder = builder.header("content-length", length);
     }
-    let body =
-        StreamBody::new(Box::pin(send(running, response.pieces, reset)) as BoxStream<'static, _>);
+    let body = StreamBody::new(Box::pin(send(running, response.pieces, reset)) as BoxStream<'static, _>);
     builder.body(body).map_err(io::Error::other)
 }
 
@@ -287,8 +252,6 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.end(End::ClientClosed {
-            events: self.events,
-        });
+        self.end(End::ClientClosed { events: self.events });
     }
 }

@@ -38,17 +38,12 @@ pub(super) fn all(body: &Value, counting: bool) -> Result<(), Refusal> {
     let Some(fields) = body.as_object() else {
         return Err(invalid("body", "Input should be an object"));
     };
-    if let Some(unknown) = fields
-        .keys()
-        .find(|key| !FIELDS.contains(&key.as_str()) && !SAMPLING.contains(&key.as_str()))
+    if let Some(unknown) =
+        fields.keys().find(|key| !FIELDS.contains(&key.as_str()) && !SAMPLING.contains(&key.as_str()))
     {
         return Err(invalid(unknown, "Extra inputs are not permitted"));
     }
-    let required: &[&str] = if counting {
-        &["model", "messages"]
-    } else {
-        &["model", "messages", "max_tokens"]
-    };
+    let required: &[&str] = if counting { &["model", "messages"] } else { &["model", "messages", "max_tokens"] };
     if let Some(missing) = required.iter().find(|key| !fields.contains_key(**key)) {
         return Err(invalid(missing, "Field required"));
     }
@@ -61,19 +56,14 @@ pub(super) fn all(body: &Value, counting: bool) -> Result<(), Refusal> {
     thinking(body)?;
     tools(body)?;
     system(body)?;
-    let messages = fields["messages"]
-        .as_array()
-        .ok_or_else(|| invalid("messages", "Input should be a valid list"))?;
+    let messages = fields["messages"].as_array().ok_or_else(|| invalid("messages", "Input should be a valid list"))?;
     self::messages(messages, model, body)?;
     cache_marks(body)
 }
 
 fn limits(body: &Value, model: &str) -> Result<(), Refusal> {
     let Some(max_tokens) = body["max_tokens"].as_u64().filter(|max| *max > 0) else {
-        return Err(invalid(
-            "max_tokens",
-            "Input should be a valid integer greater than or equal to 1",
-        ));
+        return Err(invalid("max_tokens", "Input should be a valid integer greater than or equal to 1"));
     };
     let most = match model {
         m if m.starts_with("claude-3-haiku") || m.starts_with("claude-3-opus") => 4096,
@@ -83,9 +73,7 @@ fn limits(body: &Value, model: &str) -> Result<(), Refusal> {
         _ => 128_000,
     };
     if max_tokens > most {
-        let text = format!(
-            "{max_tokens} > {most}, which is the maximum allowed number of output tokens for {model}"
-        );
+        let text = format!("{max_tokens} > {most}, which is the maximum allowed number of output tokens for {model}");
         return Err(invalid("max_tokens", &text));
     }
     if let Some(temperature) = body.get("temperature").and_then(Value::as_f64)
@@ -103,41 +91,22 @@ fn thinking(body: &Value) -> Result<(), Refusal> {
     if kind == "disabled" {
         return Ok(());
     }
-    if let Some(budget) = body
-        .pointer("/thinking/budget_tokens")
-        .and_then(Value::as_u64)
-    {
+    if let Some(budget) = body.pointer("/thinking/budget_tokens").and_then(Value::as_u64) {
         if budget < 1024 {
-            return Err(invalid(
-                "thinking.enabled.budget_tokens",
-                "Input should be greater than or equal to 1024",
-            ));
+            return Err(invalid("thinking.enabled.budget_tokens", "Input should be greater than or equal to 1024"));
         }
         if body["max_tokens"].as_u64().is_some_and(|max| max <= budget) {
-            return Err(Refusal::invalid(
-                "max_tokens",
-                "`max_tokens` must be greater than `thinking.budget_tokens`.",
-            ));
+            return Err(Refusal::invalid("max_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`."));
         }
     } else if kind == "enabled" {
         return Err(invalid("thinking.enabled.budget_tokens", "Field required"));
     }
-    if body
-        .get("temperature")
-        .and_then(Value::as_f64)
-        .is_some_and(|t| t < 1.0)
-    {
-        return Err(Refusal::invalid(
-            "temperature",
-            "`temperature` may only be set to 1 when thinking is enabled.",
-        ));
+    if body.get("temperature").and_then(Value::as_f64).is_some_and(|t| t < 1.0) {
+        return Err(Refusal::invalid("temperature", "`temperature` may only be set to 1 when thinking is enabled."));
     }
     let forced = body.pointer("/tool_choice/type").and_then(Value::as_str);
     if matches!(forced, Some("any" | "tool")) {
-        return Err(Refusal::invalid(
-            "tool_choice",
-            "Thinking may not be enabled when tool_choice forces tool use.",
-        ));
+        return Err(Refusal::invalid("tool_choice", "Thinking may not be enabled when tool_choice forces tool use."));
     }
     Ok(())
 }
@@ -145,40 +114,24 @@ fn thinking(body: &Value) -> Result<(), Refusal> {
 fn tools(body: &Value) -> Result<(), Refusal> {
     let tools = body.get("tools").and_then(Value::as_array);
     if body.get("tool_choice").is_some() && tools.is_none_or(Vec::is_empty) {
-        return Err(Refusal::invalid(
-            "tool_choice",
-            "tool_choice: Tools must be defined when tool_choice is set",
-        ));
+        return Err(Refusal::invalid("tool_choice", "tool_choice: Tools must be defined when tool_choice is set"));
     }
     let mut seen = BTreeSet::new();
     for (index, tool) in tools.into_iter().flatten().enumerate() {
         // Tools that run on Anthropic's side have a dated type and no schema.
-        if tool
-            .get("type")
-            .and_then(Value::as_str)
-            .is_some_and(|kind| kind != "custom")
-        {
+        if tool.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "custom") {
             continue;
         }
         let place = format!("tools.{index}.custom");
         let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
         if !is_name(name, 128) {
-            return Err(invalid(
-                &format!("{place}.name"),
-                "String should match pattern '^[a-zA-Z0-9_-]{1,128}$'",
-            ));
+            return Err(invalid(&format!("{place}.name"), "String should match pattern '^[a-zA-Z0-9_-]{1,128}$'"));
         }
         if !seen.insert(name) {
-            return Err(Refusal::invalid(
-                "tools",
-                "tools: Tool names must be unique.",
-            ));
+            return Err(Refusal::invalid("tools", "tools: Tool names must be unique."));
         }
         if tool.pointer("/input_schema/type").and_then(Value::as_str) != Some("object") {
-            return Err(invalid(
-                &format!("{place}.input_schema.type"),
-                "Input should be 'object'",
-            ));
+            return Err(invalid(&format!("{place}.input_schema.type"), "Input should be 'object'"));
         }
     }
     Ok(())
@@ -187,9 +140,7 @@ fn tools(body: &Value) -> Result<(), Refusal> {
 fn system(body: &Value) -> Result<(), Refusal> {
     match body.get("system") {
         None | Some(Value::String(_)) => Ok(()),
-        Some(Value::Array(blocks)) => blocks
-            .iter()
-            .try_for_each(|block| non_empty_text(block, "system")),
+        Some(Value::Array(blocks)) => blocks.iter().try_for_each(|block| non_empty_text(block, "system")),
         Some(_) => Err(invalid("system", "Input should be a valid string or list")),
     }
 }
@@ -201,14 +152,10 @@ fn messages(messages: &[Value], model: &str, body: &Value) -> Result<(), Refusal
     let mut open: BTreeSet<String> = BTreeSet::new();
     for (index, message) in messages.iter().enumerate() {
         let place = format!("messages.{index}");
-        let role = message
-            .get("role")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
         let may_be_system = index > 0 && !takes_prefill(model);
         if !(matches!(role, "user" | "assistant") || role == "system" && may_be_system) {
-            let text =
-                format!("Unexpected role \"{role}\". Allowed roles are \"user\" or \"assistant\".");
+            let text = format!("Unexpected role \"{role}\". Allowed roles are \"user\" or \"assistant\".");
             return Err(invalid(&place, &text));
         }
         if index == 0 && role != "user" {
@@ -219,15 +166,10 @@ fn messages(messages: &[Value], model: &str, body: &Value) -> Result<(), Refusal
         results(&blocks, &mut open, index)?;
         for block in &blocks {
             self::block(block, role, &place)?;
-            if let Some(id) = field(block, "type")
-                .filter(|kind| *kind == "tool_use")
-                .and(field(block, "id"))
-            {
+            if let Some(id) = field(block, "type").filter(|kind| *kind == "tool_use").and(field(block, "id")) {
                 open.insert(id.to_owned());
             }
-            if matches!(field(block, "type"), Some("tool_use" | "tool_result"))
-                && body.get("tools").is_none()
-            {
+            if matches!(field(block, "type"), Some("tool_use" | "tool_result")) && body.get("tools").is_none() {
                 return Err(Refusal::invalid(
                     "tools",
                     "Requests which include `tool_use` or `tool_result` blocks must define tools.",
@@ -239,10 +181,7 @@ fn messages(messages: &[Value], model: &str, body: &Value) -> Result<(), Refusal
 }
 
 fn last(messages: &[Value], model: &str) -> Result<(), Refusal> {
-    let Some(last) = messages
-        .last()
-        .filter(|last| field(last, "role") == Some("assistant"))
-    else {
+    let Some(last) = messages.last().filter(|last| field(last, "role") == Some("assistant")) else {
         return Ok(());
     };
     if !takes_prefill(model) {
@@ -253,10 +192,7 @@ fn last(messages: &[Value], model: &str) -> Result<(), Refusal> {
     }
     let text = super::text_of(&last["content"]);
     if text.ends_with(char::is_whitespace) {
-        return Err(invalid(
-            "messages",
-            "final assistant content cannot end with trailing whitespace",
-        ));
+        return Err(invalid("messages", "final assistant content cannot end with trailing whitespace"));
     }
     Ok(())
 }
@@ -302,15 +238,8 @@ fn results(blocks: &[Value], open: &mut BTreeSet<String>, index: usize) -> Resul
             ),
         ));
     }
-    if blocks
-        .iter()
-        .skip_while(is_result)
-        .any(|block| is_result(&block))
-    {
-        return Err(invalid(
-            &format!("messages.{index}"),
-            "`tool_result` blocks must come before any other content",
-        ));
+    if blocks.iter().skip_while(is_result).any(|block| is_result(&block)) {
+        return Err(invalid(&format!("messages.{index}"), "`tool_result` blocks must come before any other content"));
     }
     Ok(())
 }
@@ -321,41 +250,28 @@ fn block(block: &Value, role: &str, place: &str) -> Result<(), Refusal> {
         ("text", _) => non_empty_text(block, place),
         ("tool_use", "assistant") => {
             if !is_name(field(block, "id").unwrap_or_default(), 256) {
-                return Err(invalid(
-                    &format!("{place}.tool_use.id"),
-                    "String should match pattern '^[a-zA-Z0-9_-]+$'",
-                ));
+                return Err(invalid(&format!("{place}.tool_use.id"), "String should match pattern '^[a-zA-Z0-9_-]+$'"));
             }
             if !block.get("input").is_some_and(Value::is_object) {
-                return Err(invalid(
-                    &format!("{place}.tool_use.input"),
-                    "Input should be a valid dictionary",
-                ));
+                return Err(invalid(&format!("{place}.tool_use.input"), "Input should be a valid dictionary"));
             }
             Ok(())
         }
-        ("thinking", "assistant") if field(block, "signature").is_none_or(str::is_empty) => Err(
-            invalid(&format!("{place}.thinking.signature"), "Field required"),
-        ),
+        ("thinking", "assistant") if field(block, "signature").is_none_or(str::is_empty) => {
+            Err(invalid(&format!("{place}.thinking.signature"), "Field required"))
+        }
         ("tool_result" | "image" | "document" | "search_result", "user")
-        | (
-            "thinking" | "redacted_thinking" | "server_tool_use" | "web_search_tool_result",
-            "assistant",
-        ) => Ok(()),
-        _ => Err(invalid(
-            place,
-            &format!("Input tag '{kind}' is not expected in a message of role '{role}'"),
-        )),
+        | ("thinking" | "redacted_thinking" | "server_tool_use" | "web_search_tool_result", "assistant") => Ok(()),
+        _ => Err(invalid(place, &format!("Input tag '{kind}' is not expected in a message of role '{role}'"))),
     }
 }
 
 fn non_empty_text(block: &Value, place: &str) -> Result<(), Refusal> {
     match field(block, "text") {
         Some("") => Err(invalid(place, "text content blocks must be non-empty")),
-        Some(text) if text.trim().is_empty() => Err(invalid(
-            place,
-            "text content blocks must contain non-whitespace text",
-        )),
+        Some(text) if text.trim().is_empty() => {
+            Err(invalid(place, "text content blocks must contain non-whitespace text"))
+        }
         Some(_) => Ok(()),
         None => Err(invalid(&format!("{place}.text"), "Field required")),
     }
@@ -364,8 +280,7 @@ fn non_empty_text(block: &Value, place: &str) -> Result<(), Refusal> {
 fn cache_marks(body: &Value) -> Result<(), Refusal> {
     let count = marks(body);
     if count > 4 {
-        let text =
-            format!("A maximum of 4 blocks with cache_control may be provided. Found {count}.");
+        let text = format!("A maximum of 4 blocks with cache_control may be provided. Found {count}.");
         return Err(Refusal::invalid("cache_control", text));
     }
     Ok(())
@@ -374,8 +289,7 @@ fn cache_marks(body: &Value) -> Result<(), Refusal> {
 fn marks(value: &Value) -> usize {
     match value {
         Value::Object(fields) => {
-            usize::from(fields.contains_key("cache_control"))
-                + fields.values().map(marks).sum::<usize>()
+            usize::from(fields.contains_key("cache_control")) + fields.values().map(marks).sum::<usize>()
         }
         Value::Array(items) => items.iter().map(marks).sum(),
         _ => 0,
@@ -387,10 +301,7 @@ fn field<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 fn is_name(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn invalid(place: &str, text: &str) -> Refusal {
@@ -412,18 +323,14 @@ mod tests {
 
     #[test]
     fn max_tokens_is_required() {
-        let body =
-            json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "hi"}]});
+        let body = json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "hi"}]});
         assert_eq!(refused(body), "max_tokens: Field required");
     }
 
     #[test]
     fn a_field_of_another_dialect_is_refused() {
         let body = json!({"model": "m", "max_tokens": 1, "messages": [], "frequency_penalty": 1});
-        assert_eq!(
-            refused(body),
-            "frequency_penalty: Extra inputs are not permitted"
-        );
+        assert_eq!(refused(body), "frequency_penalty: Extra inputs are not permitted");
     }
 
     #[test]
@@ -437,34 +344,17 @@ mod tests {
                 {"role": "user", "content": next},
             ]})
         };
-        assert!(
-            refused(body(json!("never mind")))
-                .contains("without `tool_result` blocks immediately after: toolu_1")
-        );
+        assert!(refused(body(json!("never mind"))).contains("without `tool_result` blocks immediately after: toolu_1"));
         let result = json!({"type": "tool_result", "tool_use_id": "toolu_1", "content": "ok"});
-        assert_eq!(
-            all(
-                &body(json!([result, {"type": "text", "text": "go on"}])),
-                false
-            ),
-            Ok(())
-        );
-        assert!(
-            refused(body(json!([{"type": "text", "text": "go on"}, result]))).contains("toolu_1")
-        );
+        assert_eq!(all(&body(json!([result, {"type": "text", "text": "go on"}])), false), Ok(()));
+        assert!(refused(body(json!([{"type": "text", "text": "go on"}, result]))).contains("toolu_1"));
     }
 
     #[test]
     fn an_empty_text_block_and_a_system_role_are_refused() {
         let body = |message: Value| json!({"model": "claude-sonnet-4-5", "max_tokens": 1, "messages": [message]});
         let empty = body(json!({"role": "user", "content": [{"type": "text", "text": ""}]}));
-        assert_eq!(
-            refused(empty),
-            "messages.0: text content blocks must be non-empty"
-        );
-        assert!(
-            refused(body(json!({"role": "system", "content": "be kind"})))
-                .contains("Unexpected role")
-        );
+        assert_eq!(refused(empty), "messages.0: text content blocks must be non-empty");
+        assert!(refused(body(json!({"role": "system", "content": "be kind"}))).contains("Unexpected role"));
     }
 }
