@@ -100,6 +100,11 @@ impl<S: Spec> Resource<S> {
         let problems = penstock_crds::validate(&spec).iter().map(ToString::to_string).collect();
         Self { meta, problems, digest: Hash::of(&json), spec }
     }
+
+    /// Takes in a resource of which a stricter reader says that it can't be used. It is refused with these problems.
+    pub fn refused(meta: Meta, spec: S, problems: Vec<String>) -> Self {
+        Self { problems, ..Self::new(meta, spec) }
+    }
 }
 
 impl Meta {
