@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::{ArcSwap, Guard};
@@ -125,13 +125,18 @@ impl Live {
         built.state = State::of(snapshot, &refused);
         built.providers = providers;
         built.routes = routes;
-        self.0.metrics.snapshot_is_current();
+        self.0.metrics.snapshot_was_current(Duration::ZERO);
         refused
     }
 
     /// Notes that the source still holds what is live to be current, so that the snapshot's age starts again.
     pub fn confirm(&self) {
-        self.0.metrics.snapshot_is_current();
+        self.0.metrics.snapshot_was_current(Duration::ZERO);
+    }
+
+    /// Notes that what is live was last known to be current this long ago: it was stored then.
+    pub fn was_current(&self, ago: Duration) {
+        self.0.metrics.snapshot_was_current(ago);
     }
 
     /// What is live, for `/config`.

@@ -1,8 +1,11 @@
 //! What is counted. Labels come from closed sets: names of configured objects, classes, directions.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use prometheus::{
@@ -22,8 +25,9 @@ pub struct Metrics(Arc<Families>);
 struct Families {
     registry: Registry,
     started: Instant,
-    /// Milliseconds from `started` to the last moment at which the snapshot was known to be current; MAX before the first.
-    current_at: AtomicU64,
+    /// Milliseconds from `started` to the last moment at which the snapshot was known to be current: before it, for one
+    /// that was stored; MAX while there is none.
+    current_at: AtomicI64,
     snapshot_age: Gauge,
     in_flight: IntGauge,
     requests: IntCounterVec,
@@ -204,7 +208,7 @@ impl Metrics {
             ),
             registry,
             started: Instant::now(),
-            current_at: AtomicU64::new(u64::MAX),
+            current_at: AtomicI64::new(i64::MAX),
         };
         families.snapshot_age.set(f64::NAN);
         Self(Arc::new(families))
@@ -226,15 +230,17 @@ impl Metrics {
         String::from_utf8(text).expect("the text format must be UTF-8")
     }
 
-    /// Notes that the live snapshot is the current one, as of now: it was applied, or its source said so.
-    pub fn snapshot_is_current(&self) {
-        let now = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.0.current_at.store(now, Ordering::Relaxed);
+    /// Notes that the live snapshot was the current one this long ago: when it was applied, or its source last said so.
+    pub fn snapshot_was_current(&self, ago: Duration) {
+        let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2);
+        let at = milliseconds(self.0.started.elapsed()) - milliseconds(ago);
+        self.0.current_at.store(at, Ordering::Relaxed);
     }
 
-    fn snapshot_age(&self) -> Option<f64> {
+    /// Seconds since the live snapshot was last known to be current; none before the first.
+    pub fn snapshot_age(&self) -> Option<f64> {
         let at = self.0.current_at.load(Ordering::Relaxed);
-        (at != u64::MAX).then(|| self.0.started.elapsed().as_secs_f64() - at as f64 / 1000.0)
+        (at != i64::MAX).then(|| self.0.started.elapsed().as_secs_f64() - at as f64 / 1000.0)
     }
 
     pub(crate) fn begin(&self) -> InFlight {
@@ -395,10 +401,12 @@ mod tests {
     async fn the_snapshot_ages_until_its_source_confirms_it() {
         let metrics = Metrics::new();
         assert!(metrics.render().contains("penstock_snapshot_age_seconds NaN"));
-        metrics.snapshot_is_current();
-        tokio::time::advance(std::time::Duration::from_secs(7)).await;
+        metrics.snapshot_was_current(Duration::ZERO);
+        tokio::time::advance(Duration::from_secs(7)).await;
         assert!(metrics.render().contains("penstock_snapshot_age_seconds 7"));
-        metrics.snapshot_is_current();
+        metrics.snapshot_was_current(Duration::ZERO);
         assert!(metrics.render().contains("penstock_snapshot_age_seconds 0"));
+        metrics.snapshot_was_current(Duration::from_secs(90));
+        assert!(metrics.render().contains("penstock_snapshot_age_seconds 90"), "one that was stored");
     }
 }
