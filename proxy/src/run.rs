@@ -1,0 +1,147 @@
+//! `serve`: binds everything, says where, starts a source, and serves until a signal.
+
+use std::{
+    env, fs,
+    future::IntoFuture,
+    io::{self, Write},
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use penstock_config::outbound::Outbound;
+use penstock_proxy::{Auth, DataConfig, DataPlane, Live, Metrics, upstream};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use rustls::RootCertStore;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::Admin,
+    cli::{self, Serve},
+    logs,
+    shutdown::Signals,
+    source::{Sink, folder, operator},
+};
+
+/// In a cluster endpoints learn of a pod's end later than the pod does.
+const GRACE_IN_CLUSTER: Duration = Duration::from_secs(5);
+
+/// The one line on stdout, for whoever started the process.
+#[derive(Serialize)]
+struct Listening {
+    event: &'static str,
+    data: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Serves until the drain is over.
+pub(crate) fn run(serve: Serve) -> anyhow::Result<ExitCode> {
+    logs::init(&serve.log).context("--log-level")?;
+    rustls::crypto::ring::default_provider().install_default().expect("must be the first provider");
+    raise_descriptor_limit();
+    // Data threads have runtimes of their own; all else shares this one and its thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_name("control").build()?;
+    let outcome = runtime.block_on(until_drained(serve));
+    // Nothing that is still on the blocking pool (a DNS look-up, say) holds up the end.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn until_drained(serve: Serve) -> anyhow::Result<()> {
+    if let Some(folder) = &serve.resources {
+        fs::read_dir(folder).with_context(|| format!("--resources {}", folder.display()))?;
+    }
+    let signals = Signals::catch()?;
+    let draining = CancellationToken::new();
+    let metrics = Metrics::new();
+    let live = Live::new(metrics.clone());
+    let data = DataPlane::bind(data_config(&serve)?, live.clone(), metrics.clone())
+        .with_context(|| format!("can't listen on {}", serve.listen))?;
+    let admin = TcpListener::bind(serve.admin).await.with_context(|| format!("can't listen on {}", serve.admin))?;
+    announce(data.local_addr(), admin.local_addr()?)?;
+
+    let (sink, status) = Sink::new(live.clone());
+    let pages = Admin { live, metrics, status, draining: draining.clone() };
+    tokio::spawn(axum::serve(admin, pages.router()).into_future());
+    let source = tokio::spawn(source(serve, sink));
+    tokio::select! {
+        served = data.run(draining.clone().cancelled_owned()) => served.context("the data plane ended"),
+        () = signals.watch(draining) => Ok(()),
+        ended = source => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("no source")).context("the source ended")),
+    }
+}
+
+async fn source(serve: Serve, sink: Sink) {
+    match serve.resources {
+        Some(folder) => folder::run(folder, serve.installation.folder_settings(), sink).await,
+        None => {
+            let operators = operator::Operators {
+                urls: serve.operator,
+                ca: serve.push.operator_ca,
+                token_file: serve.push.token_file,
+            };
+            operator::run(operators, serve.push.stored_snapshot, sink).await;
+        }
+    }
+}
+
+fn data_config(serve: &Serve) -> anyhow::Result<DataConfig> {
+    let in_cluster = serve.resources.is_none();
+    let outbound = match in_cluster {
+        true => Outbound {
+            loopback: false,
+            allow: serve.installation.allow_upstream.clone(),
+            deny: api_server().into_iter().collect(),
+        },
+        false => serve.installation.folder_settings().outbound,
+    };
+    let default_grace = if in_cluster { GRACE_IN_CLUSTER } else { Duration::ZERO };
+    Ok(DataConfig {
+        listen: serve.listen,
+        workers: serve.workers,
+        auth: match serve.auth {
+            cli::Auth::Required => Auth::Required,
+            cli::Auth::Open => Auth::Open,
+        },
+        max_body: serve.max_body,
+        grace: serve.drain_grace.unwrap_or(default_grace),
+        drain: serve.drain_deadline,
+        outbound,
+        roots: roots(serve.upstream_ca.as_deref())?,
+    })
+}
+
+/// The public CAs, and those of `--upstream-ca`.
+fn roots(extra: Option<&Path>) -> anyhow::Result<RootCertStore> {
+    let pem = extra.map(fs::read).transpose();
+    let roots =
+        pem.map_err(anyhow::Error::from).and_then(|pem| upstream::roots(pem.as_deref()).map_err(anyhow::Error::msg));
+    roots.with_context(|| format!("--upstream-ca {}", extra.unwrap_or(Path::new("")).display()))
+}
+
+/// Kubernetes tells every pod where its API server is.
+fn api_server() -> Option<IpAddr> {
+    env::var("KUBERNETES_SERVICE_HOST").ok()?.parse().ok()
+}
+
+fn announce(data: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
+    let listening = Listening { event: "listening", data, admin };
+    let mut line = serde_json::to_vec(&listening)?;
+    line.push(b'\n');
+    let mut stdout = io::stdout();
+    stdout.write_all(&line).and_then(|()| stdout.flush()).context("stdout")
+}
+
+/// Every connection is a descriptor, and the usual soft limit is 1024.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    match setrlimit(Resource::Nofile, limit) {
+        Ok(()) => tracing::info!(descriptors = limit.current, "raised the descriptor limit"),
+        Err(error) => tracing::warn!("the descriptor limit stays as it is: {error}"),
+    }
+}

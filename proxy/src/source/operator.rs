@@ -1,0 +1,215 @@
+//! The operator's stream: follow the leader, apply what it says, answer, and come back when it goes.
+//!
+//! [`session`] decides; this file only moves lines, snapshots and answers.
+
+mod connect;
+#[cfg(test)]
+mod fake;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::{future, path::PathBuf, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use penstock_config::protocol::{Ack, Report};
+use tokio::time::{self, Instant};
+
+pub(crate) use self::connect::Operators;
+use self::{
+    connect::{Connector, Open, PushError},
+    session::{Action, Session},
+};
+use super::{Origin, Sink, stored};
+
+/// No leader for this long at the start: begin with the stored snapshot.
+const STORED_AFTER: Duration = Duration::from_secs(3);
+/// A stream that lasted this long was a good one.
+const STEADY: Duration = Duration::from_secs(1);
+/// How often to look whether there is something to report.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Follows the operator for as long as the process lives.
+pub(crate) async fn run(operators: Operators, stored: Option<PathBuf>, sink: Sink) {
+    let mut follower = Follower {
+        session: Session::new(),
+        sink,
+        boot: Boot::Waiting(Instant::now() + STORED_AFTER, stored),
+        unsent: vec![],
+    };
+    let mut connector = Connector::new(operators);
+    loop {
+        let open = follower.connect(&mut connector).await;
+        let left = follower.follow(open, &mut connector).await;
+        follower.session.closed();
+        tracing::info!("left the operator's stream: {left}");
+    }
+}
+
+struct Follower {
+    session: Session,
+    sink: Sink,
+    boot: Boot,
+    /// Reports that no operator has taken yet; each at most once.
+    unsent: Vec<Report>,
+}
+
+/// The stored snapshot's part: once, at the start, and only if no leader answers.
+enum Boot {
+    Waiting(Instant, Option<PathBuf>),
+    Over,
+}
+
+/// The ACK on its way, how many reports it carries, and the one that goes next: the latest wins.
+struct Answering {
+    sending: Option<(BoxFuture<'static, Result<(), PushError>>, usize)>,
+    next: Option<Ack>,
+}
+
+impl Follower {
+    async fn connect(&mut self, connector: &mut Connector) -> Open {
+        let have = self.session.have();
+        let ca = self.session.ca_bundle().map(str::to_owned);
+        let mut opening = std::pin::pin!(connector.open(have, ca.as_deref()));
+        loop {
+            tokio::select! {
+                open = &mut opening => return open,
+                () = self.boot.due() => self.boot_from_stored(),
+            }
+        }
+    }
+
+    /// Until the stream ends. The error says why.
+    async fn follow(&mut self, open: Open, connector: &mut Connector) -> anyhow::Error {
+        let Open { mut lines, answers } = open;
+        let mut answering = Answering { sending: None, next: None };
+        let mut look = time::interval(LOOK);
+        let opened = Instant::now();
+        self.session.opened(opened.into_std());
+        loop {
+            answering.start(&answers);
+            let deadline = self.session.deadline().map_or_else(Instant::now, Instant::from_std);
+            tokio::select! {
+                line = lines.next() => {
+                    let action = match line {
+                        Ok(line) => self.session.receive(&line, now()),
+                        Err(error) => return error.into(),
+                    };
+                    match action {
+                        Action::Nothing => {}
+                        Action::Answer => answering.next = self.ack(),
+                        Action::Apply(snapshot) => {
+                            let refused = self.sink.apply(&snapshot, Origin::Operator);
+                            self.session.applied(snapshot, refused);
+                            answering.next = self.ack();
+                        }
+                        Action::Leave(leave) => return leave.into(),
+                    }
+                    self.note();
+                    // One that breaks at once, again and again, is met with pauses.
+                    if self.session.current() && opened.elapsed() >= STEADY {
+                        connector.settled();
+                    }
+                }
+                (sent, reports) = answering.sent() => match sent {
+                    Ok(()) => drop(self.unsent.drain(..reports)),
+                    Err(error) => return anyhow::Error::from(error).context("an answer was not taken"),
+                },
+                _ = look.tick() => {
+                    if self.collect_reports() && answering.next.is_none() {
+                        answering.next = self.ack();
+                    }
+                }
+                () = time::sleep_until(deadline) => return session::Leave::Silent.into(),
+                () = self.boot.due(), if !self.session.following() => self.boot_from_stored(),
+            }
+        }
+    }
+
+    /// What a line changed, for whoever looks from outside.
+    fn note(&mut self) {
+        let current = self.session.current();
+        if current {
+            self.boot = Boot::Over;
+            self.sink.live().confirm();
+        }
+        self.sink.note(|status| {
+            status.position = self.session.position();
+            status.replicas = self.session.replicas();
+            if current {
+                status.source = Some(Origin::Operator);
+                status.ready = true;
+            }
+        });
+    }
+
+    fn ack(&mut self) -> Option<Ack> {
+        let now = now();
+        let reports = if self.session.may_report(now) { self.unsent.clone() } else { vec![] };
+        self.session.ack(reports, now)
+    }
+
+    /// True when there are some, and they may be sent.
+    fn collect_reports(&mut self) -> bool {
+        for report in self.sink.live().reports() {
+            if !self.unsent.contains(&report) {
+                self.unsent.push(report);
+            }
+        }
+        !self.unsent.is_empty() && self.session.may_report(now())
+    }
+
+    fn boot_from_stored(&mut self) {
+        let Boot::Waiting(_, Some(folder)) = std::mem::replace(&mut self.boot, Boot::Over) else {
+            tracing::warn!("no operator answers and there is no stored snapshot to start from");
+            return;
+        };
+        match stored::read(&folder) {
+            Ok(stored) => {
+                tracing::warn!(position = ?stored.position, "no operator answers: starting from the stored snapshot");
+                let refused = self.sink.apply(&stored.snapshot, Origin::Stored);
+                self.sink.live().was_current(stored.age());
+                self.session.booted(stored.snapshot, stored.position, refused);
+                self.sink.note(|status| {
+                    status.position = Some(stored.position);
+                    status.ready = true;
+                });
+            }
+            Err(error) => tracing::warn!("no operator answers and the stored snapshot can't be used: {error}"),
+        }
+    }
+}
+
+impl Boot {
+    /// Ready when it is time to look at the stored snapshot; never, once that is over.
+    async fn due(&self) {
+        match self {
+            Boot::Waiting(at, _) => time::sleep_until(*at).await,
+            Boot::Over => future::pending().await,
+        }
+    }
+}
+
+impl Answering {
+    /// Sends what waits, unless something is on its way.
+    fn start(&mut self, answers: &connect::Answers) {
+        if self.sending.is_none()
+            && let Some(ack) = self.next.take()
+        {
+            let reports = ack.reports.len();
+            self.sending = Some((answers.clone().send(ack).boxed(), reports));
+        }
+    }
+
+    /// How the ACK on its way ended. Cancel-safe; pending while there is none.
+    async fn sent(&mut self) -> (Result<(), PushError>, usize) {
+        let Some((sending, reports)) = &mut self.sending else { return future::pending().await };
+        let outcome = (sending.await, *reports);
+        self.sending = None;
+        outcome
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
