@@ -55,11 +55,11 @@ async fn every_field_is_taken_and_every_bound_is_kept() -> anyhow::Result<()> {
         let api = api(cluster, kind, "default").await?;
         let mut tried = BTreeSet::new();
         for spec in complete(kind) {
-            let causes = refusal(&api, kind, &spec).await?;
+            let causes = refusal(&api, &dynamic(kind, &spec)?).await?;
             assert!(causes.is_empty(), "{kind} {spec}: {causes:?}");
             assert!(holds(kind, &spec), "{kind} {spec}");
             for Broken { field, how, spec } in break_every_bound(kind, &spec, &mut tried) {
-                let causes = refusal(&api, kind, &spec).await?;
+                let causes = refusal(&api, &dynamic(kind, &spec)?).await?;
                 let named = causes.iter().any(|cause| cause.field.starts_with(&field));
                 assert!(named, "{kind} {field} {how}: {causes:?}");
                 assert!(!holds(kind, &spec), "{kind} {field} {how} is refused by the server alone");
@@ -71,120 +71,24 @@ async fn every_field_is_taken_and_every_bound_is_kept() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Specs that break one rule between fields each, with the field that must be named.
-const BROKEN_RULES: &[(Kind, &str, &str)] = &[
-    (Kind::AIProvider, r#"{"type": "OpenAI", "preset": "Groq"}"#, "spec.preset"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "azure": {}}"#, "spec.azure"),
-    (Kind::AIProvider, r#"{"type": "AzureOpenAI", "baseURL": "https://a.example.com"}"#, "spec.azure"),
-    (Kind::AIProvider, r#"{"type": "AzureOpenAI", "azure": {}}"#, "spec.baseURL"),
-    (Kind::AIProvider, r#"{"type": "OpenAICompatible"}"#, "spec.baseURL"),
-    (Kind::AIProvider, r#"{"type": "OpenAICompatible", "preset": "VLLM"}"#, "spec.baseURL"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "baseURL": "api.example.com"}"#, "spec.baseURL"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "baseURL": "https://me:secret@api.example.com"}"#, "spec.baseURL"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "baseURL": "https://api.example.com?key=secret"}"#, "spec.baseURL"),
-    (
-        Kind::AIProvider,
-        r#"{"type": "OpenAI", "credentials": [{"secretRef": {"name": "a", "key": "k"}}, {"secretRef": {"name": "a", "key": "k"}}]}"#,
-        "spec.credentials",
-    ),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "timeouts": {"connect": "0s"}}"#, "spec.timeouts.connect"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "timeouts": {"firstToken": "0ms"}}"#, "spec.timeouts.firstToken"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "timeouts": {"answer": "0m"}}"#, "spec.timeouts.answer"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "timeouts": {"idle": "0h0s"}}"#, "spec.timeouts.idle"),
-    (Kind::AIProvider, r#"{"type": "OpenAI", "timeouts": {"request": "00s"}}"#, "spec.timeouts.request"),
-    (
-        Kind::AIProvider,
-        r#"{"type": "OpenAI", "allowedRoutes": {"namespaces": {"from": "Selector"}}}"#,
-        "spec.allowedRoutes.namespaces.selector",
-    ),
-    (
-        Kind::AIProvider,
-        r#"{"type": "OpenAI", "allowedRoutes": {"namespaces": {"from": "All", "selector": {}}}}"#,
-        "spec.allowedRoutes.namespaces.selector",
-    ),
-    (Kind::RoutePolicy, r#"{"models": ["*", "a"]}"#, "spec.models"),
-    (Kind::RoutePolicy, r#"{"models": ["*"], "targets": [{"provider": "p", "model": "a"}]}"#, "spec.targets"),
-    (
-        Kind::RoutePolicy,
-        r#"{"models": ["a"], "allowState": true, "targets": [{"provider": "p", "model": "a"}, {"provider": "q", "model": "a"}]}"#,
-        "spec.allowState",
-    ),
-    (Kind::RoutePolicy, r#"{"models": ["a"], "cache": {"ttl": "0s"}}"#, "spec.cache.ttl"),
-    (Kind::RoutePolicy, r#"{"models": ["a"], "timeouts": {"idle": "0s"}}"#, "spec.timeouts.idle"),
-    (
-        Kind::RoutePolicy,
-        r#"{"models": ["a"], "middleware": [{"type": "PIIScrubber"}]}"#,
-        "spec.middleware[0].piiScrubber",
-    ),
-    (
-        Kind::RoutePolicy,
-        r#"{"models": ["a"], "middleware": [{"type": "RequestLogger", "promptInjection": {"action": "Log"}}]}"#,
-        "spec.middleware[0].promptInjection",
-    ),
-    (Kind::RateLimit, "{}", "spec.requests"),
-    (Kind::RateLimit, r#"{"requests": {"limit": 1, "window": "0s"}}"#, "spec.requests.window"),
-    (Kind::RateLimit, r#"{"tokens": {"limit": 1, "window": "0s"}}"#, "spec.tokens.window"),
-    (Kind::RateLimit, r#"{"cost": {"limit": "1", "window": "0s"}}"#, "spec.cost.window"),
-    (Kind::Consumer, "{}", "spec.apiKeys"),
-    (
-        Kind::Consumer,
-        r#"{"apiKeys": [{"secretRef": {"name": "a", "key": "k"}}, {"secretRef": {"name": "a", "key": "k"}}]}"#,
-        "spec.apiKeys",
-    ),
-    (
-        Kind::Consumer,
-        r#"{"serviceAccounts": [{"namespace": "a", "name": "b"}], "userFrom": {"type": "Claim", "claim": "sub"}}"#,
-        "spec.userFrom",
-    ),
-    (
-        Kind::Consumer,
-        r#"{"serviceAccounts": [{"namespace": "a", "name": "b"}], "userFrom": {"type": "Header"}}"#,
-        "spec.userFrom.header",
-    ),
-    (
-        Kind::Consumer,
-        r#"{"serviceAccounts": [{"namespace": "a", "name": "b"}], "userFrom": {"type": "Header", "header": "Authorization"}}"#,
-        "spec.userFrom.header",
-    ),
-    (
-        Kind::Consumer,
-        r#"{"serviceAccounts": [{"namespace": "a", "name": "b"}], "userFrom": {"type": "Body", "claim": "sub"}}"#,
-        "spec.userFrom.claim",
-    ),
-    (
-        Kind::Consumer,
-        r#"{"jwt": {"issuer": "i", "audiences": ["a"], "jwksURL": "http://id.example.com/keys"}}"#,
-        "spec.jwt.jwksURL",
-    ),
-];
-
+/// The objects that a folder refuses too, which is where every rule is seen to be among them.
 #[tokio::test]
-async fn every_broken_rule_is_refused_with_its_field_and_its_fix() -> anyhow::Result<()> {
+async fn every_bad_object_is_refused_at_its_field_with_its_fix() -> anyhow::Result<()> {
     let cluster = Cluster::shared().await?;
     cluster.install_definitions().await?;
-    let mut seen = BTreeSet::new();
-    for (kind, spec, field) in BROKEN_RULES {
-        let spec: Value = serde_json::from_str(spec).with_context(|| (*spec).to_owned())?;
-        let causes = refusal(&api(cluster, *kind, "default").await?, *kind, &spec).await?;
-        let [cause] = causes.as_slice() else {
-            anyhow::bail!("{kind} {spec} must break one rule: {causes:?}");
-        };
-        assert_eq!(cause.field, *field, "{kind} {spec}: {}", cause.message);
-        // The server puts words of its own before ours.
-        let rules = breakage::messages(*kind);
-        let rule = rules.iter().find(|message| cause.message.ends_with(message.as_str()));
-        let rule = rule.with_context(|| format!("{kind} {spec}: {}", cause.message))?;
-        let fix = [": ", ", e.g. "].iter().any(|before| rule.contains(before));
-        assert!(fix, "{rule:?} must say what is wrong, then what to do");
-        seen.insert((*kind, (*field).to_owned(), rule.clone()));
-        assert!(!holds(*kind, &spec), "{kind} {spec} is refused by the server alone");
-    }
-    for kind in Kind::ALL {
-        let known: BTreeSet<_> = seen.iter().filter(|seen| seen.0 == kind).map(|seen| seen.2.clone()).collect();
-        let untried: Vec<_> = breakage::messages(kind).difference(&known).cloned().collect();
-        // A route's timeouts are the provider's type, whose rules are all tried there.
-        let untried = untried.into_iter().filter(|message| !message.contains("longer than 0s"));
-        assert_eq!(untried.collect::<Vec<_>>(), Vec::<String>::new(), "{kind}: no broken spec for these rules");
+    let objects: Vec<DynamicObject> = serde_saphyr::from_multiple(include_str!("../../crds/tests/refused.yaml"))?;
+    assert!(!objects.is_empty());
+    for bad in objects {
+        let name = bad.metadata.name.clone().context("a name")?;
+        let kind = bad.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind).context("a kind")?;
+        let expected = bad.metadata.annotations.clone().unwrap_or_default();
+        let field = expected.get("field").context("a field")?;
+        let says = expected.get("says").map_or("", String::as_str);
+        let causes = refusal(&api(cluster, kind, "default").await?, &bad).await?;
+        // Of an item, the server may name the list; it puts words of its own before ours.
+        let told = |cause: &Cause| cause.field.starts_with(field.as_str()) && cause.message.contains(says);
+        assert!(causes.iter().any(told), "{name} must be refused at {field}, saying {says:?}: {causes:?}");
     }
     Ok(())
 }
@@ -275,12 +179,12 @@ fn dry_run() -> PostParams {
     PostParams { dry_run: true, ..PostParams::default() }
 }
 
-/// What the API server has against a spec; nothing, when it would take it.
-async fn refusal(api: &Api<DynamicObject>, kind: Kind, spec: &Value) -> anyhow::Result<Vec<Cause>> {
-    let status = match api.create(&dry_run(), &dynamic(kind, spec)?).await {
+/// What the API server has against an object; nothing, when it would take it.
+async fn refusal(api: &Api<DynamicObject>, object: &DynamicObject) -> anyhow::Result<Vec<Cause>> {
+    let status = match api.create(&dry_run(), object).await {
         Ok(_) => return Ok(Vec::new()),
         Err(kube::Error::Api(status)) if status.code == 422 => status,
-        Err(error) => return Err(error).with_context(|| format!("{kind} {spec}")),
+        Err(error) => return Err(error).with_context(|| format!("{object:?}")),
     };
     let causes = status.details.map(|details| details.causes).unwrap_or_default();
     Ok(causes.into_iter().map(|cause| Cause { field: cause.field, message: cause.message }).collect())

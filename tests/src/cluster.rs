@@ -12,6 +12,7 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use penstock_crds::Kind;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OnceCell;
@@ -118,7 +119,9 @@ impl Cluster {
         let folder = crate::setup::repository().join("crds");
         let folder = folder.to_str().context("the repository's path must be text")?;
         self.kubectl(&["apply", "--server-side", "--filename", folder], "").await?;
-        let wait = ["wait", "--for=condition=Established", "--timeout=30s", "--filename", folder];
+        let names = Kind::ALL.map(|kind| format!("crd/{}.{}", kind.plural(), penstock_crds::GROUP));
+        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=30s"];
+        wait.extend(names.iter().map(String::as_str));
         self.kubectl(&wait, "").await.map(drop)
     }
 

@@ -37,25 +37,6 @@ pub(super) fn fields(kind: Kind) -> BTreeSet<String> {
     all
 }
 
-/// What a kind's rules say when they are broken.
-pub(super) fn messages(kind: Kind) -> BTreeSet<String> {
-    fn collect(schema: &Value, into: &mut BTreeSet<String>) {
-        match schema {
-            Value::Object(members) => {
-                let rules = members.get("x-kubernetes-validations").and_then(Value::as_array);
-                let messages = rules.into_iter().flatten().filter_map(|rule| rule["message"].as_str());
-                into.extend(messages.map(str::to_owned));
-                members.values().for_each(|member| collect(member, into));
-            }
-            Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-    let mut all = BTreeSet::new();
-    collect(&super::schema(kind), &mut all);
-    all
-}
-
 /// Where a value is: as a JSON pointer into the spec, as the server's path, and as a field of the schema.
 #[derive(Clone)]
 struct Place {
@@ -109,7 +90,7 @@ impl Walk<'_> {
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let mut without = members.clone();
             without.remove(name);
-            self.put(&place.clone(), &format!("without {name}"), Value::Object(without));
+            self.put(place, &format!("without {name}"), Value::Object(without));
         }
         if let Some(most) = schema["maxProperties"].as_u64() {
             let many = (0..=most).map(|number| (format!("k{number}"), json!("v"))).collect();
@@ -167,7 +148,6 @@ impl Walk<'_> {
     fn put(&mut self, place: &Place, how: &str, value: Value) {
         let mut spec = self.whole.clone();
         *spec.pointer_mut(&place.pointer).expect("must be there: the walk came from it") = value;
-        // Of an item that is there twice, the server names the second.
         self.broken.push(Broken { field: place.path.clone(), how: how.to_owned(), spec });
     }
 }
