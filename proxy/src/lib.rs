@@ -3,8 +3,6 @@
 //! [`Live`] holds what is live and is fed by a source of snapshots; a [`DataPlane`] answers requests with it.
 //! `request.rs` is a request's life, top to bottom.
 
-#![expect(dead_code, reason = "the request's life comes with the next commit")]
-
 pub mod data;
 pub mod live;
 pub mod metrics;

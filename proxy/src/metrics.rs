@@ -103,7 +103,7 @@ type Lazy<T> = OnceLock<T>;
 pub(crate) struct InFlight(IntGauge);
 
 impl Outcome {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
             Outcome::RateLimit => "rate_limit",

@@ -1,18 +1,91 @@
 //! A request's life, top to bottom.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use hyper::body::Incoming;
-
-use crate::{
-    error::Error,
-    serve::{self, Shared, body::Answer},
-    upstream::Upstream,
+use penstock_llm::{
+    Dialect,
+    scan::{Scan, scan},
 };
 
-/// Answers a chat completion.
-pub(crate) async fn chat(shared: &Shared, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
-    let _ = (shared, upstream, request);
-    serve::refuse(&Error::Upstream)
+use crate::{
+    auth::Caller,
+    error::Error,
+    live::{
+        Tables,
+        route::{Answer as RouteAnswer, Forward, Route},
+    },
+    serve::{Worker, body::Answer},
+    upstream::Upstream,
+};
+use ask::Ask;
+use record::Record;
+
+mod ask;
+mod attempt;
+mod body;
+mod headers;
+mod plan;
+mod prepare;
+mod reader;
+mod record;
+mod stream;
+mod targets;
+
+/// What clients of `/v1/chat/completions` speak.
+const CLIENT: Dialect = Dialect::OpenAI;
+
+/// Answers a chat completion, whatever happens.
+pub(crate) async fn chat(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
+    let record = Record::begin(worker);
+    let (head, body) = request.into_parts();
+    let mut response = match life(worker, upstream, &head, body, &record).await {
+        Ok(response) => response,
+        Err(error) => {
+            record.failed(&error);
+            crate::serve::refuse(&error)
+        }
+    };
+    headers::say_attempts(response.headers_mut(), record.attempts());
+    response
+}
+
+/// authenticate -> read -> scan -> route -> targets, each: translate, credential, send, decode.
+async fn life(
+    worker: &Worker,
+    upstream: &Rc<Upstream>,
+    head: &Parts,
+    body: Incoming,
+    record: &Rc<Record>,
+) -> Result<Response<Answer>, Error> {
+    let shared = &*worker.shared;
+    let caller = Caller::of(&head.headers, &shared.live.tables(), shared.auth)?;
+    record.caller(&caller);
+    let hops = headers::hops(&head.headers, &shared.instance)?;
+    let body = body::read(&head.headers, body, shared.max_body).await?;
+    let scan = scan(CLIENT, &body)?;
+    let route = route(&shared.live.tables(), &caller, &scan)?;
+    record.route(&route, &scan);
+    let forward = forward(&route, &scan)?;
+    let ask = Ask::new(&head.headers, hops, body, scan, record.started, forward);
+    let answer = targets::answer(&ask, forward, upstream, record).await?;
+    Ok(answer.into_response(record))
+}
+
+/// The route of the model that the client asks for. What it may not use does not exist for it.
+fn route(tables: &Tables, caller: &Caller, scan: &Scan) -> Result<Arc<Route>, Error> {
+    let route = tables.routes.get(&scan.model).filter(|route| caller.may_use(&scan.model, route));
+    route.cloned().ok_or_else(|| Error::UnknownModel(scan.model.clone()))
+}
+
+fn forward<'a>(route: &'a Route, scan: &Scan) -> Result<&'a Forward, Error> {
+    let forward = match &route.answer {
+        RouteAnswer::Forward(forward) => forward,
+        RouteAnswer::Refuse(reason) => return Err(Error::Refused(reason.clone())),
+    };
+    match &scan.state {
+        Some(field) if !forward.allow_state => Err(Error::State(field.clone())),
+        Some(_) | None => Ok(forward),
+    }
 }

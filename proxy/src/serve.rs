@@ -110,7 +110,6 @@ async fn answer(
     upstream: &Rc<Upstream>,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
-    let _busy = Counted::new(&worker.load.requests);
     let mut response = route(worker, upstream, request).await;
     if *worker.phase.borrow() != Phase::Serving {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -123,7 +122,7 @@ async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incomi
     let path = request.uri().path();
     let shared = &worker.shared;
     let answered = match (request.method(), path) {
-        (&Method::POST, "/v1/chat/completions") => return request::chat(shared, upstream, request).await,
+        (&Method::POST, "/v1/chat/completions") => return request::chat(worker, upstream, request).await,
         (&Method::GET, "/v1/models") => models(shared, &request, None),
         (&Method::GET, _) if let Some(name) = path.strip_prefix("/v1/models/") => models(shared, &request, Some(name)),
         (_, "/v1/chat/completions") => Err(method(&request, "POST")),

@@ -52,9 +52,4 @@ impl Pool {
             !idle.is_empty()
         });
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.0.borrow().values().map(Vec::len).sum()
-    }
 }

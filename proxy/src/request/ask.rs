@@ -1,0 +1,53 @@
+//! What a client asks, read once and used by every attempt.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use penstock_llm::{relay::Client, scan::Scan};
+use tokio::time::Instant;
+
+use super::CLIENT;
+use crate::live::route::{Forward, Target};
+
+pub(super) struct Ask<'a> {
+    pub(super) headers: &'a HeaderMap,
+    /// Which gateways it has passed, this one included.
+    pub(super) hops: HeaderValue,
+    pub(super) body: Bytes,
+    pub(super) scan: Scan,
+    /// Who reads the answer.
+    pub(super) client: Client,
+    /// Of the whole request.
+    pub(super) deadline: Instant,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(
+        headers: &'a HeaderMap,
+        hops: HeaderValue,
+        body: Bytes,
+        scan: Scan,
+        started: Instant,
+        forward: &Forward,
+    ) -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let client = Client {
+            dialect: CLIENT,
+            include_usage: scan.include_usage == Some(true),
+            choices: scan.choices,
+            now: now.as_secs(),
+        };
+        Self { headers, hops, body, scan, client, deadline: started + forward.deadline }
+    }
+
+    /// How long a target may be silent while there is another.
+    pub(super) fn patience(&self, target: &Target) -> Duration {
+        let timeouts = &target.timeouts;
+        match (self.scan.stream, self.scan.reasons || target.facts.reasons) {
+            (false, _) => timeouts.answer,
+            (true, false) => timeouts.first_token,
+            (true, true) => timeouts.first_token_reasoning,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One attempt at one target: sent with one credential, and read far enough to know whether it is an answer.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, RETRY_AFTER},
+};
+use penstock_llm::{
+    classify::{UpstreamError, classify, wait},
+    neutral::{Finish, Usage},
+    relay::{self, Relay},
+};
+use tokio::time::timeout;
+
+use super::{
+    ask::Ask,
+    headers,
+    plan::Failure,
+    prepare::{Prepared, off_thread},
+    reader::Reader,
+    record::Record,
+    stream::{self, Stream},
+};
+use crate::{
+    live::{credential::Pick, route::Target},
+    serve::body::{Answer, Flow},
+    upstream::{Incoming, Upstream},
+};
+
+/// The largest unary answer that is held whole.
+const HELD: usize = 32 << 20;
+/// A larger answer is translated on a thread of its own.
+const LARGE: usize = 256 << 10;
+/// What is read of an error's body, and for how long.
+const ERROR_BYTES: usize = 64 << 10;
+const ERROR_TIME: Duration = Duration::from_secs(5);
+
+pub(super) struct Attempt<'a> {
+    pub(super) ask: &'a Ask<'a>,
+    pub(super) target: &'a Arc<Target>,
+    pub(super) prepared: &'a Prepared,
+    pub(super) credential: &'a Pick,
+    /// A refusal is a failure, since another target may not refuse.
+    pub(super) refusal_fails: bool,
+}
+
+/// An answer that goes to the client.
+pub(super) struct Answered {
+    head: HeaderMap,
+    status: StatusCode,
+    body: Body,
+}
+
+enum Body {
+    Whole(Bytes, Usage),
+    /// Too large to be held: what has arrived, and the rest.
+    Passing(BytesMut, Incoming),
+    Stream(Box<Stream>),
+}
+
+impl Attempt<'_> {
+    pub(super) async fn send(&self, upstream: &Rc<Upstream>, record: &Rc<Record>) -> Result<Answered, Failure> {
+        let origin = &self.target.provider.endpoint.origin;
+        let request = || headers::request(self.ask, self.target, self.prepared, self.credential);
+        let response = upstream.exchange(origin, self.target.timeouts.connect, request).await;
+        let response = response.map_err(|failure| Failure::Unreachable(failure.to_string()))?;
+        let (head, incoming) = response.into_parts();
+        if !head.status.is_success() {
+            return Err(Failure::Status(self.error(head.status, &head.headers, incoming).await));
+        }
+        if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(broken("the provider encoded an answer that was to come as it is"));
+        }
+        let body = if self.ask.scan.stream {
+            self.stream(incoming, record).await?
+        } else {
+            self.whole(&head.headers, incoming).await?
+        };
+        let mut answer = HeaderMap::with_capacity(12);
+        headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask.scan.stream);
+        Ok(Answered { head: answer, status: head.status, body })
+    }
+
+    async fn error(&self, status: StatusCode, headers: &HeaderMap, mut incoming: Incoming) -> UpstreamError {
+        let mut body = BytesMut::new();
+        let read = async {
+            while let Some(Ok(chunk)) = incoming.chunk().await {
+                body.extend_from_slice(&chunk);
+                if body.len() > ERROR_BYTES {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(ERROR_TIME, read).await;
+        let text = |name: &str| headers.get(name)?.to_str().ok();
+        let wait = wait(text("retry-after-ms"), text(RETRY_AFTER.as_str()), SystemTime::now());
+        classify(self.target.provider.dialect, status.as_u16(), wait, &body)
+    }
+
+    /// A unary answer: whole, checked, and translated if need be.
+    async fn whole(&self, headers: &HeaderMap, mut incoming: Incoming) -> Result<Body, Failure> {
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let mut held = Held::default();
+        while let Some(chunk) = incoming.chunk().await {
+            held.push(chunk.map_err(|error| broken(format!("the answer was cut: {error}")))?, length);
+            if held.len() > HELD && !self.prepared.translated {
+                return Ok(Body::Passing(held.rest, incoming));
+            }
+            if held.len() > HELD {
+                return Err(broken("the answer is too large to be translated"));
+            }
+        }
+        let body = held.finish();
+        let (dialect, client, names) =
+            (self.target.provider.dialect, self.ask.client.clone(), self.prepared.names.clone());
+        let (seen, translate) = (body.clone(), self.prepared.translated && body.len() > LARGE);
+        let answer = off_thread(translate, move || relay::answer(dialect, &client, &names, &seen)).await;
+        let answer = answer.map_err(Failure::Broken)?;
+        if self.refusal_fails && answer.finish == Some(Finish::ContentFilter) {
+            return Err(Failure::Refusal);
+        }
+        Ok(Body::Whole(answer.body.map_or(body, Bytes::from), answer.usage))
+    }
+
+    /// A stream, read up to its first content.
+    async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
+        let dialect = self.target.provider.dialect;
+        let relay = Relay::new(dialect, &self.ask.client, self.prepared.names.clone()).map_err(Failure::Meaning)?;
+        let patience = stream::Patience { idle: self.target.timeouts.idle, deadline: self.ask.deadline };
+        let stream = Stream::open(incoming, Reader::new(relay), patience, self.refusal_fails, record).await?;
+        Ok(Body::Stream(Box::new(stream)))
+    }
+}
+
+impl Answered {
+    /// The client's response. Nothing is tried elsewhere after this.
+    pub(super) fn into_response(self, record: &Rc<Record>) -> Response<Answer> {
+        let status = self.status.as_u16();
+        let body = match self.body {
+            Body::Whole(body, usage) => {
+                record.answered(status, usage);
+                Answer::Whole(body)
+            }
+            Body::Passing(held, incoming) => {
+                record.large_answer();
+                record.committed(status);
+                let record = record.clone();
+                Answer::Flow(Flow::new(|outlet| stream::pass(held.freeze(), incoming, outlet, record)))
+            }
+            Body::Stream(stream) => {
+                record.committed(status);
+                Answer::Flow(Flow::new(|outlet| stream.run(outlet)))
+            }
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.head;
+        response
+    }
+}
+
+/// The bytes of an answer so far. What comes in one piece is not copied.
+#[derive(Default)]
+struct Held {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Held {
+    fn push(&mut self, chunk: Bytes, length: Option<usize>) {
+        if self.len() == 0 {
+            self.first = chunk;
+            return;
+        }
+        if self.rest.is_empty() {
+            self.rest.reserve(length.unwrap_or_default().min(HELD).max(self.first.len() + chunk.len()));
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.rest.extend_from_slice(&chunk);
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.rest.len()
+    }
+
+    fn finish(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}
+
+fn broken(what: impl Into<String>) -> Failure {
+    Failure::Broken(UpstreamError::broken_answer(what))
+}

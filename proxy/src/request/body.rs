@@ -1,0 +1,48 @@
+//! The request's body, read whole under a bound.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH},
+};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use crate::error::Error;
+
+/// A client that sends nothing for so long has lost its turn.
+const PAUSE: Duration = Duration::from_secs(30);
+/// What is set aside for a body on its client's word.
+const TRUSTED: usize = 1 << 20;
+
+pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, Error> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Error::Encoded);
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Err(Error::BodyTooLarge { limit });
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = timeout(PAUSE, body.frame()).await.map_err(|_| Error::BodySlow)? {
+        let Ok(data) = frame.map_err(|_| Error::BodyCut)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(Error::BodyTooLarge { limit });
+        }
+        // The usual body comes in one piece, and is not copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve(length.unwrap_or_default().min(TRUSTED).max(first.len() + data.len()));
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}

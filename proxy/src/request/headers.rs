@@ -1,0 +1,122 @@
+//! Headers, by allow-list both ways.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
+};
+use penstock_llm::Dialect;
+
+use super::{ask::Ask, prepare::Prepared};
+use crate::{
+    error::Error,
+    live::{credential::Pick, route::Target},
+    upstream::Outgoing,
+};
+
+const HOPS: HeaderName = HeaderName::from_static("x-penstock-hop");
+/// A chain of gateways longer than this is a loop that changes its name.
+const MAX_HOPS: usize = 4;
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+const AGENT: &str = concat!("penstock/", env!("CARGO_PKG_VERSION"));
+
+/// What of a client's headers a provider of the dialect is sent.
+fn allowed(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::OpenAI => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
+        Dialect::Anthropic => &["anthropic-beta", "idempotency-key", "traceparent", "tracestate"],
+    }
+}
+
+/// The gateways that a request has passed, with this one. An error if it passed here before.
+pub(super) fn hops(headers: &HeaderMap, instance: &str) -> Result<HeaderValue, Error> {
+    let own = || HeaderValue::try_from(instance).map_err(|_| Error::Loop);
+    let Some(before) = headers.get(HOPS) else { return own() };
+    let before = before.to_str().map_err(|_| Error::Loop)?;
+    let passed = before.split(',').map(str::trim);
+    if passed.clone().any(|hop| hop == instance) || passed.count() >= MAX_HOPS {
+        return Err(Error::Loop);
+    }
+    HeaderValue::try_from(format!("{before}, {instance}")).map_err(|_| Error::Loop)
+}
+
+/// The request of one attempt.
+pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, credential: &Pick) -> Request<Outgoing> {
+    let provider = &target.provider;
+    let mut request = Request::new(Outgoing::new(prepared.body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from(provider.endpoint.chat.clone());
+    let headers = request.headers_mut();
+    headers.reserve(16);
+    headers.insert(HOST, provider.endpoint.host.clone());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if ask.scan.stream { "text/event-stream" } else { "application/json" };
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers.insert(HOPS, ask.hops.clone());
+    for name in allowed(provider.dialect) {
+        if let Some(value) = ask.headers.get(*name) {
+            headers.insert(*name, value.clone());
+        }
+    }
+    if provider.dialect == Dialect::Anthropic {
+        headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
+    }
+    if let Pick::Key(credential) = credential {
+        let name = match provider.dialect {
+            Dialect::OpenAI => AUTHORIZATION,
+            Dialect::Anthropic => HeaderName::from_static("x-api-key"),
+        };
+        headers.insert(name, credential.header.clone());
+    }
+    request
+}
+
+/// The head of a client's answer: who answered, and what of the provider's head is the client's business.
+pub(super) fn answer(
+    headers: &mut HeaderMap,
+    target: &Target,
+    upstream: &HeaderMap,
+    prepared: &Prepared,
+    stream: bool,
+) {
+    let translated = prepared.translated;
+    let own = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
+    let theirs = upstream.get(CONTENT_TYPE).filter(|_| !translated).cloned();
+    headers.insert(CONTENT_TYPE, theirs.unwrap_or(HeaderValue::from_static(own)));
+    if stream {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    let [provider, model] = &target.headers;
+    headers.insert("x-penstock-provider", provider.clone());
+    headers.insert("x-penstock-model", model.clone());
+    if let Some(id) = upstream.get("x-request-id").or_else(|| upstream.get("request-id")) {
+        headers.insert("x-penstock-upstream-request-id", id.clone());
+    }
+    if let Some(dropped) = &prepared.dropped {
+        headers.insert("x-penstock-dropped-params", dropped.clone());
+    }
+}
+
+pub(super) fn say_attempts(headers: &mut HeaderMap, attempts: u32) {
+    headers.insert("x-penstock-attempts", HeaderValue::from(attempts));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_comes_back_is_a_loop() -> Result<(), Error> {
+        let first = hops(&HeaderMap::new(), "a")?;
+        let mut headers = HeaderMap::new();
+        headers.insert(HOPS, first);
+        let second = hops(&headers, "b")?;
+        headers.insert(HOPS, second);
+        assert!(matches!(hops(&headers, "a"), Err(Error::Loop)));
+        assert_eq!(hops(&headers, "c")?, "a, b, c");
+        headers.insert(HOPS, HeaderValue::from_static("1,2,3,4"));
+        assert!(matches!(hops(&headers, "a"), Err(Error::Loop)));
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! What follows from a failure: the table of the documentation's failure semantics, as pure decisions.
+
+use std::{fmt, mem::discriminant, time::Duration};
+
+use penstock_crds::FallbackOn;
+use penstock_llm::classify::{ErrorKind, UpstreamError};
+
+use crate::{error::Error, live::provider::Retries, metrics::Outcome};
+
+/// The first wait before a target is asked again; it doubles, up to the last.
+const BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// A loop that a gateway noticed: asking again would go round it again.
+const LOOP_DETECTED: u16 = 508;
+
+/// How an attempt failed, before the client saw anything of it.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// No connection, or it broke before the head of an answer.
+    Unreachable(String),
+    /// No first content, or no answer, by the moment to try elsewhere.
+    Silent,
+    /// An error, by its status.
+    Status(UpstreamError),
+    /// A 200 that does not parse, is cut, or holds an error.
+    Broken(UpstreamError),
+    /// A 200 in which the model or its filter declined before it said anything.
+    Refusal,
+    /// Every credential was rejected a moment ago, or there is none.
+    NoCredential,
+    /// The target has no way to say what the request means.
+    Meaning(penstock_llm::Error),
+    /// The target does not know hints that the request gives, and the route does not let them be dropped.
+    Hints { names: String, reject: bool },
+}
+
+/// What is done about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// The same target, after a wait.
+    Again(Duration),
+    /// The same target, with another of its credentials.
+    NextCredential,
+    /// The next target, if there is one.
+    NextTarget,
+    /// Nothing else may answer.
+    Stop,
+}
+
+/// What a target may still cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    retries: Retries,
+    used: u32,
+    broken: bool,
+}
+
+/// What there is besides the target and the credential that failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances<'a> {
+    /// Another credential of the provider may be used: a second one, or one that replaced the rejected one meanwhile.
+    pub(crate) other_credential: bool,
+    pub(crate) fallback_on: &'a [FallbackOn],
+    /// Until the request's deadline.
+    pub(crate) time_left: Duration,
+    /// Between 0 and 1.
+    pub(crate) random: f64,
+}
+
+/// The failure table's columns, apart from the client's.
+struct Row {
+    class: Option<FallbackOn>,
+    again: Again,
+    next: Next,
+}
+
+enum Again {
+    No,
+    Backoff,
+    /// As long as the provider wants, if that is not too long.
+    After(Duration),
+    NextCredential,
+}
+
+enum Next {
+    Listed,
+    Always,
+    No,
+}
+
+/// For logs. A provider's own words are left out: they can echo a key or a prompt.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Unreachable(why) => f.write_str(why),
+            Failure::Silent => f.write_str("no answer in time"),
+            Failure::Status(error) => write!(f, "status {}, {:?}", error.status, error.kind),
+            Failure::Broken(error) => write!(f, "an unreadable answer or an error in it, {:?}", error.kind),
+            Failure::Refusal => f.write_str("a refusal"),
+            Failure::NoCredential => f.write_str("no credential may be used now"),
+            Failure::Meaning(error) => write!(f, "{error}"),
+            Failure::Hints { names, .. } => write!(f, "hints that it does not know: {names}"),
+        }
+    }
+}
+
+impl Failure {
+    fn row(&self) -> Row {
+        let listed = |class, again| Row { class: Some(class), again, next: Next::Listed };
+        match self {
+            Failure::Unreachable(_) => listed(FallbackOn::ServerError, Again::Backoff),
+            Failure::Silent => listed(FallbackOn::Timeout, Again::No),
+            Failure::Status(error) | Failure::Broken(error) => Row::of(error),
+            Failure::Refusal => listed(FallbackOn::ContentFilter, Again::No),
+            Failure::NoCredential => listed(FallbackOn::Auth, Again::NextCredential),
+            Failure::Meaning(error) => {
+                // A request that is malformed in itself is so for every target.
+                let next = if error.status() == 422 { Next::Always } else { Next::No };
+                Row { class: None, again: Again::No, next }
+            }
+            Failure::Hints { reject, .. } => {
+                let next = if *reject { Next::No } else { Next::Always };
+                Row { class: None, again: Again::No, next }
+            }
+        }
+    }
+
+    /// For metrics and logs.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.row().class {
+            Some(FallbackOn::RateLimit) => Outcome::RateLimit,
+            Some(FallbackOn::Timeout) => Outcome::Timeout,
+            Some(FallbackOn::ServerError) => Outcome::ServerError,
+            Some(FallbackOn::Auth) => Outcome::Auth,
+            Some(FallbackOn::ContextLength) => Outcome::ContextLength,
+            Some(FallbackOn::ContentFilter) => Outcome::ContentFilter,
+            None => Outcome::Client,
+        }
+    }
+
+    /// The provider does not take the credential at all.
+    pub(crate) fn rejects_credential(&self) -> bool {
+        matches!(self, Failure::Status(error) | Failure::Broken(error) if error.kind == ErrorKind::Auth)
+    }
+
+    /// What a client is told if this is how every target failed.
+    fn into_error(self) -> Error {
+        let error = match self {
+            Failure::Unreachable(_) | Failure::NoCredential => return Error::Upstream,
+            Failure::Silent => return Error::Timeout,
+            Failure::Refusal => return Error::ContentFilter,
+            Failure::Meaning(error) => return error.into(),
+            Failure::Hints { names, .. } => return Error::Hints(names),
+            Failure::Status(error) | Failure::Broken(error) => error,
+        };
+        match error.kind {
+            ErrorKind::RateLimit => Error::RateLimited { wait: error.retry_after },
+            ErrorKind::Quota => Error::Quota,
+            ErrorKind::Timeout => Error::Timeout,
+            ErrorKind::NotFound => Error::ModelMissing,
+            ErrorKind::ContextLength => Error::ContextLength,
+            ErrorKind::ContentFilter => Error::ContentFilter,
+            ErrorKind::TooLarge => Error::TooLarge,
+            ErrorKind::Auth | ErrorKind::ServerError | ErrorKind::Redirect => Error::Upstream,
+            ErrorKind::Rejected => Error::Rejected(Box::new(error)),
+        }
+    }
+}
+
+impl Row {
+    fn of(error: &UpstreamError) -> Self {
+        let wait = || error.retry_after.map_or(Again::Backoff, Again::After);
+        let (class, again) = match error.kind {
+            ErrorKind::RateLimit => (FallbackOn::RateLimit, wait()),
+            ErrorKind::Quota | ErrorKind::Auth => (FallbackOn::Auth, Again::NextCredential),
+            ErrorKind::NotFound | ErrorKind::Redirect => (FallbackOn::ServerError, Again::No),
+            ErrorKind::ServerError if error.status == LOOP_DETECTED => (FallbackOn::ServerError, Again::No),
+            ErrorKind::ServerError => (FallbackOn::ServerError, wait()),
+            ErrorKind::ContextLength => (FallbackOn::ContextLength, Again::No),
+            ErrorKind::ContentFilter => (FallbackOn::ContentFilter, Again::No),
+            ErrorKind::Timeout => (FallbackOn::Timeout, Again::No),
+            ErrorKind::TooLarge => return Self { class: None, again: Again::No, next: Next::Always },
+            ErrorKind::Rejected => return Self { class: None, again: Again::No, next: Next::No },
+        };
+        Self { class: Some(class), again, next: Next::Listed }
+    }
+}
+
+impl Budget {
+    pub(crate) fn new(retries: Retries) -> Self {
+        Self { retries, used: 0, broken: false }
+    }
+
+    /// Decides what follows from a failure, and pays for it.
+    pub(crate) fn decide(&mut self, failure: &Failure, around: Circumstances<'_>) -> Step {
+        let row = failure.row();
+        let again = match row.again {
+            Again::No => None,
+            Again::NextCredential if around.other_credential => return Step::NextCredential,
+            Again::NextCredential => None,
+            Again::Backoff => Some(self.backoff(around.random)),
+            Again::After(wait) => Some(wait).filter(|wait| *wait <= self.retries.wait_up_to).map(|wait| {
+                // Never earlier than the provider said, and not all at once.
+                wait.mul_f64(1.0 + 0.2 * around.random)
+            }),
+        };
+        let is_broken = matches!(failure, Failure::Broken(_));
+        let once_too_often = is_broken && self.broken;
+        if let Some(wait) = again
+            && self.used < self.retries.attempts
+            && !once_too_often
+            && wait < around.time_left
+        {
+            self.used += 1;
+            self.broken |= is_broken;
+            return Step::Again(wait);
+        }
+        match (row.next, row.class) {
+            (Next::Always, _) => Step::NextTarget,
+            (Next::Listed, Some(class)) if around.fallback_on.contains(&class) => Step::NextTarget,
+            (Next::Listed | Next::No, _) => Step::Stop,
+        }
+    }
+
+    /// Doubles with every use, give or take a half.
+    fn backoff(&self, random: f64) -> Duration {
+        let doubled = BACKOFF.saturating_mul(1 << self.used.min(10));
+        doubled.min(MAX_BACKOFF).mul_f64(0.5 + random)
+    }
+}
+
+/// What a client is told when no target is left, from the last failure of each that was asked.
+pub(crate) fn verdict(ends: Vec<Failure>) -> Error {
+    let mut errors: Vec<Error> = ends.into_iter().map(Failure::into_error).collect();
+    let Some(last) = errors.pop() else { return Error::Upstream };
+    if matches!(last, Error::Rejected(_)) {
+        return last;
+    }
+    let wait = errors.iter().chain([&last]).filter_map(Error::retry_after).min();
+    let all_like = |one: &Error| errors.iter().all(|error| discriminant(error) == discriminant(one));
+    let any = |test: fn(&Error) -> bool| errors.iter().chain([&last]).any(test);
+    if any(|error| matches!(error, Error::RateLimited { .. })) {
+        Error::RateLimited { wait }
+    } else if all_like(&last) {
+        last
+    } else if any(|error| matches!(error, Error::Timeout)) {
+        Error::Timeout
+    } else {
+        Error::Upstream
+    }
+}
+
+#[cfg(test)]
+mod tests;

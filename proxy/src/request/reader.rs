@@ -1,0 +1,179 @@
+//! A stream as it is read: whole events go on as they came, and what they mean is noted.
+
+use bytes::Bytes;
+use penstock_llm::{
+    classify::UpstreamError,
+    neutral::{Finish, Usage},
+    relay::{End, Forward, Relay},
+    sse::{Event, Splitter},
+};
+
+/// Pure: bytes in, bytes and meaning out.
+pub(super) struct Reader {
+    splitter: Splitter,
+    relay: Relay,
+    /// What the relay writes for a chunk, when it translates.
+    written: Vec<u8>,
+}
+
+/// What a chunk brought.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// Content: from here on no other target can answer.
+    pub(super) commits: bool,
+    /// The model or its filter declined, and nothing committed before it.
+    pub(super) refuses: bool,
+    pub(super) error: Option<UpstreamError>,
+    pub(super) end: Option<End>,
+    /// Events that did not parse.
+    pub(super) withheld: u32,
+}
+
+impl Reader {
+    pub(super) fn new(relay: Relay) -> Self {
+        Self { splitter: Splitter::default(), relay, written: Vec::new() }
+    }
+
+    /// Takes the next bytes; what the client is to be sent is appended to `out`.
+    pub(super) fn push(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) -> Look {
+        let mut look = Look::default();
+        self.splitter.push(chunk.clone());
+        while look.error.is_none() && look.end.is_none() {
+            match self.splitter.next_event() {
+                Ok(Some(event)) => self.event(event, &chunk, &mut look, out),
+                Ok(None) => break,
+                Err(error) => look.error = Some(UpstreamError::broken_answer(error.to_string())),
+            }
+        }
+        self.flush(out);
+        look
+    }
+
+    /// The bytes have ended, or nothing more is waited for.
+    pub(super) fn end(&mut self, out: &mut Vec<Bytes>) -> Look {
+        let mut look = Look::default();
+        if let Some(event) = self.splitter.finish() {
+            self.event(event, &Bytes::new(), &mut look, out);
+        }
+        if look.error.is_none() && look.end.is_none() {
+            let end = self.relay.finish(&mut self.written);
+            look.end = Some(end);
+        }
+        self.flush(out);
+        look
+    }
+
+    fn event(&mut self, event: Event, chunk: &Bytes, look: &mut Look, out: &mut Vec<Bytes>) {
+        let step = self.relay.push(&event, &mut self.written);
+        look.refuses |= step.finish == Some(Finish::ContentFilter) && !look.commits;
+        look.commits |= step.commits;
+        look.withheld += u32::from(step.malformed);
+        look.error = step.error;
+        look.end = step.end;
+        match step.forward {
+            Forward::AsItCame => append(out, chunk, event.raw),
+            Forward::Written | Forward::Nothing => {}
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<Bytes>) {
+        if !self.written.is_empty() {
+            out.push(std::mem::take(&mut self.written).into());
+        }
+    }
+
+    /// Every answer has finished; only usage and the end marker may follow.
+    pub(super) fn is_finished(&self) -> bool {
+        self.relay.is_finished()
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        *self.relay.usage()
+    }
+}
+
+/// Appends an event. Neighbours in one chunk are one slice of it, so that they leave as one piece.
+fn append(out: &mut Vec<Bytes>, chunk: &Bytes, event: Bytes) {
+    let place = |bytes: &Bytes| {
+        let start = (bytes.as_ptr() as usize).checked_sub(chunk.as_ptr() as usize)?;
+        let end = start + bytes.len();
+        (end <= chunk.len()).then_some((start, end))
+    };
+    if let Some(last) = out.last_mut()
+        && let (Some((start, middle)), Some((next, end))) = (place(last), place(&event))
+        && middle == next
+    {
+        *last = chunk.slice(start..end);
+        return;
+    }
+    out.push(event);
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_llm::{Dialect, relay::Client, translate::Names};
+
+    use super::*;
+
+    fn reader(include_usage: bool) -> Reader {
+        let client = Client { dialect: Dialect::OpenAI, include_usage, choices: 1, now: 0 };
+        Reader::new(Relay::new(Dialect::OpenAI, &client, Names::default()).expect("must be a pair that is served"))
+    }
+
+    fn chunk(delta: &str, finish: &str) -> String {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n")
+    }
+
+    #[test]
+    fn events_that_came_together_leave_as_one_piece_of_the_chunk() {
+        let text = chunk(r#"{"role":"assistant","content":""}"#, "null") + &chunk(r#"{"content":"a"}"#, "null");
+        let bytes = Bytes::from(text.clone());
+        let mut out = Vec::new();
+        let look = reader(false).push(bytes.clone(), &mut out);
+        assert!(look.commits);
+        assert_eq!(out, [text]);
+        assert_eq!(out[0].as_ptr(), bytes.as_ptr(), "nothing was copied");
+    }
+
+    #[test]
+    fn half_an_event_waits_for_its_other_half() {
+        let text = chunk(r#"{"content":"a"}"#, "null");
+        let (one, two) = text.split_at(20);
+        let mut reader = reader(false);
+        let mut out = Vec::new();
+        assert!(!reader.push(Bytes::copy_from_slice(one.as_bytes()), &mut out).commits);
+        assert!(out.is_empty());
+        assert!(reader.push(Bytes::copy_from_slice(two.as_bytes()), &mut out).commits);
+        assert_eq!(out, [text]);
+    }
+
+    #[test]
+    fn a_usage_chunk_between_two_events_is_hidden_from_a_client_that_did_not_ask() {
+        let first = chunk("{}", "\"stop\"");
+        let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
+        let done = "data: [DONE]\n\n";
+        let mut reader = reader(false);
+        let mut out = Vec::new();
+        let look = reader.push(Bytes::from(format!("{first}{usage}{done}")), &mut out);
+        assert_eq!(look.end, Some(End::Complete));
+        assert_eq!(out, [first.as_str(), done]);
+        assert_eq!((reader.usage().input, reader.usage().output), (Some(3), Some(4)));
+    }
+
+    #[test]
+    fn a_finished_stream_without_its_marker_gets_one_and_an_unfinished_one_does_not() {
+        let mut out = Vec::new();
+        let mut finished = reader(false);
+        finished.push(Bytes::from(chunk("{}", "\"stop\"")), &mut out);
+        assert!(finished.is_finished());
+        out.clear();
+        assert_eq!(finished.end(&mut out).end, Some(End::NoMarker));
+        assert_eq!(out, ["data: [DONE]\n\n"]);
+        let mut cut = reader(false);
+        out.clear();
+        cut.push(Bytes::from(chunk(r#"{"content":"a"}"#, "null")), &mut out);
+        out.clear();
+        assert_eq!(cut.end(&mut out).end, Some(End::Truncated));
+        assert!(out.is_empty());
+    }
+}

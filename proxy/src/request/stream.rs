@@ -1,0 +1,214 @@
+//! A stream to the client: held until it commits, then forwarded as it comes, and ended honestly.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use penstock_llm::{classify::UpstreamError, relay::End};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    CLIENT,
+    plan::Failure,
+    reader::{Look, Reader},
+    record::Record,
+};
+use crate::{
+    error::Error,
+    metrics::Outcome,
+    serve::body::{Cut, Outlet},
+    upstream::Incoming,
+};
+
+/// With so much held back, a stream commits whatever is in it.
+const HELD: usize = 256 << 10;
+/// How long usage and the end marker are waited for once every answer has finished.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// A stream that has committed.
+pub(super) struct Stream {
+    incoming: Option<Incoming>,
+    reader: Reader,
+    /// What goes to the client next.
+    out: Vec<Bytes>,
+    ended: bool,
+    clock: Clock,
+    record: Rc<Record>,
+    outcome: Outcome,
+}
+
+/// How long a stream may take.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// Between two chunks.
+    pub(super) idle: Duration,
+    /// Of the whole request.
+    pub(super) deadline: Instant,
+}
+
+/// Runs only while the provider is waited for: a client that reads slowly does not make it tick.
+struct Clock {
+    patience: Patience,
+    /// Since when the provider is waited for.
+    since: Option<Instant>,
+    /// When all answers had finished.
+    finished: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What a wait for the provider gives.
+enum Next {
+    Chunk(Bytes),
+    End,
+    Cut,
+    TooSlow,
+}
+
+impl Stream {
+    /// Reads until the first content. A failure up to there is one that another target can make good.
+    pub(super) async fn open(
+        mut incoming: Incoming,
+        mut reader: Reader,
+        patience: Patience,
+        refusal_fails: bool,
+        record: &Rc<Record>,
+    ) -> Result<Self, Failure> {
+        let mut out = Vec::new();
+        loop {
+            let look = match incoming.chunk().await {
+                Some(Ok(chunk)) => reader.push(chunk, &mut out),
+                // A connection that breaks right after the last event has done its work.
+                Some(Err(_)) | None => reader.end(&mut out),
+            };
+            record.withheld(look.withheld);
+            if let Some(error) = look.error {
+                return Err(Failure::Broken(error));
+            }
+            if look.end == Some(End::Truncated) {
+                return Err(Failure::Broken(UpstreamError::broken_answer(
+                    "the stream was cut before its first content",
+                )));
+            }
+            if look.refuses && refusal_fails {
+                return Err(Failure::Refusal);
+            }
+            let held: usize = out.iter().map(Bytes::len).sum();
+            if look.commits || look.end.is_some() || held > HELD {
+                let clock = Clock { patience, since: None, finished: None, timer: None };
+                let ended = look.end.is_some();
+                let (incoming, record) = (Some(incoming), record.clone());
+                return Ok(Self { incoming, reader, out, ended, clock, record, outcome: Outcome::Cancelled });
+            }
+        }
+    }
+
+    /// Forwards the stream to its end. Dropped before it, the provider's connection is closed.
+    pub(super) async fn run(mut self: Box<Self>, outlet: Outlet) -> Result<(), Cut> {
+        loop {
+            for piece in std::mem::take(&mut self.out) {
+                outlet.send(piece).await;
+            }
+            if self.ended {
+                self.outcome = Outcome::Ok;
+                self.incoming.take().map(Incoming::finish);
+                return Ok(());
+            }
+            let look = match self.next().await {
+                Next::Chunk(chunk) => self.reader.push(chunk, &mut self.out),
+                Next::End | Next::Cut => self.reader.end(&mut self.out),
+                Next::TooSlow if self.reader.is_finished() => self.reader.end(&mut self.out),
+                Next::TooSlow => {
+                    self.fail(&outlet, &Error::Timeout).await;
+                    return Ok(());
+                }
+            };
+            if self.note(&look) {
+                for piece in std::mem::take(&mut self.out) {
+                    outlet.send(piece).await;
+                }
+                self.fail(&outlet, &Error::Upstream).await;
+                return Ok(());
+            }
+        }
+    }
+
+    /// True if the stream has broken.
+    fn note(&mut self, look: &Look) -> bool {
+        self.record.withheld(look.withheld);
+        self.ended = matches!(look.end, Some(End::Complete | End::NoMarker));
+        if self.clock.finished.is_none() && self.reader.is_finished() {
+            self.clock.finished = Some(Instant::now());
+        }
+        look.error.is_some() || look.end == Some(End::Truncated)
+    }
+
+    /// Says so in band, and sends no end marker.
+    async fn fail(&mut self, outlet: &Outlet, error: &Error) {
+        self.outcome = Outcome::Broken;
+        self.incoming = None;
+        outlet.send(error.event(CLIENT).into()).await;
+    }
+
+    async fn next(&mut self) -> Next {
+        let Self { incoming, clock, .. } = self;
+        let Some(incoming) = incoming else { return Next::End };
+        poll_fn(|cx| {
+            // What is there comes before any timer.
+            let next = match incoming.poll_chunk(cx) {
+                Poll::Ready(Some(Ok(chunk))) => Next::Chunk(chunk),
+                Poll::Ready(Some(Err(_))) => Next::Cut,
+                Poll::Ready(None) => Next::End,
+                Poll::Pending if clock.is_over(cx) => Next::TooSlow,
+                Poll::Pending => return Poll::Pending,
+            };
+            clock.since = None;
+            Poll::Ready(next)
+        })
+        .await
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.record.streamed(self.outcome, self.reader.usage());
+    }
+}
+
+impl Clock {
+    /// The timer is armed once and looked at when it fires, not moved with every chunk.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let idle = (since + self.patience.idle).min(self.patience.deadline);
+        let limit = self.finished.map_or(idle, |finished| idle.min(finished + AFTERMATH));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(limit)));
+        if timer.deadline() > limit {
+            timer.as_mut().reset(limit);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= limit {
+                return true;
+            }
+            timer.as_mut().reset(limit);
+        }
+        false
+    }
+}
+
+/// Forwards an answer that is too large to be held.
+pub(super) async fn pass(held: Bytes, mut incoming: Incoming, outlet: Outlet, record: Rc<Record>) -> Result<(), Cut> {
+    outlet.send(held).await;
+    while let Some(chunk) = incoming.chunk().await {
+        let Ok(chunk) = chunk else {
+            record.streamed(Outcome::Broken, Default::default());
+            return Err(Cut);
+        };
+        outlet.send(chunk).await;
+    }
+    record.streamed(Outcome::Ok, Default::default());
+    Ok(())
+}
