@@ -1,6 +1,7 @@
 //! End-to-end tests: the shipped programs against real servers.
 
 mod cluster;
+mod crds;
 mod definitions;
 mod fakes;
 mod sdk;
