@@ -1,0 +1,276 @@
+//! What the proxies have, as they said it, against what there is. Pure: `now` and the pods are given.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use penstock_config::{
+    Hash, Key, ObjectRef, Verdicts,
+    protocol::{Ack, Position, Report},
+};
+use tokio::time::Instant;
+
+use crate::{
+    pods::{Pods, Uid, expected},
+    sessions::Process,
+};
+
+/// How long a new leader waits for the proxies that it has not heard of.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many snapshots back an ACK may be.
+const REMEMBERED: usize = 256;
+
+/// What stands in `Programmed`, before it is put into words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Programmed {
+    /// Every expected pod runs the object's present form.
+    Yes {
+        pods: usize,
+    },
+    /// These do not yet, of so many.
+    Pending {
+        missing: Vec<String>,
+        of: usize,
+    },
+    /// These could not build it, each with its reason.
+    Refused {
+        by: Vec<(String, String)>,
+        of: usize,
+    },
+    NoProxies,
+    /// This leader has not heard of everybody yet: what was said before stays.
+    Unknown,
+}
+
+/// The book that a leader keeps during its epoch.
+pub(crate) struct Book {
+    epoch: u64,
+    began: Instant,
+    /// What was published lately, by sequence: an ACK that names another hash is of a proxy that runs something else.
+    published: BTreeMap<u64, Hash>,
+    /// The form of each object, and the sequence in which that form first appeared.
+    since: BTreeMap<Key, (Hash, u64)>,
+    /// Forms that every proxy had: who joins later does not take that back.
+    done: BTreeMap<Key, Hash>,
+    proxies: BTreeMap<Uid, Proxy>,
+    /// All expected pods have been heard of once, or patience has ended.
+    settled: bool,
+}
+
+/// The process of a pod that was heard of last.
+#[derive(Debug)]
+struct Proxy {
+    boot: String,
+    spoke: bool,
+    acked: Option<u64>,
+    /// By object: the reason.
+    refused: BTreeMap<Key, String>,
+    /// What it refused whole, and why.
+    undecodable: Option<(u64, String)>,
+    reports: Vec<Report>,
+}
+
+/// The book, as the pods stand now.
+pub(crate) struct View<'a> {
+    book: &'a Book,
+    /// The expected pods, and what was heard of each.
+    proxies: Vec<(&'a str, Option<&'a Proxy>)>,
+    /// What all of them have ACKed.
+    floor: Option<u64>,
+    /// Everything that any of them refuses.
+    refused: BTreeSet<&'a Key>,
+}
+
+/// A key that a provider rejected, as proxies report it.
+pub(crate) type Rejected = BTreeMap<ObjectRef, BTreeSet<(String, String)>>;
+
+impl Proxy {
+    fn new(boot: &str) -> Self {
+        Self {
+            boot: boot.to_owned(),
+            spoke: false,
+            acked: None,
+            refused: BTreeMap::new(),
+            undecodable: None,
+            reports: Vec::new(),
+        }
+    }
+}
+
+impl Book {
+    pub(crate) fn new(epoch: u64, now: Instant) -> Self {
+        Self {
+            epoch,
+            began: now,
+            published: BTreeMap::new(),
+            since: BTreeMap::new(),
+            done: BTreeMap::new(),
+            proxies: BTreeMap::new(),
+            settled: false,
+        }
+    }
+
+    /// The verdicts that go with what is published now. An object whose form is what it was keeps its sequence.
+    pub(crate) fn compiled(&mut self, verdicts: &Verdicts, sequence: u64, hash: Hash) {
+        self.published.insert(sequence, hash);
+        while self.published.len() > REMEMBERED {
+            self.published.pop_first();
+        }
+        self.since.retain(|key, _| verdicts.contains_key(key));
+        self.done.retain(|key, _| verdicts.contains_key(key));
+        for (key, verdict) in verdicts {
+            match self.since.get_mut(key) {
+                Some((form, _)) if *form == verdict.form => {}
+                Some(entry) => *entry = (verdict.form, sequence),
+                None => drop(self.since.insert(key.clone(), (verdict.form, sequence))),
+            }
+        }
+    }
+
+    /// The streams that are open. A new boot of a pod has ACKed nothing yet, whatever the old one did.
+    pub(crate) fn connected(&mut self, processes: &BTreeSet<Process>) {
+        for process in processes {
+            let known = self.proxies.get(&process.pod).is_some_and(|proxy| proxy.boot == process.boot);
+            let others = processes.iter().any(|other| other.pod == process.pod && other.boot != process.boot);
+            if !known && !(others && self.proxies.contains_key(&process.pod)) {
+                self.proxies.insert(process.pod.clone(), Proxy::new(&process.boot));
+            }
+        }
+    }
+
+    /// Takes an ACK down, and returns whether it says that the process moved on. One of another epoch, or older than
+    /// what the process said before, says nothing new.
+    pub(crate) fn acked(&mut self, process: &Process, ack: Ack) -> bool {
+        let Position { epoch, sequence } = ack.position;
+        if epoch != self.epoch {
+            return false;
+        }
+        let proxy = self.proxies.entry(process.pod.clone()).or_insert_with(|| Proxy::new(&process.boot));
+        if proxy.boot != process.boot {
+            *proxy = Proxy::new(&process.boot);
+        }
+        proxy.spoke = true;
+        proxy.reports = ack.reports;
+        if let Some(reason) = ack.undecodable {
+            proxy.undecodable = Some((sequence, reason));
+            return false;
+        }
+        let runs_it = self.published.get(&sequence) == Some(&ack.hash);
+        if !runs_it || proxy.acked.is_some_and(|acked| sequence < acked) {
+            return false;
+        }
+        proxy.undecodable = None;
+        proxy.refused = ack.refused.into_iter().map(|refused| (refused.key, refused.reason)).collect();
+        proxy.acked.replace(sequence).is_some_and(|before| before < sequence)
+    }
+
+    /// Forgets pods that are gone; notes whether everybody has been heard of, and what everybody has.
+    pub(crate) fn look(&mut self, pods: &Pods, connected: &BTreeSet<Uid>, now: Instant) {
+        self.proxies.retain(|uid, _| pods.contains_key(uid));
+        let view = self.view(pods, connected);
+        let everybody =
+            !view.proxies.is_empty() && view.proxies.iter().all(|(_, proxy)| proxy.is_some_and(|p| p.spoke));
+        let has = |(key, (form, since)): (&Key, &(Hash, u64))| {
+            let done = self.done.get(key) != Some(form) && view.is_everywhere(key, *since);
+            done.then(|| (key.clone(), *form))
+        };
+        let done: Vec<_> = self.since.iter().filter_map(has).collect();
+        self.settled |= everybody || now.duration_since(self.began) >= PATIENCE;
+        self.done.extend(done);
+    }
+
+    /// What the expected pods have, summed up once for questions about many objects.
+    pub(crate) fn view<'a>(&'a self, pods: &'a Pods, connected: &BTreeSet<Uid>) -> View<'a> {
+        let expected = expected(pods, connected);
+        let named = |uid: &Uid| {
+            let (uid, pod) = pods.get_key_value(uid)?;
+            Some((pod.name.as_str(), self.proxies.get(uid)))
+        };
+        let proxies: Vec<_> = expected.iter().filter_map(named).collect();
+        let floor = proxies.iter().map(|(_, proxy)| proxy.and_then(|proxy| proxy.acked)).min().flatten();
+        let refused = proxies.iter().filter_map(|(_, proxy)| *proxy).flat_map(|proxy| proxy.refused.keys()).collect();
+        View { book: self, proxies, floor, refused }
+    }
+
+    /// When [`Book::look`] changes its mind by itself.
+    pub(crate) fn patience_ends(&self) -> Option<Instant> {
+        (!self.settled).then(|| self.began + PATIENCE)
+    }
+
+    /// Keys that providers rejected, by provider.
+    pub(crate) fn rejected(&self) -> Rejected {
+        let mut rejected = Rejected::new();
+        for report in self.proxies.values().flat_map(|proxy| &proxy.reports) {
+            match report {
+                Report::CredentialRejected { provider, secret, key } => {
+                    rejected.entry(provider.clone()).or_default().insert((secret.clone(), key.clone()));
+                }
+            }
+        }
+        rejected
+    }
+}
+
+impl View<'_> {
+    /// Do the proxies run the object's present form?
+    ///
+    /// A refusal is always said, since it is a fact about what runs. A pod that joined and has not ACKed yet is not
+    /// waited for where everybody had that form before.
+    pub(crate) fn programmed(&self, key: &Key) -> Programmed {
+        let Some((form, since)) = self.book.since.get(key) else {
+            return Programmed::Unknown;
+        };
+        let of = self.proxies.len();
+        if self.is_everywhere(key, *since) && self.book.settled {
+            return Programmed::Yes { pods: of };
+        }
+        let mut refused = Vec::new();
+        let mut missing = Vec::new();
+        for (name, proxy) in &self.proxies {
+            match proxy.map(|proxy| (proxy, proxy.refusal(key, *since))) {
+                Some((_, Some(reason))) => refused.push(((*name).to_owned(), reason.to_owned())),
+                Some((proxy, None)) if proxy.has(*since) => {}
+                _ => missing.push((*name).to_owned()),
+            }
+        }
+        refused.sort();
+        missing.sort();
+        match () {
+            () if !refused.is_empty() => Programmed::Refused { by: refused, of },
+            () if !self.book.settled => Programmed::Unknown,
+            () if of == 0 => Programmed::NoProxies,
+            () if missing.is_empty() || self.book.done.get(key) == Some(form) => Programmed::Yes { pods: of },
+            () => Programmed::Pending { missing, of },
+        }
+    }
+
+    /// Does every expected pod run it, and is there one? Quick where nobody lags and nobody refuses.
+    fn is_everywhere(&self, key: &Key, since: u64) -> bool {
+        let floor = self.floor.is_some_and(|floor| floor >= since);
+        let runs = |(_, proxy): &(&str, Option<&Proxy>)| proxy.is_some_and(|proxy| proxy.refusal(key, since).is_none());
+        floor && (!self.refused.contains(key) || self.proxies.iter().all(runs))
+    }
+}
+
+impl Proxy {
+    /// ACKed the form that first appeared at `since`, or a later one of the whole.
+    fn has(&self, since: u64) -> bool {
+        self.acked.is_some_and(|acked| acked >= since)
+    }
+
+    /// Why it does not run the present form, if it said so. What it said of an older form does not count.
+    fn refusal(&self, key: &Key, since: u64) -> Option<&str> {
+        if let Some((sequence, reason)) = &self.undecodable
+            && *sequence >= since
+            && !self.has(since)
+        {
+            return Some(reason);
+        }
+        self.refused.get(key).filter(|_| self.has(since)).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+use penstock_config::{Kind, Verdict, protocol::Refused};
+
+use super::*;
+use crate::pods::Pod;
+
+fn key(name: &str) -> Key {
+    Key::new(Kind::RoutePolicy, ObjectRef::new("ns", name))
+}
+
+fn verdicts(forms: &[(&str, &str)]) -> Verdicts {
+    let verdict =
+        |form: &str| Verdict { findings: vec![], live: true, form: Hash::of(form.as_bytes()), credentials: vec![] };
+    forms.iter().map(|(name, form)| (key(name), verdict(form))).collect()
+}
+
+fn process(pod: &str, boot: &str) -> Process {
+    Process { pod: pod.to_owned(), boot: boot.to_owned() }
+}
+
+fn ack(epoch: u64, sequence: u64, refused: &[(&str, &str)]) -> Ack {
+    let refused = refused.iter().map(|&(name, reason)| Refused { key: key(name), reason: reason.to_owned() });
+    Ack {
+        session: String::new(),
+        position: Position { epoch, sequence },
+        hash: hash(sequence),
+        undecodable: None,
+        refused: refused.collect(),
+        reports: vec![],
+    }
+}
+
+fn hash(sequence: u64) -> Hash {
+    Hash::of(&sequence.to_be_bytes())
+}
+
+/// A book with ready pods, and every form in its first sequence.
+struct Case {
+    book: Book,
+    pods: Pods,
+    connected: BTreeSet<Uid>,
+    now: Instant,
+}
+
+impl Case {
+    fn new(pods: &[&str]) -> Self {
+        let now = Instant::now();
+        let mut case = Case { book: Book::new(1, now), pods: Pods::new(), connected: BTreeSet::new(), now };
+        for pod in pods {
+            case.join(pod, true);
+        }
+        case.book.compiled(&verdicts(&[("a", "a1"), ("b", "b1")]), 1, hash(1));
+        case
+    }
+
+    fn join(&mut self, pod: &str, ready: bool) {
+        let joined = Pod { name: format!("proxy-{pod}"), ready, leaving: false };
+        self.pods.insert(pod.to_owned(), joined);
+        self.connected.insert(pod.to_owned());
+        self.book.connected(&[process(pod, "1")].into());
+    }
+
+    fn ack(&mut self, pod: &str, sequence: u64, refused: &[(&str, &str)]) {
+        self.book.acked(&process(pod, "1"), ack(1, sequence, refused));
+        self.look();
+    }
+
+    fn look(&mut self) {
+        self.book.look(&self.pods, &self.connected, self.now);
+    }
+
+    fn programmed(&self, name: &str) -> Programmed {
+        self.book.view(&self.pods, &self.connected).programmed(&key(name))
+    }
+}
+
+fn pending(names: &[&str], of: usize) -> Programmed {
+    Programmed::Pending { missing: names.iter().map(|&name| name.to_owned()).collect(), of }
+}
+
+#[test]
+fn an_object_is_programmed_once_every_expected_pod_acked_its_present_form() {
+    let mut case = Case::new(&["x", "y"]);
+    case.ack("x", 1, &[]);
+    assert_eq!(case.programmed("a"), Programmed::Unknown, "y was not heard of yet");
+    case.ack("y", 1, &[]);
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 2 });
+    case.book.compiled(&verdicts(&[("a", "a2"), ("b", "b1")]), 2, hash(2));
+    case.ack("x", 2, &[]);
+    assert_eq!(case.programmed("a"), pending(&["proxy-y"], 2));
+    assert_eq!(case.programmed("b"), Programmed::Yes { pods: 2 }, "its form is the old one");
+    case.ack("y", 2, &[]);
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 2 });
+}
+
+#[test]
+fn a_refusal_concerns_its_object_alone_and_ends_with_an_ack_that_no_longer_names_it() {
+    let mut case = Case::new(&["x", "y"]);
+    case.ack("x", 1, &[]);
+    case.ack("y", 1, &[("a", "unknown variant")]);
+    let by = vec![("proxy-y".to_owned(), "unknown variant".to_owned())];
+    assert_eq!(case.programmed("a"), Programmed::Refused { by, of: 2 });
+    assert_eq!(case.programmed("b"), Programmed::Yes { pods: 2 });
+    case.book.compiled(&verdicts(&[("a", "a2"), ("b", "b1")]), 2, hash(2));
+    assert_eq!(case.programmed("a"), pending(&["proxy-x", "proxy-y"], 2), "the refusal was of the old form");
+    case.ack("x", 2, &[]);
+    case.ack("y", 2, &[]);
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 2 });
+}
+
+#[test]
+fn a_pod_that_joins_does_not_take_back_what_was_programmed_but_is_waited_for_with_the_next_form() {
+    let mut case = Case::new(&["x"]);
+    case.ack("x", 1, &[]);
+    case.join("y", false);
+    case.look();
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 2 });
+    case.book.compiled(&verdicts(&[("a", "a2"), ("b", "b1")]), 2, hash(2));
+    case.ack("x", 2, &[]);
+    assert_eq!(case.programmed("a"), pending(&["proxy-y"], 2));
+    case.ack("y", 2, &[]);
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 2 });
+}
+
+#[test]
+fn a_pod_that_leaves_is_not_waited_for() {
+    let mut case = Case::new(&["x", "y"]);
+    case.ack("x", 1, &[]);
+    case.pods.get_mut("y").expect("must be there").leaving = true;
+    case.look();
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 1 });
+    case.pods.clear();
+    case.look();
+    assert_eq!(case.programmed("a"), Programmed::NoProxies);
+}
+
+#[test]
+fn a_new_leader_does_not_know_until_everybody_is_back_or_its_patience_ends() {
+    let mut case = Case::new(&["x"]);
+    case.look();
+    assert_eq!(case.programmed("a"), Programmed::Unknown);
+    assert_eq!(case.book.patience_ends(), Some(case.now + PATIENCE));
+    case.now += PATIENCE;
+    case.look();
+    assert_eq!(case.programmed("a"), pending(&["proxy-x"], 1));
+    assert_eq!(case.book.patience_ends(), None);
+}
+
+#[test]
+fn an_ack_of_an_older_boot_or_epoch_or_sequence_does_not_count() {
+    let mut case = Case::new(&["x"]);
+    case.ack("x", 1, &[]);
+    case.book.compiled(&verdicts(&[("a", "a2"), ("b", "b1")]), 2, hash(2));
+    case.ack("x", 2, &[]);
+    case.ack("x", 1, &[("a", "late")]);
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 1 });
+    case.book.compiled(&verdicts(&[("a", "a3"), ("b", "b1")]), 3, hash(3));
+    case.book.acked(&process("x", "1"), ack(2, 9, &[]));
+    case.look();
+    assert_eq!(case.programmed("a"), pending(&["proxy-x"], 1), "another epoch");
+    case.ack("x", 3, &[]);
+    case.book.compiled(&verdicts(&[("a", "a4"), ("b", "b1")]), 4, hash(4));
+    case.book.connected(&[process("x", "2")].into());
+    case.look();
+    assert_eq!(case.programmed("a"), pending(&["proxy-x"], 1));
+    assert_eq!(case.programmed("b"), Programmed::Yes { pods: 1 }, "a restarted process joins");
+}
+
+#[test]
+fn an_answer_of_a_proxy_that_still_runs_something_else_is_heard_and_does_not_count() {
+    let mut case = Case::new(&["x"]);
+    case.book.acked(&process("x", "1"), Ack { hash: Hash::of(b"older"), ..ack(1, 1, &[]) });
+    case.look();
+    assert_eq!(case.programmed("a"), pending(&["proxy-x"], 1));
+}
+
+#[test]
+fn a_document_that_did_not_decode_is_a_refusal_of_everything_new_in_it() {
+    let mut case = Case::new(&["x"]);
+    case.ack("x", 1, &[]);
+    case.book.compiled(&verdicts(&[("a", "a2"), ("b", "b1")]), 2, hash(2));
+    let undecodable = Ack { undecodable: Some("not JSON".to_owned()), ..ack(1, 2, &[]) };
+    case.book.acked(&process("x", "1"), undecodable);
+    case.look();
+    let by = vec![("proxy-x".to_owned(), "not JSON".to_owned())];
+    assert_eq!(case.programmed("a"), Programmed::Refused { by, of: 1 });
+    assert_eq!(case.programmed("b"), Programmed::Yes { pods: 1 });
+    case.book.compiled(&verdicts(&[("a", "a3"), ("b", "b1")]), 3, hash(3));
+    case.ack("x", 3, &[]);
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 1 });
+}
+
+#[test]
+fn a_rejected_key_is_known_until_its_proxy_reports_otherwise() {
+    let mut case = Case::new(&["x"]);
+    let provider = ObjectRef::new("ns", "openai");
+    let report = Report::CredentialRejected {
+        provider: provider.clone(),
+        secret: "openai".to_owned(),
+        key: "api-key".to_owned(),
+    };
+    case.book.acked(&process("x", "1"), Ack { reports: vec![report], ..ack(1, 1, &[]) });
+    assert!(case.book.rejected().contains_key(&provider));
+    case.ack("x", 1, &[]);
+    assert!(case.book.rejected().is_empty());
+}

@@ -1,0 +1,184 @@
+//! What is written on an object: the verdict of `compile`, and what the proxies really run. Pure.
+
+mod write;
+
+use std::collections::BTreeSet;
+
+use penstock_config::{Finding, Key, Kind, Verdict};
+use penstock_crds::{
+    AIProviderStatus, Condition, ConditionType, CredentialStatus, Reason, Truth, condition::MAX_MESSAGE,
+};
+
+use crate::{acks::Programmed, stores::object::Seen};
+
+pub(crate) use write::{Desired, Wishes, Writer};
+
+/// How many names a message has before it says how many more there are.
+const NAMES: usize = 5;
+/// How much of one proxy's reason a message has, in characters.
+const REASON: usize = 300;
+
+/// Everything that an object's status follows from.
+pub(crate) struct Facts<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) seen: &'a Seen,
+    /// None: it can't be read, for this reason.
+    pub(crate) verdict: Result<&'a Verdict, &'a str>,
+    pub(crate) programmed: Programmed,
+    /// Keys that the provider rejected: Secret and key.
+    pub(crate) rejected: Option<&'a BTreeSet<(String, String)>>,
+}
+
+impl Facts<'_> {
+    /// The status as it should stand. `version` is the present one of a Secret in the object's namespace, `now` the
+    /// time for what changes.
+    pub(crate) fn status(&self, version: impl Fn(&str) -> Option<String>, now: &str) -> AIProviderStatus {
+        let mut conditions: Vec<Condition> =
+            self.findings().into_iter().map(|finding| self.condition(finding, now)).collect();
+        conditions.extend(self.programmed(now));
+        conditions.extend(self.healthy(now));
+        AIProviderStatus { conditions, credentials: self.credentials(version) }
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        match self.verdict {
+            Ok(verdict) => verdict.findings.clone(),
+            Err(why) => vec![Finding {
+                condition: ConditionType::Accepted,
+                status: false,
+                reason: Reason::Invalid,
+                message: why.to_owned(),
+            }],
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.verdict.is_ok_and(|verdict| verdict.live)
+    }
+
+    fn programmed(&self, now: &str) -> Option<Condition> {
+        let (status, reason, message) = match &self.programmed {
+            _ if !self.is_live() => {
+                let message = "nothing of it serves; the other conditions say why";
+                (false, Reason::Invalid, message.to_owned())
+            }
+            Programmed::Yes { .. } => (true, Reason::Programmed, "every proxy runs it".to_owned()),
+            Programmed::Pending { missing, of } => {
+                let message = format!("{} of {of} proxies do not run it yet: {}", missing.len(), list(missing));
+                (false, Reason::Pending, message)
+            }
+            Programmed::Refused { by, of } => {
+                let each: Vec<String> = by.iter().map(|(pod, why)| format!("{pod}: {}", cut(why, REASON))).collect();
+                (false, Reason::Refused, format!("{} of {of} proxies refused it: {}", by.len(), list(&each)))
+            }
+            Programmed::NoProxies => (false, Reason::NoProxies, "no proxy is ready or connected".to_owned()),
+            Programmed::Unknown => match self.existing(ConditionType::Programmed) {
+                Some(existing) => return Some(existing.clone()),
+                None => (false, Reason::Pending, "not every proxy was heard of yet".to_owned()),
+            },
+        };
+        let finding = Finding { condition: ConditionType::Programmed, status, reason, message };
+        Some(self.condition(finding, now))
+    }
+
+    /// What the proxies say of a provider; nothing, where no proxy can say anything.
+    fn healthy(&self, now: &str) -> Option<Condition> {
+        if self.key.kind != Kind::AIProvider || !self.is_live() {
+            return None;
+        }
+        let (status, reason, message) = match (self.rejected, &self.programmed) {
+            (Some(keys), _) => {
+                let keys: Vec<String> = keys.iter().map(|(secret, key)| format!("{key} of Secret {secret}")).collect();
+                let message = format!("the provider rejected {}; put a valid key there", list(&keys));
+                (false, Reason::CredentialsRejected, message)
+            }
+            (None, Programmed::Unknown) => return self.existing(ConditionType::Healthy).cloned(),
+            (None, Programmed::Yes { .. }) => (true, Reason::Healthy, "no proxy reports trouble".to_owned()),
+            (None, Programmed::Pending { .. } | Programmed::Refused { .. } | Programmed::NoProxies) => return None,
+        };
+        Some(self.condition(Finding { condition: ConditionType::Healthy, status, reason, message }, now))
+    }
+
+    /// Rotations are waited for here: `programmed` is about the version that stands beside it.
+    fn credentials(&self, version: impl Fn(&str) -> Option<String>) -> Vec<CredentialStatus> {
+        let Ok(verdict) = self.verdict else { return Vec::new() };
+        let mut credentials: Vec<CredentialStatus> = Vec::new();
+        for credential in &verdict.credentials {
+            let resource_version = credential.resource_version.as_ref().and_then(|_| version(&credential.secret));
+            let mut status = CredentialStatus {
+                secret: credential.secret.clone(),
+                key: credential.key.clone(),
+                resource_version,
+                programmed: false,
+            };
+            status.programmed = match &self.programmed {
+                Programmed::Yes { .. } => self.is_live() && credential.digest.is_some(),
+                Programmed::Unknown => {
+                    let before = CredentialStatus { programmed: true, ..status.clone() };
+                    self.seen.status.credentials.contains(&before)
+                }
+                Programmed::Pending { .. } | Programmed::Refused { .. } | Programmed::NoProxies => false,
+            };
+            let named = |other: &CredentialStatus| (&other.secret, &other.key) == (&status.secret, &status.key);
+            if !credentials.iter().any(named) {
+                credentials.push(status);
+            }
+        }
+        credentials
+    }
+
+    fn existing(&self, condition: ConditionType) -> Option<&Condition> {
+        self.seen.status.conditions.iter().find(|existing| existing.type_ == condition.as_str())
+    }
+
+    /// A transition is a change of `status`, not of reason or message.
+    fn condition(&self, finding: Finding, now: &str) -> Condition {
+        let status = if finding.status { Truth::True } else { Truth::False };
+        let same = self.existing(finding.condition).filter(|existing| existing.status == status);
+        Condition {
+            type_: finding.condition.as_str().to_owned(),
+            status,
+            observed_generation: Some(self.seen.generation),
+            last_transition_time: same.map_or_else(|| now.to_owned(), |same| same.last_transition_time.clone()),
+            reason: finding.reason.as_str().to_owned(),
+            message: cut(&finding.message, MAX_MESSAGE),
+        }
+    }
+}
+
+/// What a person should be told of: reason and message of whatever is not as it was asked for. That proxies are being
+/// waited for is no news.
+pub(crate) fn complaints(status: &AIProviderStatus) -> impl Iterator<Item = (&str, &str)> {
+    let bad = |condition: &&Condition| {
+        let is = |type_: ConditionType| condition.type_ == type_.as_str();
+        match condition.status {
+            Truth::True => is(ConditionType::PartiallyInvalid),
+            Truth::False => !is(ConditionType::Programmed) || condition.reason == Reason::Refused.as_str(),
+            Truth::Unknown => false,
+        }
+    };
+    let bad = status.conditions.iter().filter(bad);
+    bad.map(|condition| (condition.reason.as_str(), condition.message.as_str()))
+}
+
+/// The first few, and how many more.
+fn list(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES {
+        text.push_str(&format!(" and {} more", names.len() - NAMES));
+    }
+    text
+}
+
+/// At most so many bytes, cut between characters.
+fn cut(text: &str, most: usize) -> String {
+    const MARK: &str = "...";
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = (0..=most - MARK.len()).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+    format!("{}{MARK}", &text[..end])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use penstock_config::{CredentialState, Hash, ObjectRef};
+
+use super::*;
+
+fn seen(conditions: Vec<Condition>, credentials: Vec<CredentialStatus>) -> Seen {
+    let object = serde_json::json!({
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "AIProvider",
+        "metadata": {"name": "openai", "namespace": "ns", "uid": "u", "generation": 2, "resourceVersion": "9"},
+        "spec": {"type": "OpenAI", "models": [{"name": "gpt-4o"}]},
+        "status": AIProviderStatus { conditions, credentials },
+    });
+    let object = serde_json::from_value(object).expect("must be an object");
+    crate::stores::object::Read::new(penstock_crds::Kind::AIProvider, &object).1.seen
+}
+
+fn condition(type_: &str, status: Truth, reason: &str, generation: i64) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status,
+        observed_generation: Some(generation),
+        last_transition_time: "then".to_owned(),
+        reason: reason.to_owned(),
+        message: "before".to_owned(),
+    }
+}
+
+fn verdict(live: bool) -> Verdict {
+    Verdict {
+        findings: vec![Finding {
+            condition: ConditionType::Accepted,
+            status: live,
+            reason: if live { Reason::Accepted } else { Reason::Invalid },
+            message: String::new(),
+        }],
+        live,
+        form: Hash::of(b"form"),
+        credentials: vec![CredentialState {
+            secret: "openai".to_owned(),
+            key: "api-key".to_owned(),
+            resource_version: Some("41".to_owned()),
+            digest: Some(Hash::of(b"key")),
+        }],
+    }
+}
+
+fn status(seen: &Seen, verdict: Result<&Verdict, &str>, programmed: Programmed) -> AIProviderStatus {
+    let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
+    let facts = Facts { key: &key, seen, verdict, programmed, rejected: None };
+    facts.status(|_| Some("42".to_owned()), "now")
+}
+
+fn find<'a>(status: &'a AIProviderStatus, type_: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+#[test]
+fn a_transition_has_a_new_time_only_when_the_status_changes() {
+    let seen = seen(
+        vec![condition("Accepted", Truth::True, "Accepted", 1), condition("Programmed", Truth::False, "Pending", 1)],
+        vec![],
+    );
+    let status = status(&seen, Ok(&verdict(true)), Programmed::Yes { pods: 1 });
+    let accepted = find(&status, "Accepted").expect("must be there");
+    assert_eq!((accepted.last_transition_time.as_str(), accepted.observed_generation), ("then", Some(2)));
+    let programmed = find(&status, "Programmed").expect("must be there");
+    assert_eq!((programmed.status, programmed.last_transition_time.as_str()), (Truth::True, "now"));
+}
+
+#[test]
+fn a_leader_that_does_not_know_yet_leaves_what_stands() {
+    let programmed = condition("Programmed", Truth::True, "Programmed", 2);
+    let healthy = condition("Healthy", Truth::True, "Healthy", 2);
+    let credential = CredentialStatus {
+        secret: "openai".to_owned(),
+        key: "api-key".to_owned(),
+        resource_version: Some("42".to_owned()),
+        programmed: true,
+    };
+    let seen = seen(vec![programmed.clone(), healthy.clone()], vec![credential.clone()]);
+    let status = status(&seen, Ok(&verdict(true)), Programmed::Unknown);
+    assert_eq!(find(&status, "Programmed"), Some(&programmed));
+    assert_eq!(find(&status, "Healthy"), Some(&healthy));
+    assert_eq!(status.credentials, [credential]);
+}
+
+#[test]
+fn a_credential_that_changed_while_nobody_looked_is_not_called_programmed() {
+    let credential = CredentialStatus {
+        secret: "openai".to_owned(),
+        key: "api-key".to_owned(),
+        resource_version: Some("40".to_owned()),
+        programmed: true,
+    };
+    let seen = seen(vec![], vec![credential]);
+    let status = status(&seen, Ok(&verdict(true)), Programmed::Unknown);
+    assert_eq!(status.credentials[0].resource_version.as_deref(), Some("42"));
+    assert!(!status.credentials[0].programmed);
+}
+
+#[test]
+fn a_refused_object_names_pods_and_reasons_and_an_invalid_one_points_at_its_conditions() {
+    let by = (0..7).map(|n| (format!("proxy-{n}"), "unknown variant".to_owned())).collect();
+    let refused = status(&seen(vec![], vec![]), Ok(&verdict(true)), Programmed::Refused { by, of: 9 });
+    let programmed = find(&refused, "Programmed").expect("must be there");
+    assert_eq!((programmed.status, programmed.reason.as_str()), (Truth::False, "Refused"));
+    assert!(programmed.message.starts_with("7 of 9 proxies refused it: proxy-0: unknown variant, "), "{programmed:?}");
+    assert!(programmed.message.ends_with(" and 2 more"), "{programmed:?}");
+    assert!(!refused.credentials[0].programmed);
+
+    let invalid = status(&seen(vec![], vec![]), Ok(&verdict(false)), Programmed::Yes { pods: 1 });
+    assert_eq!(find(&invalid, "Programmed").map(|c| c.reason.as_str()), Some("Invalid"));
+    let unreadable = status(&seen(vec![], vec![]), Err("spec.type: unknown"), Programmed::Yes { pods: 1 });
+    let accepted = find(&unreadable, "Accepted").expect("must be there");
+    assert_eq!((accepted.status, accepted.message.as_str()), (Truth::False, "spec.type: unknown"));
+}
+
+#[test]
+fn a_rejected_key_makes_its_provider_unhealthy_and_names_the_key() {
+    let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
+    let rejected = BTreeSet::from([("openai".to_owned(), "api-key".to_owned())]);
+    let (seen, verdict) = (seen(vec![], vec![]), verdict(true));
+    let facts = Facts {
+        key: &key,
+        seen: &seen,
+        verdict: Ok(&verdict),
+        programmed: Programmed::Yes { pods: 1 },
+        rejected: Some(&rejected),
+    };
+    let status = facts.status(|_| None, "now");
+    let healthy = find(&status, "Healthy").expect("must be there");
+    assert_eq!((healthy.status, healthy.reason.as_str()), (Truth::False, "CredentialsRejected"));
+    assert!(healthy.message.contains("api-key of Secret openai"), "{healthy:?}");
+}
+
+#[test]
+fn a_long_message_is_cut_between_characters() {
+    assert_eq!(cut("päärt", 5), "p...");
+    assert_eq!(cut("short", 5), "short");
+}

@@ -1,0 +1,126 @@
+//! The published snapshot, kept in a Secret: what proxies start from while no operator answers.
+
+use std::{collections::BTreeMap, io::Write, sync::Arc, time::Duration};
+
+use flate2::{Compression, write::GzEncoder};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api,
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
+};
+use penstock_config::protocol::{Full, Position};
+use serde_json::json;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep, timeout},
+};
+use tracing::{info, warn};
+
+use crate::{
+    error::Error,
+    lease::Role,
+    metrics::Metrics,
+    publish::{Latest, Published},
+};
+
+/// The Secret that proxies mount, and the key in it.
+pub(crate) const SECRET: &str = "penstock-snapshot";
+const KEY: &str = "snapshot.json.gz";
+/// On the Secret: what it holds, so that a restart without a change writes nothing.
+const HASH: &str = "penstock.dev/snapshot-hash";
+/// The API server takes 1 MiB, with everything around it.
+const LARGEST: usize = 900 * 1024;
+/// Between two writes.
+const PAUSE: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Keeps the stored copy up to date while this process leads.
+pub(crate) struct Keeper {
+    pub(crate) secrets: Api<Secret>,
+    pub(crate) published: watch::Receiver<Latest>,
+    pub(crate) role: watch::Receiver<Role>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Told of a snapshot that is too large, with its size in bytes.
+    pub(crate) too_large: mpsc::Sender<usize>,
+}
+
+/// The stored form: the whole document, compressed.
+fn encode(position: Position, published: &Published) -> Result<Vec<u8>, Error> {
+    let full = serde_json::to_vec(&Full::new(position, &published.snapshot))?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&full)?;
+    Ok(encoder.finish()?)
+}
+
+pub(crate) async fn keep(mut keeper: Keeper) {
+    loop {
+        if keeper.published.changed().await.is_err() {
+            return;
+        }
+        let Some(published) = keeper.published.borrow_and_update().clone() else { continue };
+        let stored = timeout(ANSWER, keeper.store(&published)).await.unwrap_or(Err(Error::KubeTimeout));
+        match stored {
+            Ok(false) => {}
+            Ok(true) => sleep(PAUSE).await,
+            Err(error) => {
+                warn!(%error, "the snapshot could not be stored");
+                sleep(AGAIN).await;
+                keeper.published.mark_changed();
+            }
+        }
+    }
+}
+
+impl Keeper {
+    /// Writes the copy, unless it is there already or too large. Returns whether it wrote.
+    async fn store(&self, published: &Published) -> Result<bool, Error> {
+        let hash = published.hash().to_string();
+        let stored = self.secrets.get_opt(SECRET).await?;
+        let holds = stored.as_ref().and_then(|secret| secret.metadata.annotations.as_ref()?.get(HASH));
+        if holds == Some(&hash) || self.role.borrow().epoch(Instant::now()) != Some(published.position.epoch) {
+            return Ok(false);
+        }
+        let bytes = encode(published.position, published)?;
+        if bytes.len() > LARGEST {
+            self.metrics.snapshot_not_stored.inc();
+            warn!(
+                bytes = bytes.len(),
+                "the snapshot is too large to be stored; proxies can't start without an operator"
+            );
+            // Full: somebody is being told already.
+            let _ = self.too_large.try_send(bytes.len());
+            return Ok(false);
+        }
+        self.write(stored, bytes, hash).await?;
+        info!(hash = %published.hash(), "stored the snapshot");
+        Ok(true)
+    }
+
+    /// The version that was read is a precondition: a leader that is leader no more overwrites nothing newer.
+    async fn write(&self, stored: Option<Secret>, bytes: Vec<u8>, hash: String) -> Result<(), Error> {
+        let data = BTreeMap::from([(KEY.to_owned(), ByteString(bytes))]);
+        let annotations = BTreeMap::from([(HASH.to_owned(), hash)]);
+        match stored {
+            Some(secret) => {
+                let version = secret.metadata.resource_version;
+                let metadata = json!({"resourceVersion": version, "annotations": annotations});
+                let patch = Patch::Merge(json!({"metadata": metadata, "data": data}));
+                self.secrets.patch(SECRET, &PatchParams::default(), &patch).await?;
+            }
+            None => {
+                let secret = Secret {
+                    metadata: ObjectMeta {
+                        name: Some(SECRET.to_owned()),
+                        annotations: Some(annotations),
+                        ..ObjectMeta::default()
+                    },
+                    data: Some(data),
+                    ..Secret::default()
+                };
+                self.secrets.create(&PostParams::default(), &secret).await?;
+            }
+        }
+        Ok(())
+    }
+}
