@@ -115,11 +115,8 @@ impl fmt::Display for Report {
             writeln!(f, "{problem}")?;
         }
         let refused = self.objects.iter().filter(|object| object.is_refused()).count() + self.problems.len();
-        let objects = self.objects.len();
-        match refused {
-            0 => writeln!(f, "{objects} objects, all accepted"),
-            _ => writeln!(f, "{objects} objects, {refused} refused"),
-        }
+        let documents = self.objects.len() + self.problems.len();
+        writeln!(f, "{} of {documents} accepted", documents - refused)
     }
 }
 

@@ -21,6 +21,16 @@ pub(crate) enum Origin {
     Stored,
 }
 
+impl Origin {
+    fn as_str(self) -> &'static str {
+        match self {
+            Origin::Folder => "folder",
+            Origin::Operator => "operator",
+            Origin::Stored => "stored",
+        }
+    }
+}
+
 /// What a source knows beside the snapshot itself, for `/readyz` and `/config`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,7 +73,7 @@ impl Sink {
     pub(crate) fn apply(&mut self, snapshot: &Snapshot, origin: Origin) -> Vec<Refused> {
         let refused = self.live.apply(snapshot);
         let objects = snapshot.entries().len();
-        tracing::info!(hash = %snapshot.hash(), objects, refused = refused.len(), source = ?origin, "snapshot applied");
+        tracing::info!(hash = %snapshot.hash(), objects, refused = refused.len(), source = origin.as_str(), "snapshot applied");
         for new in refused.iter().filter(|one| !self.refused.contains(one)) {
             tracing::warn!(object = %new.key, "left out: {}", new.reason);
         }

@@ -85,10 +85,9 @@ impl Follower {
         let mut answering = Answering { sending: None, next: None };
         let mut look = time::interval(LOOK);
         let opened = Instant::now();
-        self.session.opened(opened.into_std());
+        self.session.opened();
         loop {
             answering.start(&answers);
-            let deadline = self.session.deadline().map_or_else(Instant::now, Instant::from_std);
             tokio::select! {
                 line = lines.next() => {
                     let action = match line {
@@ -120,7 +119,6 @@ impl Follower {
                         answering.next = self.ack();
                     }
                 }
-                () = time::sleep_until(deadline) => return session::Leave::Silent.into(),
                 () = self.boot.due(), if !self.session.following() => self.boot_from_stored(),
             }
         }

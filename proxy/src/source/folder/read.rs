@@ -88,8 +88,8 @@ impl Contents {
 
     fn take(&mut self, file: &str, document: yaml::Document, environment: &impl Fn(&str) -> Option<String>) {
         let place = Place { file: file.to_owned(), line: document.line };
-        let mut problems: Vec<String> = document.problems.iter().map(ToString::to_string).collect();
         let Self { world, places, .. } = self;
+        let problems = document.problems.iter().map(ToString::to_string).collect();
         let taken = match document.resource {
             Some(yaml::Resource::AIProvider(object)) => {
                 let meta = Meta::of(&object.metadata);
@@ -113,7 +113,13 @@ impl Contents {
                 world.namespaces.insert(meta.name, meta.labels);
                 Ok(())
             }
-            Some(yaml::Resource::Secret(_) | yaml::Resource::Namespace(_)) | None => Err(std::mem::take(&mut problems)),
+            Some(yaml::Resource::Secret(_) | yaml::Resource::Namespace(_)) | None => {
+                for problem in document.problems {
+                    let place = Place { line: problem.line, ..place.clone() };
+                    self.problem(place, &document.object, said(&problem.error));
+                }
+                Ok(())
+            }
         };
         for problem in taken.err().unwrap_or_default() {
             self.problem(place.clone(), &document.object, problem);
@@ -180,6 +186,14 @@ fn insert<S: Spec>(
         if problems.is_empty() { Resource::new(meta, spec) } else { Resource::refused(meta, spec, problems) };
     objects.insert(object, resource.into());
     Ok(())
+}
+
+/// An error of a document as a whole has no path.
+fn said(error: &FieldError) -> String {
+    match error.path.as_str() {
+        "" => error.message.clone(),
+        _ => error.to_string(),
+    }
 }
 
 fn already(first: &Place) -> String {

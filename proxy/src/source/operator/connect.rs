@@ -16,18 +16,23 @@ use penstock_config::{
 use rand::RngExt;
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, header::HeaderValue};
 use thiserror::Error;
-use tokio::time;
+use tokio::time::{self, Instant};
 use url::Url;
 
 /// To a stream's head, or to the end of an ACK.
 const PATIENCE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(2);
+/// A stream that says nothing for this long is dead: heartbeats come every 3 s.
+const SILENCE: Duration = Duration::from_secs(10);
 /// The pause after a round of addresses in which none was the leader: doubled each time, up to the cap, and anywhere
 /// between half and all of it, so that a thousand proxies do not come back at once.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Longer than any snapshot should be; a line is held whole.
 const LONGEST_LINE: usize = 64 << 20;
+
+/// Above this many different failures they are logged again.
+const MOST_COMPLAINTS: usize = 32;
 
 /// Where operators are and what they are shown.
 #[derive(Clone, Debug)]
@@ -45,8 +50,8 @@ pub(crate) struct Connector {
     round: VecDeque<Place>,
     seen: HashSet<SocketAddr>,
     failed_rounds: u32,
-    /// The last failure that was logged, so that an outage is not logged at each attempt.
-    complained: Option<String>,
+    /// The failures that were logged, so that an outage is not logged at each attempt.
+    complained: HashSet<String>,
 }
 
 /// One address of one operator. The URL stays the operator's, since its certificate names that host.
@@ -68,6 +73,8 @@ pub(crate) struct Lines {
     buffer: BytesMut,
     /// How much of the buffer was searched for a line's end.
     searched: usize,
+    /// When the last bytes came.
+    heard: Instant,
 }
 
 /// Sends ACKs.
@@ -98,6 +105,8 @@ pub(crate) enum PushError {
     Status { status: StatusCode, text: String },
     #[error("the operator closed the stream")]
     Closed,
+    #[error("nothing came for {} s", SILENCE.as_secs())]
+    Silent,
     #[error("a line is longer than {} MiB", LONGEST_LINE >> 20)]
     LongLine,
 }
@@ -110,7 +119,7 @@ impl Connector {
             round: VecDeque::new(),
             seen: HashSet::new(),
             failed_rounds: 0,
-            complained: None,
+            complained: HashSet::new(),
         }
     }
 
@@ -141,7 +150,7 @@ impl Connector {
         self.round.clear();
         self.seen.clear();
         self.failed_rounds = 0;
-        self.complained = None;
+        self.complained.clear();
     }
 
     /// Collects all addresses, in random order, after a pause if the last round led nowhere.
@@ -173,10 +182,7 @@ impl Connector {
         let answer = time::timeout(PATIENCE, bearing(request, token.as_ref()).send());
         let response = answer.await.map_err(|_| PushError::Slow)?.map_err(http)?;
         let response = accepted(response).await?;
-        Ok(Open {
-            lines: Lines { response, buffer: BytesMut::new(), searched: 0 },
-            answers: Answers { client, url, token },
-        })
+        Ok(Open { lines: Lines::new(response), answers: Answers { client, url, token } })
     }
 
     /// The address with a [`StreamQuery`].
@@ -222,11 +228,13 @@ impl Connector {
     }
 
     fn complain(&mut self, what: String) {
-        if self.complained.as_ref() == Some(&what) {
-            tracing::debug!("no snapshots from the operator: {what}");
-        } else {
+        if self.complained.len() >= MOST_COMPLAINTS {
+            self.complained.clear();
+        }
+        if self.complained.insert(what.clone()) {
             tracing::warn!("no snapshots from the operator: {what}");
-            self.complained = Some(what);
+        } else {
+            tracing::debug!("still no snapshots from the operator: {what}");
         }
     }
 }
@@ -244,6 +252,10 @@ impl Place {
 }
 
 impl Lines {
+    fn new(response: Response) -> Self {
+        Self { response, buffer: BytesMut::new(), searched: 0, heard: Instant::now() }
+    }
+
     /// The next line without its end. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Bytes, PushError> {
         loop {
@@ -260,8 +272,11 @@ impl Lines {
             if self.buffer.len() > LONGEST_LINE {
                 return Err(PushError::LongLine);
             }
-            let chunk = self.response.chunk().await.map_err(http)?;
+            // Bytes count, not lines: a large snapshot on a slow network is one line that takes long.
+            let chunk = time::timeout_at(self.heard + SILENCE, self.response.chunk()).await;
+            let chunk = chunk.map_err(|_| PushError::Silent)?.map_err(http)?;
             self.buffer.extend_from_slice(&chunk.ok_or(PushError::Closed)?);
+            self.heard = Instant::now();
         }
     }
 }
@@ -327,4 +342,42 @@ fn http(error: reqwest::Error) -> PushError {
         cause = error.source();
     }
     PushError::Http(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt, stream};
+
+    use super::*;
+
+    /// Lines of a body that comes in these parts, with a pause before each, and stays open.
+    fn lines(parts: &[&str], pause: Duration) -> Lines {
+        let parts: Vec<Bytes> = parts.iter().map(|part| Bytes::from((*part).to_owned())).collect();
+        let parts = stream::iter(parts).then(move |part| time::sleep(pause).map(|()| Ok::<_, io::Error>(part)));
+        let body = reqwest::Body::wrap_stream(parts.chain(stream::pending()));
+        Lines::new(http::Response::new(body).into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_whole_however_they_come() {
+        let mut lines = lines(&["{\"a\":", "1}", "\n{}\n", "\n", "x\n"], Duration::from_secs(9));
+        for wanted in ["{\"a\":1}", "{}", "", "x"] {
+            let line = lines.next().await.expect("must be a line");
+            assert_eq!(line, wanted.as_bytes());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_says_nothing_for_ten_seconds_is_dead_even_if_something_else_goes_on_meanwhile() {
+        let mut lines = lines(&["x\n"], Duration::ZERO);
+        lines.next().await.expect("must be a line");
+        let silent = Instant::now();
+        let end = loop {
+            if let Ok(line) = time::timeout(Duration::from_secs(1), lines.next()).await {
+                break line;
+            }
+        };
+        assert!(matches!(end, Err(PushError::Silent)));
+        assert_eq!(silent.elapsed(), SILENCE);
+    }
 }

@@ -15,8 +15,6 @@ use serde_json::error::Category;
 /// An older position is not taken while a newer one was heard this recently: two operators may both believe that
 /// they lead, for as long as a lease takes to run out.
 const MEMORY: Duration = Duration::from_secs(60);
-/// A stream that says nothing for this long is dead: heartbeats come every 3 s.
-const SILENCE: Duration = Duration::from_secs(10);
 /// Reports are sent at most this often.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -42,9 +40,7 @@ struct Running {
 enum Phase {
     Away,
     /// A stream was opened; its first line must be a hello.
-    Asked {
-        at: Instant,
-    },
+    Asked,
     Following(Stream),
 }
 
@@ -56,7 +52,6 @@ struct Stream {
     hash: Hash,
     /// Why the last document could not be read. The snapshot before it still runs.
     undecodable: Option<String>,
-    heard: Instant,
     /// When reports were last sent.
     reported: Option<Instant>,
 }
@@ -81,8 +76,6 @@ pub(crate) enum Leave {
     Stale,
     #[error("a delta did not fit what runs here; asking for everything")]
     OtherBase,
-    #[error("nothing was heard for {} s", SILENCE.as_secs())]
-    Silent,
 }
 
 impl Session {
@@ -101,21 +94,12 @@ impl Session {
         Some(running.snapshot.hash())
     }
 
-    pub(crate) fn opened(&mut self, now: Instant) {
-        self.phase = Phase::Asked { at: now };
+    pub(crate) fn opened(&mut self) {
+        self.phase = Phase::Asked;
     }
 
     pub(crate) fn closed(&mut self) {
         self.phase = Phase::Away;
-    }
-
-    /// When to leave, if no line comes before.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
-            Phase::Away => None,
-            Phase::Asked { at } => Some(*at + SILENCE),
-            Phase::Following(stream) => Some(stream.heard + SILENCE),
-        }
     }
 
     /// Has a leader greeted this stream?
@@ -155,8 +139,7 @@ impl Session {
         if let Ok(Document::Hello(hello)) = document {
             return self.hello(hello, now);
         }
-        let Phase::Following(stream) = &mut self.phase else { return Err(Leave::NoHello) };
-        stream.heard = now;
+        let Phase::Following(stream) = &self.phase else { return Err(Leave::NoHello) };
         match document {
             Ok(Document::Hello(_)) => Err(Leave::NoHello),
             Ok(Document::Full(full)) => self.full(full, now),
@@ -208,12 +191,12 @@ impl Session {
     pub(crate) fn may_report(&self, now: Instant) -> bool {
         match &self.phase {
             Phase::Following(stream) => stream.reported.is_none_or(|at| now.duration_since(at) >= REPORT_EVERY),
-            Phase::Away | Phase::Asked { .. } => false,
+            Phase::Away | Phase::Asked => false,
         }
     }
 
     fn hello(&mut self, hello: Hello, now: Instant) -> Result<Action, Leave> {
-        if !matches!(self.phase, Phase::Asked { .. }) {
+        if !matches!(self.phase, Phase::Asked) {
             return Err(Leave::NoHello);
         }
         self.hear(hello.position, now)?;
@@ -229,7 +212,6 @@ impl Session {
             position: hello.position,
             hash: hello.hash,
             undecodable: None,
-            heard: now,
             reported: None,
         });
         Ok(Action::Answer)

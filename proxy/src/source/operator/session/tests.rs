@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
 use penstock_config::{
-    Delta, Meta, ObjectRef, Resource, Secret, SecretState, Settings, World, compile,
-    outbound::Outbound,
-    protocol::{Heartbeat, Replicas},
+    Delta, Meta, ObjectRef, Resource, Secret, SecretState, Settings, World, compile, outbound::Outbound,
+    protocol::Heartbeat,
 };
 
 use super::*;
@@ -80,7 +79,7 @@ impl Proxy {
 
     fn open(&mut self) {
         self.session.closed();
-        self.session.opened(self.now);
+        self.session.opened();
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -235,20 +234,6 @@ fn a_stream_must_begin_with_a_hello_and_have_only_one() {
     assert_eq!(proxy.hear_line(b"nonsense"), "leave NoHello");
     let mut proxy = Proxy::running(&one);
     assert_eq!(proxy.hear(&hello(position(1, 2), &one)), "leave NoHello");
-}
-
-#[test]
-fn ten_seconds_without_a_line_are_the_end_of_a_stream() {
-    let one = snapshot("gpt-4o", "sk-one");
-    let mut proxy = Proxy::new();
-    assert_eq!(proxy.session.deadline(), None);
-    proxy.open();
-    assert_eq!(proxy.session.deadline(), Some(proxy.now + SILENCE));
-    let mut proxy = Proxy::running(&one);
-    proxy.pass(9);
-    proxy.hear(&Document::Replicas(Replicas { n: 5 }));
-    assert_eq!(proxy.session.deadline(), Some(proxy.now + SILENCE));
-    assert_eq!(proxy.session.replicas(), Some(5));
 }
 
 #[test]

@@ -1,0 +1,210 @@
+//! The program as a process: what it prints, what its admin pages say, how it ends.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, ChildStdout, Command},
+    time,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const KEY: &str = "sk-a-key-that-nobody-may-see";
+const GOOD: &str = "
+apiVersion: penstock.dev/v1alpha1
+kind: AIProvider
+metadata: {name: openai}
+spec:
+  type: OpenAI
+  credentials: [{secretRef: {name: openai, key: api-key}}]
+  models: [{name: gpt-4o}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: openai}
+stringData: {api-key: \"${PENSTOCK_TEST_KEY}\"}
+";
+
+/// A running proxy; killed when dropped.
+struct Proxy {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    first_line: String,
+    data: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Proxy {
+    async fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut stdout = BufReader::new(child.stdout.take().expect("must be piped"));
+        let mut first_line = String::new();
+        time::timeout(PATIENCE, stdout.read_line(&mut first_line)).await??;
+        let listening: serde_json::Value = serde_json::from_str(&first_line)?;
+        let address = |field: &str| listening[field].as_str().unwrap_or_default().parse::<SocketAddr>();
+        let (data, admin) = (address("data")?, address("admin")?);
+        Ok(Self { child, stdout, first_line, data, admin })
+    }
+
+    async fn admin(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        get(self.admin, path).await
+    }
+
+    async fn until_ready(&self) -> anyhow::Result<()> {
+        self.until("/readyz", |status, _| status == 200).await
+    }
+
+    async fn until(&self, path: &str, wanted: impl Fn(u16, &str) -> bool) -> anyhow::Result<()> {
+        let poll = async {
+            loop {
+                let (status, body) = self.admin(path).await?;
+                if wanted(status, &body) {
+                    return Ok(());
+                }
+                time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        time::timeout(PATIENCE, poll).await?
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        Ok(kill_process(id.ok_or_else(|| anyhow::anyhow!("must run"))?, signal)?)
+    }
+
+    /// Its exit, and all else that it wrote to stdout and stderr.
+    async fn end(mut self) -> anyhow::Result<(ExitStatus, String, String)> {
+        let status = time::timeout(PATIENCE, self.child.wait()).await??;
+        let (mut out, mut err) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut out).await?;
+        self.child.stderr.take().expect("must be piped").read_to_string(&mut err).await?;
+        Ok((status, out, err))
+    }
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock-proxy"));
+    command.env("PENSTOCK_TEST_KEY", KEY);
+    command
+}
+
+async fn get(address: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
+    let response = client.get(format!("http://{address}{path}")).send().await?;
+    Ok((response.status().as_u16(), response.text().await?))
+}
+
+fn folder(text: &str) -> anyhow::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("resources.yaml"), text)?;
+    Ok(folder)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("must be UTF-8")
+}
+
+#[tokio::test]
+async fn it_says_where_it_listens_serves_its_pages_and_never_shows_a_key() -> anyhow::Result<()> {
+    let folder = folder(GOOD)?;
+    let proxy = Proxy::start(&["--resources", text(folder.path()), "--log-level", "trace"]).await?;
+    let wanted = format!("{{\"event\":\"listening\",\"data\":\"{}\",\"admin\":\"{}\"}}\n", proxy.data, proxy.admin);
+    assert_eq!(proxy.first_line, wanted);
+    proxy.until_ready().await?;
+    assert_eq!(proxy.admin("/healthz").await?, (200, "ok\n".to_owned()));
+    assert_eq!(proxy.admin("/elsewhere").await?.0, 404);
+    let (_, metrics) = proxy.admin("/metrics").await?;
+    assert!(metrics.contains("\npenstock_snapshot_age_seconds "), "{metrics}");
+    let (_, config) = proxy.admin("/config").await?;
+    let live: serde_json::Value = serde_json::from_str(&config)?;
+    assert_eq!(live["source"], "folder");
+    assert_eq!(live["hash"].as_str().map(str::len), Some(64));
+    let named = |object: &serde_json::Value| object["kind"] == "AIProvider" && object["name"] == "openai";
+    assert!(live["objects"].as_array().is_some_and(|objects| objects.iter().any(named)), "{config}");
+    proxy.signal(Signal::TERM)?;
+    let (status, out, err) = proxy.end().await?;
+    assert!(status.success(), "{status}");
+    assert_eq!(out, "", "stdout has one line");
+    assert!(err.contains("snapshot applied"), "{err}");
+    for shown in [metrics, config, err] {
+        assert!(!shown.contains(KEY), "{shown}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_signal_readiness_fails_first_and_requests_are_still_taken_for_the_grace() -> anyhow::Result<()> {
+    let folder = folder(GOOD)?;
+    let arguments =
+        ["--resources", text(folder.path()), "--auth", "open", "--drain-grace", "10m", "--drain-deadline", "10m"];
+    let proxy = Proxy::start(&arguments).await?;
+    proxy.until_ready().await?;
+    proxy.signal(Signal::INT)?;
+    proxy.until("/readyz", |status, body| status == 503 && body == "draining\n").await?;
+    let (status, models) = get(proxy.data, "/v1/models").await?;
+    assert_eq!(status, 200, "{models}");
+    assert!(models.contains("gpt-4o"), "{models}");
+    proxy.signal(Signal::TERM)?;
+    let (_, _, err) = proxy.end().await?;
+    assert!(err.contains("ending at once"), "{err}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_an_operator_and_a_stored_snapshot_it_runs_and_is_not_ready() -> anyhow::Result<()> {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let proxy = Proxy::start(&["--operator", &format!("https://{nobody}")]).await?;
+    assert_eq!(proxy.admin("/readyz").await?, (503, "no snapshot yet\n".to_owned()));
+    assert_eq!(proxy.admin("/healthz").await?.0, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_an_error_at_once() -> anyhow::Result<()> {
+    let output = program().args(["serve", "--resources", "nowhere", "--listen", "127.0.0.1:0"]).output().await?;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr)?.contains("--resources nowhere"));
+    Ok(())
+}
+
+async fn check(text_of_folder: &str, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+    let folder = folder(text_of_folder)?;
+    let Output { status, stdout, .. } = program().arg("check").arg(folder.path()).args(arguments).output().await?;
+    Ok((status.code(), String::from_utf8(stdout)?))
+}
+
+#[tokio::test]
+async fn check_prints_verdicts_and_fails_when_something_is_refused() -> anyhow::Result<()> {
+    let (code, out) = check(GOOD, &[]).await?;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("AIProvider default/openai  (resources.yaml:2)\n"), "{out}");
+    assert!(out.ends_with("\n1 of 1 accepted\n"), "{out}");
+
+    let bad = GOOD.replace("gpt-4o}]", "gpt-4o, upstraemName: x}]");
+    let (code, out) = check(&bad, &[]).await?;
+    assert_eq!(code, Some(1), "{out}");
+    for part in ["Accepted", "Invalid", "line 8: spec.models[0].upstraemName", "upstreamName?"] {
+        assert!(out.contains(part), "{part} must be in {out}");
+    }
+
+    let (code, out) = check(&bad, &["-o", "json"]).await?;
+    assert_eq!(code, Some(1), "{out}");
+    let report: serde_json::Value = serde_json::from_str(&out)?;
+    assert_eq!(report["accepted"], false);
+    assert_eq!(report["objects"][0]["conditions"][0]["reason"], "Invalid");
+
+    assert_eq!(program().args(["check", "nowhere"]).output().await?.status.code(), Some(2));
+    assert_eq!(program().args(["check", "--what"]).output().await?.status.code(), Some(2));
+    Ok(())
+}
