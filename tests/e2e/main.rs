@@ -2,6 +2,5 @@
 
 mod cluster;
 mod crds;
-mod definitions;
 mod fakes;
 mod sdk;
