@@ -113,7 +113,7 @@ pub struct Ack {
     /// Objects that could not be built; all others are live.
     #[serde(default)]
     pub refused: Vec<Refused>,
-    /// What the proxy knows of its upstreams.
+    /// All that the proxy knows of its upstreams now.
     #[serde(default)]
     pub reports: Vec<Report>,
 }
@@ -127,7 +127,7 @@ pub struct Refused {
 }
 
 /// Something seen by a proxy that belongs into an object's status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Report {
     /// A provider answered 401 or 403 to a key that is current.

@@ -15,7 +15,6 @@ use penstock_config::{
 use serde::{Serialize, Serializer};
 
 use crate::{auth::Consumer, metrics::Metrics};
-use credential::Reports;
 use provider::Provider;
 use route::Route;
 
@@ -31,7 +30,6 @@ struct Shared {
     tables: ArcSwap<Tables>,
     /// What was built, to build again only what changed. Taken by [`Live::apply`] alone.
     built: Mutex<Built>,
-    reports: Reports,
     metrics: Metrics,
 }
 
@@ -90,12 +88,7 @@ struct Build<'a> {
 impl Live {
     /// Nothing is live yet: every model is unknown.
     pub fn new(metrics: Metrics) -> Self {
-        Self(Arc::new(Shared {
-            tables: ArcSwap::default(),
-            built: Mutex::default(),
-            reports: Reports::default(),
-            metrics,
-        }))
+        Self(Arc::new(Shared { tables: ArcSwap::default(), built: Mutex::default(), metrics }))
     }
 
     /// Builds every object of the snapshot and makes it live; what did not change is kept as it is. Returns the objects that
@@ -144,9 +137,9 @@ impl Live {
         self.0.built.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
 
-    /// What became known of upstreams since the last call, each thing once.
+    /// What is known of upstreams now, in no order.
     pub fn reports(&self) -> Vec<Report> {
-        self.0.reports.drain()
+        self.0.built.lock().unwrap_or_else(PoisonError::into_inner).cells.reports()
     }
 
     pub(crate) fn tables(&self) -> Guard<Arc<Tables>> {
@@ -162,7 +155,6 @@ impl Build<'_> {
             Kind::Consumer | Kind::RateLimit => self.consumer(entry),
         };
         if let Err(reason) = built {
-            tracing::warn!(object = %entry.key(), reason, "an object can't be built and is left out");
             self.refused.push(Refused { key: entry.key().clone(), reason });
         }
     }
@@ -173,7 +165,7 @@ impl Build<'_> {
         let old = self.old.providers.get(name);
         let dialect = provider::dialect(object.r#type)?;
         let cells = &mut self.old.cells;
-        let credentials = cells.update(name, &object, dialect, self.snapshot.secrets(), &self.live.reports)?;
+        let credentials = cells.update(name, &object, dialect, self.snapshot.secrets())?;
         let provider = Provider::build(name, &object, credentials, old)?;
         self.providers.insert(name.clone(), provider);
         Ok(())

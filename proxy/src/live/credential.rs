@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError, Weak,
+        Arc, LazyLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,15 +21,14 @@ use tokio::time::Instant;
 
 /// How long a credential that a provider rejected is left alone, unless it changes.
 const REJECTED_FOR: Duration = Duration::from_secs(30);
-/// Reports that wait to be sent. Above it new ones are dropped: the next rejection reports again.
-const MAX_REPORTS: usize = 1024;
+/// How long it is reported. A key that is asked for is tried again before, so a report does not come and go.
+const REPORTED_FOR: Duration = Duration::from_secs(60);
 
 /// The credentials of one provider at one base URL. Outlives the routes that hold it; a provider that is pointed elsewhere
 /// gets another cell, so that a key never goes where it was not meant to.
 pub(crate) struct Cell {
     provider: ObjectRef,
     keys: ArcSwap<Keys>,
-    reports: Reports,
 }
 
 struct Keys {
@@ -44,8 +43,8 @@ pub(crate) struct Credential {
     source: object::Credential,
     /// What the request's header says; marked sensitive.
     pub(crate) header: HeaderValue,
-    /// Milliseconds since [`EPOCH`] until which it is left alone.
-    rejected_until: AtomicU64,
+    /// Milliseconds since [`EPOCH`] when it was last rejected; 0: never.
+    rejected_at: AtomicU64,
 }
 
 /// What an attempt is sent with.
@@ -62,10 +61,6 @@ pub(crate) enum Pick {
 #[derive(Default)]
 pub(crate) struct Cells(HashMap<(ObjectRef, String), Weak<Cell>>);
 
-/// What proxies tell of credentials, each thing once until it is drained.
-#[derive(Clone, Default)]
-pub(crate) struct Reports(Arc<Mutex<Vec<Report>>>);
-
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Cell {
@@ -81,27 +76,28 @@ impl Cell {
         usable.map_or(Pick::None, |credential| Pick::Key(credential.clone()))
     }
 
-    pub(crate) fn is_current(&self, credential: &Arc<Credential>) -> bool {
-        self.keys.load().credentials.iter().any(|current| Arc::ptr_eq(current, credential))
+    /// The provider does not take this key: it is left alone for a while, and reported, while it is the provider's.
+    pub(crate) fn reject(&self, credential: &Arc<Credential>) {
+        credential.rejected_at.store(millis(), Ordering::Relaxed);
     }
 
-    /// The provider does not take this key: it is left alone for a while, and reported, if it is still the provider's.
-    pub(crate) fn reject(&self, credential: &Arc<Credential>) {
-        if !self.is_current(credential) {
-            return;
-        }
-        credential.rejected_until.store(millis() + REJECTED_FOR.as_millis() as u64, Ordering::Relaxed);
-        self.reports.add(Report::CredentialRejected {
+    fn report(&self, credential: &Credential) -> Report {
+        Report::CredentialRejected {
             provider: self.provider.clone(),
             secret: credential.source.secret.clone(),
             key: credential.source.key.clone(),
-        });
+        }
     }
 }
 
 impl Credential {
     fn is_rejected(&self, now: u64) -> bool {
-        self.rejected_until.load(Ordering::Relaxed) > now
+        self.rejected_within(REJECTED_FOR, now)
+    }
+
+    fn rejected_within(&self, time: Duration, now: u64) -> bool {
+        let at = self.rejected_at.load(Ordering::Relaxed);
+        at != 0 && at + time.as_millis() as u64 > now
     }
 
     fn build(source: &object::Credential, dialect: Dialect, secrets: &Secrets) -> Result<Self, String> {
@@ -113,7 +109,7 @@ impl Credential {
         };
         let mut header = text.map_err(|_| format!("{}: has characters that no header may have", place()))?;
         header.set_sensitive(true);
-        Ok(Self { source: source.clone(), header, rejected_until: AtomicU64::new(0) })
+        Ok(Self { source: source.clone(), header, rejected_at: AtomicU64::new(0) })
     }
 }
 
@@ -125,7 +121,6 @@ impl Cells {
         provider: &Provider,
         dialect: Dialect,
         secrets: &Secrets,
-        reports: &Reports,
     ) -> Result<Arc<Cell>, String> {
         let place = (name.clone(), provider.base_url.clone());
         let old = self.0.get(&place).and_then(Weak::upgrade);
@@ -141,9 +136,20 @@ impl Cells {
             cell.keys.store(keys);
             return Ok(cell);
         }
-        let cell = Arc::new(Cell { provider: name.clone(), keys: keys.into(), reports: reports.clone() });
+        let cell = Arc::new(Cell { provider: name.clone(), keys: keys.into() });
         self.0.insert(place, Arc::downgrade(&cell));
         Ok(cell)
+    }
+
+    /// The credentials in use that their providers rejected lately.
+    pub(crate) fn reports(&self) -> Vec<Report> {
+        let now = millis();
+        let of_cell = |cell: Arc<Cell>| {
+            let keys = cell.keys.load();
+            let rejected = keys.credentials.iter().filter(|credential| credential.rejected_within(REPORTED_FOR, now));
+            rejected.map(|credential| cell.report(credential)).collect::<Vec<_>>()
+        };
+        self.0.values().filter_map(Weak::upgrade).flat_map(of_cell).collect()
     }
 
     /// Takes keys that the snapshot no longer has out of every cell: also where only a request that goes on still holds it.
@@ -161,22 +167,10 @@ impl Cells {
     }
 }
 
-impl Reports {
-    fn add(&self, report: Report) {
-        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if reports.len() < MAX_REPORTS && !reports.contains(&report) {
-            reports.push(report);
-        }
-    }
-
-    pub(crate) fn drain(&self) -> Vec<Report> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 fn millis() -> u64 {
     let since = Instant::now().saturating_duration_since(*EPOCH);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    // From 1, so that 0 is never a time.
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX / 2) + 1
 }
 
 #[cfg(test)]
@@ -188,7 +182,6 @@ mod tests {
 
     struct Bed {
         cells: Cells,
-        reports: Reports,
     }
 
     impl Bed {
@@ -206,14 +199,14 @@ mod tests {
                 retries: object::Retries { attempts: 2, wait_up_to_ms: 2000 },
             };
             let name = ObjectRef::new("default", "openai");
-            let cell = self.cells.update(&name, &provider, Dialect::OpenAI, &secrets, &self.reports)?;
+            let cell = self.cells.update(&name, &provider, Dialect::OpenAI, &secrets)?;
             self.cells.retain(&secrets);
             Ok(cell)
         }
     }
 
     fn bed() -> Bed {
-        Bed { cells: Cells::default(), reports: Reports::default() }
+        Bed { cells: Cells::default() }
     }
 
     fn picked(cell: &Cell) -> Arc<Credential> {
@@ -243,17 +236,23 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn a_rejection_is_reported_once_and_only_for_a_key_that_is_current() -> Result<(), String> {
+    #[tokio::test(start_paused = true)]
+    async fn a_rejection_is_reported_for_a_minute_and_only_for_a_key_that_is_current() -> Result<(), String> {
         let mut bed = bed();
         let cell = bed.apply("https://a", &["one"])?;
+        assert!(bed.cells.reports().is_empty());
         let old = picked(&cell);
         cell.reject(&old);
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(bed.cells.reports().len(), 1);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(bed.cells.reports().is_empty());
         cell.reject(&old);
-        assert_eq!(bed.reports.drain().len(), 1);
+        assert_eq!(bed.cells.reports().len(), 1);
         bed.apply("https://a", &["new"])?;
+        assert!(bed.cells.reports().is_empty());
         cell.reject(&old);
-        assert!(bed.reports.drain().is_empty());
+        assert!(bed.cells.reports().is_empty());
         assert_eq!(sent(&cell), "Bearer new");
         Ok(())
     }

@@ -18,7 +18,7 @@ use tokio::time::{self, Instant};
 pub(crate) use self::connect::Operators;
 use self::{
     connect::{Connector, Open, PushError},
-    session::{Action, Session},
+    session::{Action, Leave, Session},
 };
 use super::{Origin, Sink, stored};
 
@@ -31,12 +31,8 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Follows the operator for as long as the process lives.
 pub(crate) async fn run(operators: Operators, stored: Option<PathBuf>, sink: Sink) {
-    let mut follower = Follower {
-        session: Session::new(),
-        sink,
-        boot: Boot::Waiting(Instant::now() + STORED_AFTER, stored),
-        unsent: vec![],
-    };
+    let mut follower =
+        Follower { session: Session::new(), sink, boot: Boot::Waiting(Instant::now() + STORED_AFTER, stored) };
     let mut connector = Connector::new(operators);
     loop {
         let open = follower.connect(&mut connector).await;
@@ -50,8 +46,6 @@ struct Follower {
     session: Session,
     sink: Sink,
     boot: Boot,
-    /// Reports that no operator has taken yet; each at most once.
-    unsent: Vec<Report>,
 }
 
 /// The stored snapshot's part: once, at the start, and only if no leader answers.
@@ -60,9 +54,9 @@ enum Boot {
     Over,
 }
 
-/// The ACK on its way, how many reports it carries, and the one that goes next: the latest wins.
+/// The ACK on its way, and the one that goes next: the latest wins.
 struct Answering {
-    sending: Option<(BoxFuture<'static, Result<(), PushError>>, usize)>,
+    sending: Option<BoxFuture<'static, Result<(), PushError>>>,
     next: Option<Ack>,
 }
 
@@ -90,38 +84,44 @@ impl Follower {
             answering.start(&answers);
             tokio::select! {
                 line = lines.next() => {
-                    let action = match line {
-                        Ok(line) => self.session.receive(&line, now()),
+                    let line = match line {
+                        Ok(line) => line,
                         Err(error) => return error.into(),
                     };
-                    match action {
-                        Action::Nothing => {}
-                        Action::Answer => answering.next = self.ack(),
-                        Action::Apply(snapshot) => {
-                            let refused = self.sink.apply(&snapshot, Origin::Operator);
-                            self.session.applied(snapshot, refused);
-                            answering.next = self.ack();
-                        }
-                        Action::Leave(leave) => return leave.into(),
+                    match self.hear(&line) {
+                        Ok(ack) => answering.next = ack.or(answering.next),
+                        Err(leave) => return leave.into(),
                     }
-                    self.note();
                     // One that breaks at once, again and again, is met with pauses.
                     if self.session.current() && opened.elapsed() >= STEADY {
                         connector.settled();
                     }
                 }
-                (sent, reports) = answering.sent() => match sent {
-                    Ok(()) => drop(self.unsent.drain(..reports)),
-                    Err(error) => return anyhow::Error::from(error).context("an answer was not taken"),
+                sent = answering.sent() => if let Err(error) = sent {
+                    return anyhow::Error::from(error).context("an answer was not taken");
                 },
-                _ = look.tick() => {
-                    if self.collect_reports() && answering.next.is_none() {
-                        answering.next = self.ack();
-                    }
-                }
+                _ = look.tick() => if self.session.report_due(&self.reports(), now()) {
+                    answering.next = self.ack();
+                },
                 () = self.boot.due(), if !self.session.following() => self.boot_from_stored(),
             }
         }
+    }
+
+    /// Does what a line asks for; returns the answer, if one is due.
+    fn hear(&mut self, line: &[u8]) -> Result<Option<Ack>, Leave> {
+        let answer = match self.session.receive(line, now()) {
+            Action::Nothing => None,
+            Action::Answer => self.ack(),
+            Action::Apply(snapshot) => {
+                let refused = self.sink.apply(&snapshot, Origin::Operator);
+                self.session.applied(snapshot, refused);
+                self.ack()
+            }
+            Action::Leave(leave) => return Err(leave),
+        };
+        self.note();
+        Ok(answer)
     }
 
     /// What a line changed, for whoever looks from outside.
@@ -142,19 +142,15 @@ impl Follower {
     }
 
     fn ack(&mut self) -> Option<Ack> {
-        let now = now();
-        let reports = if self.session.may_report(now) { self.unsent.clone() } else { vec![] };
-        self.session.ack(reports, now)
+        let reports = self.reports();
+        self.session.ack(reports, now())
     }
 
-    /// True when there are some, and they may be sent.
-    fn collect_reports(&mut self) -> bool {
-        for report in self.sink.live().reports() {
-            if !self.unsent.contains(&report) {
-                self.unsent.push(report);
-            }
-        }
-        !self.unsent.is_empty() && self.session.may_report(now())
+    /// In one order, so that equal ones are seen to be equal.
+    fn reports(&self) -> Vec<Report> {
+        let mut reports = self.sink.live().reports();
+        reports.sort();
+        reports
     }
 
     fn boot_from_stored(&mut self) {
@@ -191,18 +187,15 @@ impl Boot {
 impl Answering {
     /// Sends what waits, unless something is on its way.
     fn start(&mut self, answers: &connect::Answers) {
-        if self.sending.is_none()
-            && let Some(ack) = self.next.take()
-        {
-            let reports = ack.reports.len();
-            self.sending = Some((answers.clone().send(ack).boxed(), reports));
+        if self.sending.is_none() {
+            self.sending = self.next.take().map(|ack| answers.clone().send(ack).boxed());
         }
     }
 
     /// How the ACK on its way ended. Cancel-safe; pending while there is none.
-    async fn sent(&mut self) -> (Result<(), PushError>, usize) {
-        let Some((sending, reports)) = &mut self.sending else { return future::pending().await };
-        let outcome = (sending.await, *reports);
+    async fn sent(&mut self) -> Result<(), PushError> {
+        let Some(sending) = &mut self.sending else { return future::pending().await };
+        let outcome = sending.await;
         self.sending = None;
         outcome
     }

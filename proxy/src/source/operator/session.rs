@@ -15,7 +15,7 @@ use serde_json::error::Category;
 /// An older position is not taken while a newer one was heard this recently: two operators may both believe that
 /// they lead, for as long as a lease takes to run out.
 const MEMORY: Duration = Duration::from_secs(60);
-/// Reports are sent at most this often.
+/// Reports that changed are sent at most this often; every answer carries all of them.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// What a proxy knows of its operator, over all streams.
@@ -24,6 +24,8 @@ pub(crate) struct Session {
     /// The newest position that any stream named, and when it was last heard.
     newest: Option<(Position, Instant)>,
     phase: Phase,
+    /// The last document that could not be read, and why. It may be live for long, and is not sent again.
+    unreadable: Option<(Hash, String)>,
     /// Ask for everything, whatever runs: the last delta did not fit.
     start_over: bool,
     replicas: Option<u32>,
@@ -52,8 +54,9 @@ struct Stream {
     hash: Hash,
     /// Why the last document could not be read. The snapshot before it still runs.
     undecodable: Option<String>,
-    /// When reports were last sent.
-    reported: Option<Instant>,
+    /// When the last answer was due, and what it reported.
+    answered: Instant,
+    reported: Vec<Report>,
 }
 
 /// What the shell does next.
@@ -80,7 +83,15 @@ pub(crate) enum Leave {
 
 impl Session {
     pub(crate) fn new() -> Self {
-        Self { running: None, newest: None, phase: Phase::Away, start_over: false, replicas: None, ca_bundle: None }
+        Self {
+            running: None,
+            newest: None,
+            phase: Phase::Away,
+            unreadable: None,
+            start_over: false,
+            replicas: None,
+            ca_bundle: None,
+        }
     }
 
     /// A stored snapshot was made live before any operator answered.
@@ -168,9 +179,8 @@ impl Session {
     /// answered with the older truth, and a document that can't be read with its own name and the reason.
     pub(crate) fn ack(&mut self, reports: Vec<Report>, now: Instant) -> Option<Ack> {
         let Phase::Following(stream) = &mut self.phase else { return None };
-        if !reports.is_empty() {
-            stream.reported = Some(now);
-        }
+        stream.answered = now;
+        stream.reported.clone_from(&reports);
         let refused = self.running.as_ref().map_or_else(Vec::new, |running| running.refused.clone());
         let (position, hash) = match (&stream.undecodable, &self.running) {
             (Some(_), _) => (stream.position, stream.hash),
@@ -187,10 +197,12 @@ impl Session {
         })
     }
 
-    /// May an answer carry reports yet?
-    pub(crate) fn may_report(&self, now: Instant) -> bool {
+    /// Are the reports others than those last sent, and is it time to say so?
+    pub(crate) fn report_due(&self, reports: &[Report], now: Instant) -> bool {
         match &self.phase {
-            Phase::Following(stream) => stream.reported.is_none_or(|at| now.duration_since(at) >= REPORT_EVERY),
+            Phase::Following(stream) => {
+                stream.reported != reports && now.duration_since(stream.answered) >= REPORT_EVERY
+            }
             Phase::Away | Phase::Asked => false,
         }
     }
@@ -205,14 +217,17 @@ impl Session {
         {
             running.position = hello.position;
         }
+        let unreadable = self.unreadable.as_ref().filter(|(hash, _)| *hash == hello.hash);
+        let undecodable = unreadable.map(|(_, why)| why.clone());
         self.replicas = Some(hello.replicas);
         self.ca_bundle = Some(hello.ca_bundle);
         self.phase = Phase::Following(Stream {
             session: hello.session,
             position: hello.position,
             hash: hello.hash,
-            undecodable: None,
-            reported: None,
+            undecodable,
+            answered: now,
+            reported: vec![],
         });
         Ok(Action::Answer)
     }
@@ -257,6 +272,7 @@ impl Session {
 
     fn refuse(&mut self, why: String) -> Action {
         if let Phase::Following(stream) = &mut self.phase {
+            self.unreadable = Some((stream.hash, why.clone()));
             stream.undecodable = Some(why);
         }
         Action::Answer

@@ -259,22 +259,40 @@ fn what_could_not_be_built_is_in_every_later_ack() {
 }
 
 #[test]
-fn reports_are_sent_at_most_every_five_seconds() {
+fn reports_that_changed_are_sent_at_most_every_five_seconds() {
     let one = snapshot("gpt-4o", "sk-one");
     let report = Report::CredentialRejected {
         provider: ObjectRef::new("default", "openai"),
         secret: "openai".to_owned(),
         key: "api-key".to_owned(),
     };
+    let reports = [report];
     let mut proxy = Proxy::running(&one);
-    assert!(proxy.session.may_report(proxy.now));
     proxy.ack();
-    assert!(proxy.session.may_report(proxy.now), "an ACK without reports does not count");
-    proxy.session.ack(vec![report], proxy.now).expect("must follow a leader");
     proxy.pass(4);
-    assert!(!proxy.session.may_report(proxy.now));
+    assert!(!proxy.session.report_due(&reports, proxy.now));
     proxy.pass(1);
-    assert!(proxy.session.may_report(proxy.now));
+    assert!(proxy.session.report_due(&reports, proxy.now));
+    proxy.session.ack(reports.to_vec(), proxy.now).expect("must follow a leader");
+    proxy.pass(5);
+    assert!(!proxy.session.report_due(&reports, proxy.now), "nothing new");
+    assert!(proxy.session.report_due(&[], proxy.now), "that it is over is news");
+}
+
+#[test]
+fn a_document_that_could_not_be_read_is_said_so_on_the_next_stream_too() {
+    let (one, two) = (snapshot("gpt-4o", "sk-one"), snapshot("gpt-4o", "sk-two"));
+    let mut proxy = Proxy::running(&one);
+    let bad = format!(r#"{{"full":{{"position":{{"epoch":1,"sequence":2}},"hash":"{}"}}}}"#, two.hash());
+    proxy.hear_line(bad.as_bytes());
+    proxy.open();
+    proxy.hear(&hello(position(2, 1), &two));
+    let ack = proxy.ack();
+    assert!(ack.undecodable.is_some());
+    assert_eq!((ack.position, ack.hash), (position(2, 1), two.hash()));
+    proxy.open();
+    proxy.hear(&hello(position(2, 2), &one));
+    assert_eq!(proxy.ack().undecodable, None, "another document is live");
 }
 
 #[test]
