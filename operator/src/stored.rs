@@ -1,8 +1,13 @@
 //! The published snapshot, kept in a Secret: what proxies start from while no operator answers.
 
-use std::{collections::BTreeMap, io::Write, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, GzBuilder};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api,
@@ -45,10 +50,12 @@ pub(crate) struct Keeper {
     pub(crate) too_large: mpsc::Sender<usize>,
 }
 
-/// The stored form: the whole document, compressed.
+/// The stored form: the whole document, compressed, with the time in the archive's header, by which a proxy knows its age.
 fn encode(position: Position, published: &Published) -> Result<Vec<u8>, Error> {
     let full = serde_json::to_vec(&Full::new(position, &published.snapshot))?;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = u32::try_from(now.as_secs()).unwrap_or(0);
+    let mut encoder = GzBuilder::new().mtime(seconds).write(Vec::new(), Compression::default());
     encoder.write_all(&full)?;
     Ok(encoder.finish()?)
 }
