@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use penstock_crds::{Kind, crd};
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+#[path = "generated/reference.rs"]
+mod reference;
+
+/// A file of the repository.
+fn file(path: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)
 }
 
 /// Compares a file with what it must hold, or writes it when `UPDATE` is set.
@@ -22,7 +26,7 @@ fn up_to_date(path: PathBuf, wanted: &str) -> anyhow::Result<()> {
 #[test]
 fn the_definitions_in_the_folder_are_those_of_the_types() -> anyhow::Result<()> {
     for kind in Kind::ALL {
-        up_to_date(root().join(format!("{}.yaml", kind.plural())), &crd::yaml(kind))?;
+        up_to_date(file(&format!("crds/{}.yaml", kind.plural())), &crd::yaml(kind))?;
     }
     Ok(())
 }
@@ -31,4 +35,21 @@ fn the_definitions_in_the_folder_are_those_of_the_types() -> anyhow::Result<()> 
 fn all_definitions_together_stay_under_100_kb() {
     let size = crd::yaml_all().len();
     assert!(size < 100_000, "{size} bytes");
+}
+
+#[test]
+fn the_chart_holds_the_same_definitions_and_leaves_them_there_when_it_is_uninstalled() -> anyhow::Result<()> {
+    for kind in Kind::ALL {
+        let plain = crd::yaml(kind);
+        ensure!(!plain.contains("{{"), "{kind} would be read as a template");
+        let kept = plain.replacen("metadata:\n", "metadata:\n  annotations:\n    helm.sh/resource-policy: keep\n", 1);
+        ensure!(kept != plain, "{kind} must have metadata");
+        up_to_date(file(&format!("charts/penstock/templates/crds/{}.yaml", kind.plural())), &kept)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_reference_is_that_of_the_definitions() -> anyhow::Result<()> {
+    up_to_date(file("docs/api.md"), &reference::page())
 }

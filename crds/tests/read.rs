@@ -128,8 +128,14 @@ fn bounds_of_the_schema_hold() -> Result<()> {
             "line 5: spec.type: is \"OpenAi\", must be one of OpenAI, Anthropic, Gemini, Mistral, Ollama, AzureOpenAI, Bedrock, VertexAI, OpenAICompatible; did you mean OpenAI?"
         ]
     );
-    assert_eq!(provider("  type: OpenAI
-", "")?, ["line 4: spec.type: is required"]);
+    assert_eq!(
+        provider(
+            "  type: OpenAI
+",
+            ""
+        )?,
+        ["line 4: spec.type: is required"]
+    );
     assert_eq!(
         provider("[{name: gpt-4o}]", "[{name: gpt-4o}, {name: gpt-4o}]")?,
         ["line 7: spec.models[1]: is the same as item 0: remove one of them"]
