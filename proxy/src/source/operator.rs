@@ -38,7 +38,7 @@ pub(crate) async fn run(operators: Operators, stored: Option<PathBuf>, sink: Sin
         let open = follower.connect(&mut connector).await;
         let left = follower.follow(open, &mut connector).await;
         follower.session.closed();
-        tracing::info!("left the operator's stream: {left}");
+        tracing::info!("left the operator's stream: {left:#}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -73,7 +74,7 @@ impl Watch {
     /// Waits for the end of a burst of events.
     async fn settle(&mut self) {
         let end = Instant::now() + LONGEST;
-        loop {
+        while Instant::now() < end {
             let quiet = (Instant::now() + QUIET).min(end);
             if time::timeout_at(quiet, self.events.recv()).await.is_err() {
                 return;
@@ -129,17 +130,6 @@ impl Identity {
     /// Of what a link leads to, so that Kubernetes' swap of a volume's link is seen.
     fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
-        Ok(Self { node: node(&metadata), length: metadata.len(), modified: metadata.modified().ok() })
+        Ok(Self { node: (metadata.dev(), metadata.ino()), length: metadata.len(), modified: metadata.modified().ok() })
     }
-}
-
-#[cfg(unix)]
-fn node(metadata: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn node(_: &fs::Metadata) -> (u64, u64) {
-    (0, 0)
 }

@@ -1,6 +1,14 @@
 //! An operator for tests: speaks the push protocol over TLS, and each test says what it answers.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -35,6 +43,7 @@ pub(super) struct Fake {
     pub(super) address: SocketAddr,
     asked: mpsc::UnboundedReceiver<Asked>,
     acks: mpsc::UnboundedReceiver<Ack>,
+    forgetful: Arc<AtomicBool>,
 }
 
 /// A proxy that asks for a stream and waits for the test's answer.
@@ -57,6 +66,7 @@ pub(super) struct Authority {
 struct Told {
     asked: mpsc::UnboundedSender<Asked>,
     acks: mpsc::UnboundedSender<Ack>,
+    forgetful: Arc<AtomicBool>,
 }
 
 impl Authority {
@@ -89,7 +99,8 @@ impl Fake {
         let acceptor = authority.acceptor();
         let (asked, asked_receiver) = mpsc::unbounded_channel();
         let (acks, acks_receiver) = mpsc::unbounded_channel();
-        let told = Told { asked, acks };
+        let forgetful = Arc::new(AtomicBool::new(false));
+        let told = Told { asked, acks, forgetful: forgetful.clone() };
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (acceptor, told) = (acceptor.clone(), told.clone());
@@ -100,12 +111,17 @@ impl Fake {
                 });
             }
         });
-        Self { address, asked: asked_receiver, acks: acks_receiver }
+        Self { address, asked: asked_receiver, acks: acks_receiver, forgetful }
     }
 
     /// The next request for a stream.
     pub(super) async fn asked(&mut self) -> Asked {
         within(self.asked.recv()).await.expect("the fake must run")
+    }
+
+    /// From now on it knows no session, or does again.
+    pub(super) fn forget_sessions(&self, forgetful: bool) {
+        self.forgetful.store(forgetful, Ordering::SeqCst);
     }
 
     /// Nobody has asked since the last time.
@@ -130,10 +146,8 @@ impl Asked {
         Stream(lines)
     }
 
-    pub(super) fn refuse(self, status: StatusCode, body: String) {
-        let mut response = Response::new(Full::from(body).boxed_unsync());
-        *response.status_mut() = status;
-        self.send(response);
+    pub(super) fn refuse(self, code: StatusCode, body: String) {
+        self.send(status(code, body));
     }
 
     fn send(self, response: Response<Body>) {
@@ -165,6 +179,9 @@ impl Told {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
         if head.uri.path() == penstock_config::protocol::ACK_PATH {
+            if self.forgetful.load(Ordering::SeqCst) {
+                return Ok(status(StatusCode::GONE, String::new()));
+            }
             let body = body.collect().await.expect("must have a body").to_bytes();
             self.acks.send(serde_json::from_slice(&body).expect("must be an ACK")).ok();
             return Ok(Response::new(Full::default().boxed_unsync()));
@@ -177,13 +194,15 @@ impl Told {
             answer,
         };
         self.asked.send(asked).ok();
-        let gone = || {
-            let mut response = Response::new(Body::default());
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response
-        };
-        Ok(answered.await.unwrap_or_else(|_| gone()))
+        let unanswered = |_| status(StatusCode::SERVICE_UNAVAILABLE, String::new());
+        Ok(answered.await.unwrap_or_else(unanswered))
     }
+}
+
+fn status(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Full::from(body).boxed_unsync());
+    *response.status_mut() = status;
+    response
 }
 
 /// Fails the test when it takes too long.

@@ -201,6 +201,22 @@ async fn after_a_restart_with_nothing_changed_the_hello_is_all_that_is_needed() 
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_taken_is_given_again_on_another_stream() {
+    let (one, two) = (snapshot("gpt-4o", "sk-one"), snapshot("gpt-4o", "sk-two"));
+    let (_proxy, mut fake, stream) = Proxy::running(&one).await;
+    fake.forget_sessions(true);
+    stream.send(&delta(position(1, 2), two.since(&one)));
+    stream.left().await;
+    let asked = fake.asked().await;
+    assert!(asked.query.contains(&format!("have={}", two.hash())), "{}", asked.query);
+    fake.forget_sessions(false);
+    let stream = asked.stream();
+    stream.send(&hello(position(1, 2), &two));
+    let ack = fake.ack().await;
+    assert_eq!((ack.position, ack.hash), (position(1, 2), two.hash()));
+}
+
+#[tokio::test]
 async fn an_old_leader_is_left_at_once() {
     let (one, two) = (snapshot("gpt-4o", "sk-one"), snapshot("gpt-4o", "sk-two"));
     let (proxy, mut fake, stream) = Proxy::running(&one).await;
