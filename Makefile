@@ -23,6 +23,7 @@ build: ## the release binaries, in target/release
 .PHONY: test
 test: setup lint binaries ## lint, then every test, end to end ones included
 	PENSTOCK_TESTCLUSTER="$$(tests/setup --path cluster)" PENSTOCK_PYTHON="$$(tests/setup --path python)" \
+		PENSTOCK_HELM="$$(tests/setup --path helm)" \
 		cargo test --locked --workspace --no-fail-fast
 
 .PHONY: lint
@@ -36,8 +37,9 @@ bench: ## the benchmarks, in release
 	cargo run --locked --release -p penstock-bench
 
 .PHONY: setup
-setup: ## only bring what `cargo test` needs: the test cluster and the providers' Python SDKs
+setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' Python SDKs
 	@tests/setup cluster
+	@tests/setup helm
 	@tests/setup python
 
 # The programs that end-to-end tests start.

@@ -1,5 +1,6 @@
 //! End-to-end tests: the shipped programs against real servers.
 
+mod chart;
 mod cluster;
 mod crds;
 mod fakes;

@@ -19,6 +19,14 @@ pub fn testcluster() -> anyhow::Result<PathBuf> {
     installed("PENSTOCK_TESTCLUSTER", "cluster")
 }
 
+/// Helm: what `PENSTOCK_HELM` says, else where `make setup` puts it.
+///
+/// # Errors
+/// When it is not there; the message says what to run.
+pub fn helm() -> anyhow::Result<PathBuf> {
+    installed("PENSTOCK_HELM", "helm")
+}
+
 /// A Python with the providers' SDKs: what `PENSTOCK_PYTHON` says, else where `make setup` puts it.
 ///
 /// # Errors
