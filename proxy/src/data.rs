@@ -141,10 +141,8 @@ async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker]) {
     loop {
         match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
             Ok(socket) => {
-                let mut random = rand::rng();
-                let mut pick = || &workers[random.random_range(0..workers.len())];
-                let worker = Worker::less_busy(pick(), pick());
-                if worker.inbox.send(socket).await.is_err() {
+                let pick = || &workers[rand::rng().random_range(0..workers.len())];
+                if Worker::less_busy(pick(), pick()).inbox.send(socket).await.is_err() {
                     return;
                 }
             }

@@ -93,9 +93,11 @@ pub(crate) async fn connection(worker: Worker, upstream: Rc<Upstream>, socket: T
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = std::pin::pin!(connection);
+    // What it waits with is a lock on the phase, so it must be let go at once.
+    let draining = async move { drop(phase.wait_for(|phase| *phase >= Phase::Draining).await) };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = phase.wait_for(|phase| *phase >= Phase::Draining) => {
+        () = draining => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,0 +1,193 @@
+//! What a failure of a provider leads to, before the client has seen anything.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    bed::{Bed, Resources},
+    provider::{Act, DONE, Provider, ROLE, STOP, answer, completion, delta, end, says, stream, text},
+};
+
+/// A route over a provider that fails as told and one that answers well, both ways.
+async fn with_fallback(primary: &Provider, more: serde_json::Value) -> anyhow::Result<(Bed, Provider)> {
+    let mut good = stream(&[ROLE, &text("fallback"), STOP, DONE]);
+    good.push(end());
+    let fallback = Provider::start({
+        let good = good.clone();
+        move |_| good.clone()
+    });
+    let fallback = fallback.await?;
+    let mut resources = Resources::new();
+    resources.provider("a", primary, json!({"timeouts": {"firstToken": "200ms", "answer": "200ms"}}))?;
+    resources.provider("b", &fallback, json!({}))?.route(&["a", "b"], more)?;
+    Ok((Bed::start(&resources)?, fallback))
+}
+
+async fn alone(acts: Vec<Act>) -> anyhow::Result<(u16, String, String, String)> {
+    let provider = Provider::always(acts).await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    let got = bed.unary().await?;
+    let (kind, code) = got.error()?;
+    Ok((got.status, kind, code, got.header("x-should-retry").to_owned()))
+}
+
+/// What must be answered by the fallback, and not be seen by the client.
+fn failing_streams() -> Vec<(&'static str, Vec<Act>)> {
+    let error = "data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\"}}\n\n";
+    let role_then = |acts: Vec<Act>| [stream(&[ROLE]), acts].concat();
+    vec![
+        ("it closes", vec![Act::Close]),
+        ("it resets in the head", vec![Act::Send("HTTP/1.1 200 OK\r\nconte".into()), Act::Close]),
+        ("500", answer(500, "", "{}")),
+        ("503 for long", answer(503, "retry-after: 60\r\n", "")),
+        ("429", answer(429, "retry-after: 60\r\n", "{}")),
+        ("401", answer(401, "", "{}")),
+        ("404", answer(404, "", "<html>")),
+        ("302", answer(302, "location: /\r\n", "")),
+        ("silence", vec![Act::Hang]),
+        ("silence after the role", role_then(vec![Act::Hang])),
+        ("a cut after the role", role_then(vec![Act::Close])),
+        ("an end after the role", role_then(vec![end()])),
+        ("an error after the role", role_then(stream(&[error]).split_off(1))),
+        ("no events", answer(200, "", &completion("unary"))),
+        ("three malformed events", stream(&["data: {\n\n", "data: {\n\n", "data: {\n\n"])),
+        ("compressed", answer(200, "content-encoding: gzip\r\n", "xxxx")),
+    ]
+}
+
+#[tokio::test]
+async fn the_client_of_a_stream_sees_only_the_fallback_s_answer() -> anyhow::Result<()> {
+    for (name, acts) in failing_streams() {
+        let primary = Provider::always(acts).await?;
+        let (bed, fallback) = with_fallback(&primary, json!({})).await?;
+        let got = bed.stream().await?;
+        assert_eq!(got.status, 200, "{name}");
+        assert_eq!(got.body, [ROLE, &text("fallback"), STOP, DONE].concat(), "{name}");
+        assert_eq!(
+            (got.header("x-penstock-provider"), got.header("x-penstock-attempts")),
+            ("default/b", "2"),
+            "{name}"
+        );
+        assert_eq!((primary.calls(), fallback.calls()), (1, 1), "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_or_unreadable_is_tried_elsewhere() -> anyhow::Result<()> {
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":".to_owned();
+    let cases = [
+        ("cut", vec![Act::Send(cut), Act::Close]),
+        ("no JSON", answer(200, "", "<html>")),
+        ("an error in a 200", answer(200, "", r#"{"error":{"message":"m","type":"server_error"}}"#)),
+        ("silent", vec![Act::Hang]),
+    ];
+    for (name, acts) in cases {
+        let primary = Provider::always(acts).await?;
+        let fallback = Provider::always(says("fallback")).await?;
+        let mut resources = Resources::new();
+        resources.provider("a", &primary, json!({"timeouts": {"answer": "200ms"}}))?;
+        resources.provider("b", &fallback, json!({}))?.route(&["a", "b"], json!({}))?;
+        let got = Bed::start(&resources)?.unary().await?;
+        assert_eq!((got.status, got.body), (200, completion("fallback")), "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_with_nothing_left_is_told_as_the_table_says() -> anyhow::Result<()> {
+    let cases = [
+        (vec![Act::Close], 502, "server_error", "upstream_error"),
+        (answer(500, "", "secret words"), 502, "server_error", "upstream_error"),
+        (answer(429, "retry-after: 60\r\n", "{}"), 429, "rate_limit_error", "rate_limit_exceeded"),
+        (answer(402, "", "{}"), 429, "rate_limit_error", "insufficient_quota"),
+        (answer(401, "", "{}"), 502, "server_error", "upstream_error"),
+        (answer(404, "", "{}"), 404, "not_found_error", "model_not_found"),
+        (answer(413, "", "{}"), 413, "invalid_request_error", "request_too_large"),
+        (answer(200, "", "{"), 502, "server_error", "upstream_error"),
+    ];
+    for (acts, status, kind, code) in cases {
+        let name = format!("{acts:?}");
+        let retry = if status == 413 { "" } else { "false" };
+        assert_eq!(alone(acts).await?, (status, kind.into(), code.into(), retry.into()), "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_at_fault_is_answered_with_the_provider_s_words_and_asked_nowhere_else() -> anyhow::Result<()> {
+    let body = r#"{"error":{"message":"n must be 1","type":"invalid_request_error","param":"n","code":"bad_n"}}"#;
+    let primary = Provider::always(answer(422, "", body)).await?;
+    let (bed, fallback) = with_fallback(&primary, json!({})).await?;
+    let got = bed.unary().await?;
+    assert_eq!((got.status, got.body.as_str()), (422, body));
+    assert_eq!(fallback.calls(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_target_is_asked_again_as_often_as_its_retries_say() -> anyhow::Result<()> {
+    let provider = Provider::start(|n| if n < 2 { answer(500, "", "{}") } else { says("at last") }).await?;
+    let retries = json!({"retries": {"attempts": 2, "waitUpTo": "2s"}});
+    let bed = Bed::start(Resources::new().provider("a", &provider, retries)?)?;
+    let got = bed.unary().await?;
+    assert_eq!((got.status, got.header("x-penstock-attempts")), (200, "3"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_class_that_the_route_does_not_list_does_not_fall_back() -> anyhow::Result<()> {
+    let primary = Provider::always(answer(500, "", "{}")).await?;
+    let (bed, fallback) = with_fallback(&primary, json!({"fallbackOn": ["RateLimit"]})).await?;
+    assert_eq!(bed.unary().await?.status, 502);
+    assert_eq!(fallback.calls(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_target_may_be_silent_until_the_deadline_of_the_request() -> anyhow::Result<()> {
+    let acts = [vec![Act::Wait(Duration::from_millis(400))], says("slow")].concat();
+    let provider = Provider::always(acts).await?;
+    let more = json!({"timeouts": {"answer": "50ms", "firstToken": "50ms", "request": "10s"}});
+    let bed = Bed::start(Resources::new().provider("a", &provider, more)?)?;
+    assert_eq!(bed.unary().await?.status, 200);
+
+    let silent = Provider::always(vec![Act::Hang]).await?;
+    let bed = Bed::start(Resources::new().provider("a", &silent, json!({"timeouts": {"request": "300ms"}}))?)?;
+    assert_eq!(bed.unary().await?.status, 504);
+    silent.until(|events| events.closed == [0]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refusal_falls_back_where_it_is_listed_and_is_an_answer_where_it_is_not() -> anyhow::Result<()> {
+    let refusal = delta("{}").replace("\"finish_reason\":null", "\"finish_reason\":\"content_filter\"");
+    let mut acts = stream(&[ROLE, &refusal, DONE]);
+    acts.push(end());
+    let primary = Provider::always(acts).await?;
+    let (bed, _fallback) = with_fallback(&primary, json!({"fallbackOn": ["ContentFilter"]})).await?;
+    assert!(bed.stream().await?.body.contains("fallback"));
+    let (bed, fallback) = with_fallback(&primary, json!({})).await?;
+    assert!(bed.stream().await?.body.contains("content_filter"));
+    assert_eq!(fallback.calls(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn attempts_and_fallbacks_are_counted_for_whom_they_concern() -> anyhow::Result<()> {
+    let primary = Provider::always(answer(500, "", "{}")).await?;
+    let (bed, _fallback) = with_fallback(&primary, json!({})).await?;
+    bed.stream().await?;
+    let text = bed.metrics.render();
+    for line in [
+        r#"penstock_attempts_total{model="m",outcome="server_error",provider="default/a",route="default/route"} 1"#,
+        r#"penstock_fallbacks_total{model="m",provider="default/a",reason="server_error",route="default/route"} 1"#,
+        r#"penstock_attempts_total{model="m",outcome="ok",provider="default/b",route="default/route"} 1"#,
+        r#"penstock_requests_total{model="m",provider="default/b",route="default/route",status="2xx"} 1"#,
+        r#"penstock_first_content_seconds_count{model="m",provider="default/b",route="default/route"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    Ok(())
+}

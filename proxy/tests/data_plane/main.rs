@@ -1,0 +1,10 @@
+//! The data plane in this process, before providers that do what a test says.
+
+mod bed;
+mod callers;
+mod credentials;
+mod failures;
+mod provider;
+mod shutdown;
+mod streams;
+mod transport;
