@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use penstock_config::{
     Delta, Meta, ObjectRef, Resource, Secret, SecretState, Settings, World, compile, outbound::Outbound,
     protocol::Heartbeat,
 };
+use proptest::prelude::*;
 
 use super::*;
 
@@ -304,4 +305,46 @@ fn a_stored_snapshot_is_what_the_first_stream_is_asked_with() {
     proxy.open();
     assert_eq!(proxy.hear(&hello(position(1, 1), &one)), "answer", "its position was read, not heard");
     assert!(proxy.session.current());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever two operators say in turn: what runs was sent whole or follows from it, and no older position is taken
+    /// within a minute of a newer one.
+    #[test]
+    fn any_sequence_of_lines_leaves_a_snapshot_that_was_sent_and_never_an_older_one_too_soon(
+        steps in proptest::collection::vec((0u8..7, 0u64..3, 0u64..4, 0usize..3, 0u64..40), 1..40),
+    ) {
+        static SNAPSHOTS: LazyLock<[Snapshot; 3]> =
+            LazyLock::new(|| ["sk-one", "sk-two", "sk-three"].map(|key| snapshot("gpt-4o", key)));
+        let mut proxy = Proxy::new();
+        proxy.open();
+        let mut taken: Vec<(Position, Instant)> = vec![];
+        for (kind, epoch, sequence, which, wait) in steps {
+            proxy.pass(wait);
+            let (at, one) = (position(epoch, sequence), &SNAPSHOTS[which]);
+            let bytes = match kind {
+                0 => {
+                    proxy.open();
+                    line(&hello(at, one))
+                }
+                1 | 2 => line(&full(at, one)),
+                3 | 4 => line(&delta(at, one.since(&SNAPSHOTS[(which + 1) % 3]))),
+                5 => line(&Document::Heartbeat(Heartbeat {})),
+                _ => br#"{"full":{"#.to_vec(),
+            };
+            let done = proxy.hear_line(&bytes);
+            if done == "apply" {
+                let newer = taken.iter().find(|(heard, when)| *heard > at && proxy.now.duration_since(*when) < MEMORY);
+                prop_assert!(newer.is_none(), "{at:?} after {newer:?}");
+                prop_assert_eq!(proxy.session.have(), Some(one.hash()));
+                prop_assert_eq!(proxy.session.position(), Some(at));
+                taken.push((at, proxy.now));
+            }
+            if done.starts_with("leave") {
+                proxy.open();
+            }
+        }
+    }
 }
