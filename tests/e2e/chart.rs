@@ -166,7 +166,7 @@ fn rights(objects: &[Value]) -> anyhow::Result<String> {
             let who =
                 format!("{}/{}", subject["namespace"].as_str().unwrap_or("-"), subject["name"].as_str().unwrap_or("-"));
             let place = namespace.map_or("everywhere".to_owned(), |namespace| format!("in {namespace}"));
-            lines.extend(rules.iter().flat_map(|rule| said(rule)).map(|what| format!("{who} {place}: {what}\n")));
+            lines.extend(rules.iter().flat_map(said).map(|what| format!("{who} {place}: {what}\n")));
         }
     }
     Ok(lines.into_iter().collect())
