@@ -281,3 +281,25 @@ fn messages(schema: &Value) -> Vec<String> {
     let items = schema.as_array().into_iter().flatten();
     own.chain(members.chain(items).flat_map(messages)).collect()
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(32))]
+
+    #[test]
+    fn whatever_a_file_holds_there_is_an_answer_with_lines_of_that_file(
+        cuts in proptest::collection::vec((0_usize..20_000, 0_usize..40, ".{0,8}"), 0..6),
+    ) {
+        let mut text: Vec<char> = include_str!("refused.yaml").chars().collect();
+        for (at, length, instead) in cuts {
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            text.splice(at..end, instead.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let last = u32::try_from(text.lines().count())?;
+        for document in read(&text) {
+            proptest::prop_assert!(document.line <= last);
+            proptest::prop_assert!(document.problems.iter().all(|problem| (1..=last + 1).contains(&problem.line)));
+        }
+    }
+}
