@@ -224,3 +224,6 @@ fn as_unix_seconds<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> R
     let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     since.map(|since| since.as_secs()).serialize(serializer)
 }
+
+#[cfg(test)]
+mod tests;

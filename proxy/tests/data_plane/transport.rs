@@ -184,3 +184,49 @@ async fn only_what_a_provider_needs_reaches_it_and_only_what_a_client_needs_come
     assert_eq!((got.header("x-penstock-provider"), got.header("x-penstock-model")), ("default/a", "m"));
     Ok(())
 }
+
+/// A TLS listener of `localhost` before a provider, and the PEM of the CA that vouches for it.
+async fn behind_tls(provider: &Provider) -> anyhow::Result<(u16, String)> {
+    use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let key = certified.signing_key.serialize_der().try_into().map_err(anyhow::Error::msg)?;
+    let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)?;
+    let acceptor = TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let (port, behind) = (listener.local_addr()?.port(), provider.address);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut tls = acceptor.accept(socket).await?;
+                let mut plain = tokio::net::TcpStream::connect(behind).await?;
+                tokio::io::copy_bidirectional(&mut tls, &mut plain).await
+            });
+        }
+    });
+    Ok((port, certified.cert.pem()))
+}
+
+#[tokio::test]
+async fn a_provider_behind_tls_is_reached_if_a_known_ca_vouches_for_it() -> anyhow::Result<()> {
+    use crate::provider::{DONE, STOP, end};
+    let mut acts = stream(&[&text("over tls"), STOP, DONE]);
+    acts.push(end());
+    let provider = Provider::always(acts).await?;
+    let (port, pem) = behind_tls(&provider).await?;
+    let mut resources = Resources::new();
+    resources.provider_at("a", &format!("https://localhost:{port}/v1"), &["a-key-0"], json!({}))?;
+    let stranger = Bed::start(&resources)?;
+    assert_eq!((stranger.stream().await?.status, provider.calls()), (502, 0));
+    let roots = penstock_proxy::upstream::roots(Some(pem.as_bytes())).map_err(anyhow::Error::msg)?;
+    let bed = Bed::start_with(&resources, |config| config.roots = roots)?;
+    for _ in 0..2 {
+        assert_eq!(bed.stream().await?.body, [&text("over tls"), STOP, DONE].concat());
+    }
+    let connections: Vec<_> = provider.events().seen.iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 0], "a TLS connection is pooled like any other");
+    Ok(())
+}
