@@ -31,8 +31,11 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Follows the operator for as long as the process lives.
 pub(crate) async fn run(operators: Operators, stored: Option<PathBuf>, sink: Sink) {
-    let mut follower =
-        Follower { session: Session::new(), sink, boot: Boot::Waiting(Instant::now() + STORED_AFTER, stored) };
+    let mut follower = Follower {
+        session: Session::new(),
+        sink,
+        boot: Boot::Waiting { at: Instant::now() + STORED_AFTER, folder: stored, complained: None },
+    };
     let mut connector = Connector::new(operators);
     loop {
         let open = follower.connect(&mut connector).await;
@@ -48,9 +51,15 @@ struct Follower {
     boot: Boot,
 }
 
-/// The stored snapshot's part: once, at the start, and only if no leader answers.
+/// The stored snapshot's part: at the start, and only while no leader answers.
 enum Boot {
-    Waiting(Instant, Option<PathBuf>),
+    Waiting {
+        /// When to look at it.
+        at: Instant,
+        folder: Option<PathBuf>,
+        /// Of what was logged.
+        complained: Option<String>,
+    },
     Over,
 }
 
@@ -153,24 +162,38 @@ impl Follower {
         reports
     }
 
+    /// A copy that can't be read now may be there later: a Secret is mounted when kubelet hears of it.
     fn boot_from_stored(&mut self) {
-        let Boot::Waiting(_, Some(folder)) = std::mem::replace(&mut self.boot, Boot::Over) else {
+        let Boot::Waiting { folder: Some(folder), complained, .. } = &mut self.boot else {
             tracing::warn!("no operator answers and there is no stored snapshot to start from");
+            self.boot = Boot::Over;
             return;
         };
-        match stored::read(&folder) {
+        match stored::read(folder) {
             Ok(stored) => {
-                tracing::warn!(position = ?stored.position, "no operator answers: starting from the stored snapshot");
-                let refused = self.sink.apply(&stored.snapshot, Origin::Stored);
-                self.sink.live().was_current(stored.age());
-                self.session.booted(stored.snapshot, stored.position, refused);
-                self.sink.note(|status| {
-                    status.position = Some(stored.position);
-                    status.ready = true;
-                });
+                self.boot = Boot::Over;
+                self.start_with(stored);
             }
-            Err(error) => tracing::warn!("no operator answers and the stored snapshot can't be used: {error}"),
+            Err(error) => {
+                if complained.as_deref() != Some(&error.to_string()) {
+                    tracing::warn!("no operator answers and the stored snapshot can't be used: {error}");
+                }
+                let complained = Some(error.to_string());
+                self.boot =
+                    Boot::Waiting { at: Instant::now() + STORED_AFTER, folder: Some(folder.clone()), complained };
+            }
         }
+    }
+
+    fn start_with(&mut self, stored: stored::Stored) {
+        tracing::warn!(position = ?stored.position, "no operator answers: starting from the stored snapshot");
+        let refused = self.sink.apply(&stored.snapshot, Origin::Stored);
+        self.sink.live().was_current(stored.age());
+        self.session.booted(stored.snapshot, stored.position, refused);
+        self.sink.note(|status| {
+            status.position = Some(stored.position);
+            status.ready = true;
+        });
     }
 }
 
@@ -178,7 +201,7 @@ impl Boot {
     /// Ready when it is time to look at the stored snapshot; never, once that is over.
     async fn due(&self) {
         match self {
-            Boot::Waiting(at, _) => time::sleep_until(*at).await,
+            Boot::Waiting { at, .. } => time::sleep_until(*at).await,
             Boot::Over => future::pending().await,
         }
     }

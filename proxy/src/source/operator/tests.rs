@@ -286,24 +286,42 @@ async fn the_ca_of_the_last_hello_is_trusted_beside_the_mounted_one() {
     after.asked().await.stream();
 }
 
-#[tokio::test(start_paused = true)]
-async fn without_an_operator_the_stored_snapshot_serves_after_three_seconds() {
+/// A proxy whose operator is nobody, with this folder for the stored snapshot.
+fn alone(folder: &Path) -> (Live, watch::Receiver<Status>) {
     rustls::crypto::ring::default_provider().install_default().ok();
-    let one = snapshot("gpt-4o", "sk-one");
-    let folder = tempfile::tempdir().expect("must have a folder");
-    store(folder.path(), position(3, 9), &one);
     let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let url = format!("https://{}", closed.expect("must have an address")).parse().expect("must be a URL");
     let live = Live::new(Metrics::new());
-    let (sink, mut status) = Sink::new(live.clone());
-    let began = Instant::now();
+    let (sink, status) = Sink::new(live.clone());
     let operators = Operators { urls: vec![url], ca: None, token_file: None };
-    tokio::spawn(run(operators, Some(folder.path().to_owned()), sink));
+    tokio::spawn(run(operators, Some(folder.to_owned()), sink));
+    (live, status)
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_operator_the_stored_snapshot_serves_after_three_seconds() {
+    let one = snapshot("gpt-4o", "sk-one");
+    let folder = tempfile::tempdir().expect("must have a folder");
+    store(folder.path(), position(3, 9), &one);
+    let began = Instant::now();
+    let (live, mut status) = alone(folder.path());
     status.wait_for(|status| status.ready).await.expect("the source must run");
     assert_eq!(began.elapsed().as_secs(), 3);
     assert_eq!(live.state().hash, Some(one.hash()));
     let status = status.borrow();
     assert_eq!((status.source, status.position), (Some(Origin::Stored), Some(position(3, 9))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_snapshot_that_is_mounted_late_serves_as_soon_as_it_is_seen() {
+    let one = snapshot("gpt-4o", "sk-one");
+    let folder = tempfile::tempdir().expect("must have a folder");
+    let (live, mut status) = alone(folder.path());
+    time::sleep(Duration::from_secs(20)).await;
+    assert!(!status.borrow().ready);
+    store(folder.path(), position(3, 9), &one);
+    status.wait_for(|status| status.ready).await.expect("the source must run");
+    assert_eq!(live.state().hash, Some(one.hash()));
 }
 
 #[tokio::test]
