@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-binaries := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug
+target := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 .PHONY: help
 help: ## list the targets
@@ -14,7 +14,7 @@ help: ## list the targets
 .PHONY: run
 run: ## serve examples/quickstart on 127.0.0.1:8000, with fake providers where no key is set
 	cargo build --locked -p penstock-proxy -p penstock-tests --bin penstock-proxy --bin fake-providers
-	@PENSTOCK_BINARIES='$(binaries)' exec examples/quickstart/run
+	@PENSTOCK_BINARIES='$(target)/debug' exec examples/quickstart/run
 
 .PHONY: build
 build: ## the release binaries, in target/release
@@ -33,8 +33,10 @@ lint: ## formatting, clippy, and what cargo-deny says of licences, bans and sour
 	@tests/deny
 
 .PHONY: bench
-bench: ## the benchmarks, in release
-	cargo run --locked --release -p penstock-bench
+bench: build ## the benchmarks, in release; the one beside nginx needs nginx
+	cargo build --locked --release -p penstock-bench
+	'$(target)/release/penstock-bench' compile
+	'$(target)/release/penstock-bench' gateway --proxy '$(target)/release/penstock-proxy'
 
 .PHONY: setup
 setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' Python SDKs
