@@ -2,11 +2,13 @@
 
 mod finish;
 mod reject;
+mod request;
 mod response;
 mod stream;
 mod usage;
 
 pub(crate) use reject::{error_body, error_event};
+pub(crate) use request::emit_request;
 pub(crate) use response::parse_response;
 pub(crate) use stream::StreamParser;
 

@@ -1,4 +1,9 @@
 //! What is known of models: limits from the built-in list, and what translation has to know of each.
+//!
+//! Nowhere else is a model matched by its name.
+
+mod list;
+mod rules;
 
 /// Who runs a model. The built-in list and the facts go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,8 +35,8 @@ pub struct Facts {
     pub context_window: Option<u32>,
     /// The most tokens it writes, where known.
     pub max_output: Option<u32>,
-    /// It can think before it answers (so that its first token may take long).
-    pub reasons: bool,
+    /// It thinks before it answers without being asked, so that its first token may take long.
+    pub thinks_unasked: bool,
     /// How thinking is asked for.
     pub thinking: Thinking,
     /// It continues a final assistant message.
@@ -51,15 +56,15 @@ pub struct Facts {
 /// How a model is asked to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thinking {
-    /// It does not.
+    /// It does not, or nothing is known.
     None,
     /// Anthropic: with a budget of tokens.
     Budget,
-    /// Anthropic: it decides itself, and an effort says how hard. `always`: it cannot be turned off.
+    /// Anthropic: it decides itself, and an effort says how hard.
     Adaptive {
         /// It cannot be turned off.
         always: bool,
-        /// It knows the efforts above `high`.
+        /// It knows the effort `xhigh`.
         xhigh: bool,
     },
     /// OpenAI: by `reasoning_effort`.
@@ -78,21 +83,92 @@ pub enum Sampling {
 }
 
 impl Facts {
-    /// What is known of a provider's model. A dated name falls back to its alias, an unknown one to what the
+    /// What is known of a provider's model. A dated name falls back to its alias; of an unknown one it is what the
     /// provider's newest models take.
     pub fn of(provider: Provider, model: &str) -> Self {
-        let _ = (provider, model);
+        let row = list::find(provider.name(), model);
+        let known = |count: u32| (count > 0).then_some(count);
+        let facts = rules::facts(provider, model, row.is_some_and(|row| row.reasons));
         Self {
-            context_window: None,
-            max_output: None,
-            reasons: false,
-            thinking: Thinking::None,
-            prefill: false,
-            sampling: Sampling::Free,
-            forced_tools: true,
-            json_schema: true,
-            inline_system: false,
-            max_completion_tokens: false,
+            context_window: row.and_then(|row| known(row.context_window)),
+            max_output: row.and_then(|row| known(row.max_output)),
+            ..facts
         }
+    }
+
+    /// Whether a request thinks, so that its first token may take long; `asked` is [`crate::scan::Scan::reasons`].
+    pub fn thinks(&self, asked: bool) -> bool {
+        asked || self.thinks_unasked
+    }
+}
+
+impl Provider {
+    /// As the built-in list spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAI => "OpenAI",
+            Self::Anthropic => "Anthropic",
+            Self::Gemini => "Gemini",
+            Self::Mistral => "Mistral",
+            Self::Ollama => "Ollama",
+            Self::AzureOpenAI => "AzureOpenAI",
+            Self::Bedrock => "Bedrock",
+            Self::VertexAI => "VertexAI",
+            Self::OpenAICompatible => "OpenAICompatible",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_come_from_the_list_and_dated_names_fall_back_to_their_alias() {
+        let output = |model| Facts::of(Provider::Anthropic, model).max_output;
+        assert_eq!(output("claude-haiku-4-5"), Some(64_000));
+        assert_eq!(output("claude-haiku-4-5-20251001"), Some(64_000));
+        assert_eq!(output("claude-haiku-4-5-20991231"), Some(64_000));
+        assert_eq!(output("claude-haiku-4-5-latest"), Some(64_000));
+        assert_eq!(output("claude-sonnet-4"), Some(64_000), "an alias whose dated name alone is listed");
+        assert_eq!(output("claude-haiku-4-5-turbo"), None);
+        assert_eq!(output("nobody"), None);
+        assert_eq!(
+            Facts::of(Provider::OpenAI, "gpt-4o-2099-01-01").max_output,
+            Facts::of(Provider::OpenAI, "gpt-4o").max_output
+        );
+        assert_eq!(Facts::of(Provider::Ollama, "gpt-4o").max_output, None);
+    }
+
+    #[test]
+    fn claude_s_generations_differ_in_thinking_prefill_sampling_and_forced_tools() {
+        let facts = |model| Facts::of(Provider::Anthropic, model);
+        let old = facts("claude-3-5-haiku-20241022");
+        assert_eq!((old.thinking, old.prefill, old.sampling), (Thinking::None, true, Sampling::Free));
+        let sonnet = facts("claude-sonnet-4-20250514");
+        assert_eq!((sonnet.thinking, sonnet.prefill, sonnet.json_schema), (Thinking::Budget, true, false));
+        let haiku = facts("claude-haiku-4-5-20251001");
+        assert_eq!((haiku.thinking, haiku.sampling, haiku.json_schema), (Thinking::Budget, Sampling::Either, true));
+        let opus = facts("claude-opus-4-6");
+        assert_eq!((opus.thinking, opus.prefill), (Thinking::Adaptive { always: false, xhigh: false }, false));
+        assert_eq!(facts("claude-opus-4-7-20260416").sampling, Sampling::Fixed);
+        let newest = facts("claude-opus-5-5");
+        assert_eq!((newest.thinking, newest.forced_tools), (Thinking::Adaptive { always: true, xhigh: true }, false));
+        assert!(newest.thinks(false) && !haiku.thinks(false) && haiku.thinks(true));
+        assert_eq!(facts("claude-saga-7").thinking, newest.thinking, "an unknown one is taken as the newest");
+    }
+
+    #[test]
+    fn openai_s_reasoning_models_take_max_completion_tokens_only() {
+        for provider in [Provider::OpenAI, Provider::AzureOpenAI] {
+            for model in ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5-mini-2025-08-07"] {
+                let facts = Facts::of(provider, model);
+                assert!(facts.max_completion_tokens && facts.thinks_unasked, "{model}");
+            }
+            for model in ["gpt-4o", "gpt-4.1-mini", "gpt-3.5-turbo", "my-deployment"] {
+                assert!(!Facts::of(provider, model).max_completion_tokens, "{model}");
+            }
+        }
+        assert!(!Facts::of(Provider::OpenAICompatible, "gpt-5").max_completion_tokens);
     }
 }

@@ -6,8 +6,6 @@
 //!
 //! Each dialect is one folder with `parse` and `emit`, unary and stream, so n dialects cost n folders.
 
-#![allow(dead_code)]
-
 mod anthropic;
 pub mod classify;
 mod error;

@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub messages: Vec<Message<'a>>,
     /// Functions that the model may call.
     pub tools: Vec<Tool<'a>>,
+    /// Tools of other kinds, which only their dialect has.
+    pub other_tools: Vec<OtherTool<'a>>,
     /// Which tool it must or may call.
     pub tool_choice: Option<ToolChoice<'a>>,
     /// Whether several calls may come in one answer.
@@ -208,7 +210,7 @@ pub struct ToolCall<'a> {
 }
 
 /// A function that the model may call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tool<'a> {
     /// Its name.
     pub name: Text<'a>,
@@ -224,6 +226,17 @@ pub struct Tool<'a> {
     pub extra: Vec<Extra<'a>>,
 }
 
+/// A tool that is no function: the provider's own, or one with a grammar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherTool<'a> {
+    /// Its place among all tools of the request.
+    pub index: usize,
+    /// Its `type`.
+    pub kind: Text<'a>,
+    /// The whole declaration.
+    pub value: Raw<'a>,
+}
+
 /// Which tool is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolChoice<'a> {
@@ -235,6 +248,8 @@ pub enum ToolChoice<'a> {
     None,
     /// This one.
     Named(Text<'a>),
+    /// A choice that only its dialect of origin has.
+    Other(Raw<'a>),
 }
 
 /// The form of the answer.

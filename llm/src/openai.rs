@@ -1,13 +1,17 @@
 //! OpenAI chat completions, and what calls itself compatible.
 
+mod emit;
 mod finish;
 mod observe;
 mod reject;
+mod request;
 mod response;
 mod stream;
 mod usage;
 
+pub(crate) use emit::emit_request;
 pub(crate) use observe::{chunk, observe_answer};
 pub(crate) use reject::{error_body, error_event};
+pub(crate) use request::parse_request;
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::facts::Facts;
-use crate::{Dialect, Error};
+use crate::{Dialect, Error, anthropic, openai};
 
 /// What a request is translated for.
 #[derive(Debug, Clone, Copy)]
@@ -37,13 +37,46 @@ pub struct Names {
     answer_tool: Option<String>,
 }
 
+/// Names of hints that are left out.
+#[derive(Debug, Default)]
+pub(crate) struct Dropped(Vec<Cow<'static, str>>);
+
+/// More names than this help nobody, and clients choose them.
+const MAX_DROPPED: usize = 16;
+
 /// Translates a client's request.
 ///
 /// # Errors
 /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target has no way to say what it means.
 pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
-    let _ = (from, body, target);
-    Err(Error::Unsupported { field: "model".into(), reason: "not translated yet".into() })
+    let request = match from {
+        Dialect::OpenAI => openai::parse_request(body).map_err(|fault| Error::in_request(body, &fault))?,
+        Dialect::Anthropic => {
+            return Err(Error::Unsupported {
+                field: "model".into(),
+                reason: "requests in Anthropic's dialect are not translated".into(),
+            });
+        }
+    };
+    match target.dialect {
+        Dialect::OpenAI => openai::emit_request(&request, target),
+        Dialect::Anthropic => anthropic::emit_request(&request, target),
+    }
+}
+
+impl Dropped {
+    /// Notes a name once, if it is safe in a header.
+    pub(crate) fn add(&mut self, name: &str) {
+        let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        let is_name = !name.is_empty() && name.len() <= 64 && name.bytes().all(safe);
+        if is_name && self.0.len() < MAX_DROPPED && !self.0.iter().any(|it| it == name) {
+            self.0.push(Cow::Owned(name.to_owned()));
+        }
+    }
+
+    pub(crate) fn names(self) -> Vec<Cow<'static, str>> {
+        self.0
+    }
 }
 
 impl Names {
@@ -55,19 +88,42 @@ impl Names {
         }
     }
 
-    pub(crate) fn is_answer_tool(&self, sent: &str) -> bool {
-        self.answer_tool.as_deref() == Some(sent)
+    /// The name under which a tool of the client is sent.
+    pub(crate) fn sent_name<'a>(&'a self, original: &'a str) -> &'a str {
+        self.tools.iter().find(|(_, name)| name == original).map_or(original, |(sent, _)| sent)
     }
 
-    pub(crate) fn has_answer_tool(&self) -> bool {
-        self.answer_tool.is_some()
+    pub(crate) fn rename(&mut self, original: &str, sent: String) {
+        self.tools.push((sent, original.to_owned()));
+    }
+
+    pub(crate) fn is_renamed(&self, original: &str) -> bool {
+        self.tools.iter().any(|(_, name)| name == original)
+    }
+
+    pub(crate) fn is_sent(&self, sent: &str) -> bool {
+        self.tools.iter().any(|(name, _)| name == sent)
+    }
+
+    /// The tool that stands for the JSON answer.
+    pub(crate) fn answer_tool(&self) -> Option<&str> {
+        self.answer_tool.as_deref()
+    }
+
+    pub(crate) fn set_answer_tool(&mut self, sent: String) {
+        self.answer_tool = Some(sent);
+    }
+
+    pub(crate) fn is_answer_tool(&self, sent: &str) -> bool {
+        self.answer_tool() == Some(sent)
     }
 }
 
 #[cfg(test)]
 impl Names {
     pub(crate) fn renamed(tools: &[(&str, &str)]) -> Self {
-        let tools = tools.iter().map(|(sent, original)| ((*sent).to_owned(), (*original).to_owned())).collect();
-        Self { tools, answer_tool: None }
+        let mut names = Self::default();
+        tools.iter().for_each(|(sent, original)| names.rename(original, (*sent).to_owned()));
+        names
     }
 }

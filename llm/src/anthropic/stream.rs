@@ -258,6 +258,6 @@ fn string<'e>(reader: &mut Reader<'e>) -> Result<Option<Text<'e>>, Fault> {
 impl Names {
     /// Anthropic's reason, as the client sees it: the tool that stands for the answer is no tool call to it.
     pub(super) fn finish(&self, finish: Finish, has_tools: bool) -> Finish {
-        if finish == Finish::ToolCalls && self.has_answer_tool() && !has_tools { Finish::Stop } else { finish }
+        if finish == Finish::ToolCalls && self.answer_tool().is_some() && !has_tools { Finish::Stop } else { finish }
     }
 }

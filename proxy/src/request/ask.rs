@@ -44,7 +44,7 @@ impl<'a> Ask<'a> {
     /// How long a target may be silent while there is another.
     pub(super) fn patience(&self, target: &Target) -> Duration {
         let timeouts = &target.timeouts;
-        match (self.scan.stream, self.scan.reasons || target.facts.reasons) {
+        match (self.scan.stream, self.scan.reasons || target.facts.thinks_unasked) {
             (false, _) => timeouts.answer,
             (true, false) => timeouts.first_token,
             (true, true) => timeouts.first_token_reasoning,

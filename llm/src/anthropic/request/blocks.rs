@@ -1,0 +1,169 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::plan::unsupported;
+use super::{is_blank, plain_id};
+use crate::Error;
+use crate::json::Writer;
+use crate::neutral::{Media, MediaKind, Part, Raw, Source, ToolCall};
+use crate::translate::Names;
+
+/// Writes content blocks, and counts what may be given a few times only.
+pub(super) struct Blocks<'n> {
+    names: &'n Names,
+    /// Cache marks that may still be set: Anthropic takes four.
+    marks: u8,
+}
+
+impl<'n> Blocks<'n> {
+    pub(super) fn new(names: &'n Names) -> Self {
+        Self { names, marks: 4 }
+    }
+
+    pub(super) fn write(&mut self, w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Error> {
+        match part {
+            Part::Text { text, .. } | Part::Refusal(text) if is_blank(text) => {}
+            Part::Text { text, cache, .. } => self.text(w, text, *cache),
+            Part::Refusal(text) => self.text(w, text, None),
+            Part::Media(media) => self.media(w, media)?,
+            Part::ToolCall(call) => self.call(w, call)?,
+            Part::ToolResult { call, parts, is_error, cache, .. } => self.result(w, call, parts, *is_error, *cache)?,
+            Part::Reasoning { signature: None, .. } => {}
+            Part::Reasoning { text, signature: Some(signature) } => w.object(|w| {
+                w.key("type").string("thinking");
+                w.key("thinking").string(text);
+                w.key("signature").string(signature);
+                Ok::<(), Error>(())
+            })?,
+            Part::RedactedReasoning(data) => w.object(|w| {
+                w.key("type").string("redacted_thinking");
+                w.key("data").string(data);
+                Ok::<(), Error>(())
+            })?,
+            Part::Unknown { .. } => return Err(unsupported("messages", "a part that the target does not know")),
+        }
+        Ok(())
+    }
+
+    pub(super) fn text(&mut self, w: &mut Writer<'_>, text: &str, cache: Option<Raw<'_>>) {
+        let Ok(()) = w.object(|w| {
+            w.key("type").string("text");
+            w.key("text").string(text);
+            self.mark(w, cache);
+            Ok::<(), std::convert::Infallible>(())
+        });
+    }
+
+    /// Passes a `cache_control` on while there are marks left.
+    pub(super) fn mark(&mut self, w: &mut Writer<'_>, cache: Option<Raw<'_>>) {
+        if let Some(cache) = cache
+            && let Some(left) = self.marks.checked_sub(1)
+        {
+            self.marks = left;
+            w.key("cache_control").raw(cache.0);
+        }
+    }
+
+    fn call(&mut self, w: &mut Writer<'_>, call: &ToolCall<'_>) -> Result<(), Error> {
+        w.object(|w| {
+            w.key("type").string("tool_use");
+            w.key("id").string(&plain_id(&call.id));
+            w.key("name").string(self.names.sent_name(&call.name));
+            let arguments = call.arguments.trim_ascii();
+            w.key("input").raw(if arguments.is_empty() { "{}" } else { arguments });
+            self.mark(w, call.cache);
+            Ok(())
+        })
+    }
+
+    fn result(
+        &mut self,
+        w: &mut Writer<'_>,
+        call: &str,
+        parts: &[Part<'_>],
+        is_error: bool,
+        cache: Option<Raw<'_>>,
+    ) -> Result<(), Error> {
+        w.object(|w| {
+            w.key("type").string("tool_result");
+            w.key("tool_use_id").string(&plain_id(call));
+            match parts {
+                [] => {}
+                [Part::Text { text, cache: None, .. }] => w.key("content").string(text),
+                parts => w.key("content").array(|w| parts.iter().try_for_each(|part| self.write(w, part)))?,
+            }
+            if is_error {
+                w.key("is_error").bool(true);
+            }
+            self.mark(w, cache);
+            Ok(())
+        })
+    }
+
+    fn media(&mut self, w: &mut Writer<'_>, media: &Media<'_>) -> Result<(), Error> {
+        let (block, source) = match &media.source {
+            Source::Url(url) if media.kind == MediaKind::Image => ("image", Where::Url(url)),
+            Source::Url(url) => ("document", Where::Url(url)),
+            Source::Base64 { media_type, data } => match real_type(media_type, data) {
+                image @ ("image/gif" | "image/jpeg" | "image/png" | "image/webp") => {
+                    ("image", Where::Data(image, data))
+                }
+                pdf @ "application/pdf" => ("document", Where::Data(pdf, data)),
+                text if text.starts_with("text/") => ("document", Where::Text(decode(data)?)),
+                other => {
+                    let reason = format!("the target takes no data of type {other:?}");
+                    return Err(Error::Unsupported { field: "messages".into(), reason: reason.into() });
+                }
+            },
+        };
+        w.object(|w| {
+            w.key("type").string(block);
+            w.key("source").object(|w| source.write(w))?;
+            if let (MediaKind::Document, Some(title)) = (media.kind, &media.label) {
+                w.key("title").string(title);
+            }
+            self.mark(w, media.cache);
+            Ok(())
+        })
+    }
+}
+
+enum Where<'m> {
+    Url(&'m str),
+    Data(&'m str, &'m str),
+    Text(String),
+}
+
+impl Where<'_> {
+    fn write(&self, w: &mut Writer<'_>) -> Result<(), Error> {
+        let (of_type, members): (&str, [Option<(&str, &str)>; 2]) = match self {
+            Self::Url(url) => ("url", [Some(("url", url)), None]),
+            Self::Data(media_type, data) => ("base64", [Some(("media_type", media_type)), Some(("data", data))]),
+            Self::Text(text) => ("text", [Some(("media_type", "text/plain")), Some(("data", text))]),
+        };
+        w.key("type").string(of_type);
+        members.into_iter().flatten().for_each(|(key, value)| w.key(key).string(value));
+        Ok(())
+    }
+}
+
+/// The type that the first bytes tell, since clients often name another and Anthropic refuses the difference.
+fn real_type<'m>(named: &'m str, base64: &str) -> &'m str {
+    let magic = [
+        ("iVBORw0KGgo", "image/png"),
+        ("/9j/", "image/jpeg"),
+        ("R0lGOD", "image/gif"),
+        ("UklGR", "image/webp"),
+        ("JVBERi", "application/pdf"),
+    ];
+    let told = magic.into_iter().find(|(start, _)| base64.starts_with(start)).map(|(_, told)| told);
+    match told.unwrap_or(named) {
+        "image/jpg" => "image/jpeg",
+        known => known,
+    }
+}
+
+fn decode(base64: &str) -> Result<String, Error> {
+    let bytes = STANDARD.decode(base64).map_err(|_| Error::bad_request("messages", "a file's data is no base64"))?;
+    String::from_utf8(bytes).map_err(|_| Error::bad_request("messages", "a text file is not UTF-8"))
+}

@@ -1,0 +1,154 @@
+use super::blocks::Blocks;
+use super::plan::{Choice, Plan};
+use super::{is_plain, schema};
+use crate::Error;
+use crate::json::Writer;
+use crate::neutral::{Output, Part, Request, Tool};
+use crate::translate::{Dropped, Names, Target};
+
+/// The longest name that Anthropic takes.
+const MAX_NAME: usize = 128;
+
+/// Names for tools whose own ones Anthropic does not take.
+pub(super) fn rename(request: &Request<'_>) -> Names {
+    let mut names = Names::default();
+    for name in request.tools.iter().map(|tool| &*tool.name).chain(called(request)) {
+        if (is_plain(name) && name.len() <= MAX_NAME) || names.is_renamed(name) {
+            continue;
+        }
+        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        let mut plain: String = name.replace(odd, "_");
+        plain.truncate(MAX_NAME - 4);
+        names.rename(name, unique(request, &names, plain));
+    }
+    names
+}
+
+fn unique(request: &Request<'_>, names: &Names, wanted: String) -> String {
+    let taken = |name: &str| names.is_sent(name) || request.tools.iter().any(|tool| tool.name == name);
+    let numbered = (2..100).map(|n| format!("{wanted}_{n}"));
+    std::iter::once(wanted.clone()).chain(numbered).find(|name| !name.is_empty() && !taken(name)).unwrap_or(wanted)
+}
+
+/// A name for the tool that stands for the JSON answer.
+pub(super) fn answer_name(request: &Request<'_>, names: &Names) -> String {
+    let wanted = match &request.output {
+        Some(Output::JsonSchema { name, .. }) if is_plain(name) && name.len() < MAX_NAME => &**name,
+        _ => "answer",
+    };
+    unique(request, names, wanted.to_owned())
+}
+
+fn called<'r>(request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(&*call.name) } else { None })
+}
+
+pub(super) fn write(
+    w: &mut Writer<'_>,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    plan: &Plan,
+    blocks: &mut Blocks<'_>,
+    dropped: &mut Dropped,
+) -> Result<(), Error> {
+    let mut seen: Vec<&str> = Vec::new();
+    if request.tools.is_empty() {
+        for name in called(request).map(|name| plan.names.sent_name(name)) {
+            if !seen.contains(&name) {
+                seen.push(name);
+            }
+        }
+    }
+    if request.tools.is_empty() && seen.is_empty() && plan.names.answer_tool().is_none() {
+        return Ok(());
+    }
+    w.key("tools").array(|w| {
+        request.tools.iter().try_for_each(|tool| declare(w, tool, target, plan, blocks, dropped))?;
+        seen.iter().try_for_each(|name| bare(w, name, schema::ANY_OBJECT))?;
+        match plan.names.answer_tool() {
+            Some(name) => answer(w, name, request),
+            None => Ok(()),
+        }
+    })?;
+    choice(w, request, plan)
+}
+
+fn declare(
+    w: &mut Writer<'_>,
+    tool: &Tool<'_>,
+    target: &Target<'_>,
+    plan: &Plan,
+    blocks: &mut Blocks<'_>,
+    dropped: &mut Dropped,
+) -> Result<(), Error> {
+    // Strictness asks for a closed schema; where that cannot be had, the schema still describes.
+    let strict = (tool.strict == Some(true) && target.facts.json_schema)
+        .then(|| tool.parameters.and_then(|parameters| schema::closed(parameters.0)))
+        .flatten();
+    if tool.strict == Some(true) && strict.is_none() {
+        dropped.add("tools.strict");
+    }
+    w.object(|w| {
+        w.key("name").string(plan.names.sent_name(&tool.name));
+        if let Some(description) = tool.description.as_deref().filter(|text| !text.is_empty()) {
+            w.key("description").string(description);
+        }
+        match (&strict, tool.parameters) {
+            (Some(closed), _) => {
+                w.key("input_schema").raw(closed);
+                w.key("strict").bool(true);
+            }
+            (None, Some(parameters)) => w.key("input_schema").raw(&schema::object(parameters.0)),
+            (None, None) => w.key("input_schema").raw(schema::NO_ARGUMENTS),
+        }
+        blocks.mark(w, tool.cache);
+        Ok(())
+    })
+}
+
+fn bare(w: &mut Writer<'_>, name: &str, schema: &str) -> Result<(), Error> {
+    w.object(|w| {
+        w.key("name").string(name);
+        w.key("input_schema").raw(schema);
+        Ok(())
+    })
+}
+
+fn answer(w: &mut Writer<'_>, name: &str, request: &Request<'_>) -> Result<(), Error> {
+    let (described, schema) = match &request.output {
+        Some(Output::JsonSchema { description, schema, .. }) => (description.as_deref(), *schema),
+        _ => (None, None),
+    };
+    w.object(|w| {
+        w.key("name").string(name);
+        w.key("description").string(described.unwrap_or("Gives the answer to the user."));
+        match schema {
+            Some(schema) => w.key("input_schema").raw(&schema::object(schema.0)),
+            None => w.key("input_schema").raw(schema::ANY_OBJECT),
+        }
+        Ok(())
+    })
+}
+
+/// `parallel_tool_calls: false` has its place inside the choice, so there must be one.
+fn choice(w: &mut Writer<'_>, request: &Request<'_>, plan: &Plan) -> Result<(), Error> {
+    let single = request.parallel_tool_calls == Some(false) && plan.choice != Choice::None;
+    let of_type = match &plan.choice {
+        Choice::Unsaid if !single => return Ok(()),
+        Choice::Unsaid | Choice::Auto => "auto",
+        Choice::Any => "any",
+        Choice::None => "none",
+        Choice::Tool(_) => "tool",
+    };
+    w.key("tool_choice").object(|w| {
+        w.key("type").string(of_type);
+        if let Choice::Tool(name) = &plan.choice {
+            w.key("name").string(name);
+        }
+        if single {
+            w.key("disable_parallel_tool_use").bool(true);
+        }
+        Ok(())
+    })
+}

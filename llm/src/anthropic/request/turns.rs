@@ -1,0 +1,165 @@
+use super::blocks::Blocks;
+use super::is_blank;
+use crate::Error;
+use crate::json::Writer;
+use crate::neutral::{Part, Request, Role, Text};
+
+/// Said for the person where Anthropic demands that the person speaks.
+const GO_ON: &str = "Go on.";
+const GO_ON_FROM_THERE: &str = "Go on from exactly where you stopped.";
+
+/// The conversation as Anthropic wants it: turns that alternate, the first one the user's.
+pub(super) struct Turns<'r, 'a> {
+    /// How many messages lead as system prompt.
+    pub(super) leading: usize,
+    /// Some tool was called before.
+    pub(super) has_calls: bool,
+    turns: Vec<Turn<'r, 'a>>,
+}
+
+struct Turn<'r, 'a> {
+    side: Side,
+    blocks: Vec<Block<'r, 'a>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    User,
+    Assistant,
+    System,
+}
+
+#[derive(Clone, Copy)]
+enum Block<'r, 'a> {
+    Part(&'r Part<'a>),
+    /// A system message at its place in the conversation, for a model that knows none there.
+    Instruction(&'r Text<'a>),
+}
+
+impl<'r, 'a> Turns<'r, 'a> {
+    pub(super) fn of(request: &'r Request<'a>, inline_system: bool) -> Result<Self, Error> {
+        let is_system = |role| matches!(role, Role::System | Role::Developer);
+        let leading = request.messages.iter().take_while(|message| is_system(message.role)).count();
+        let mut turns = Self { leading, has_calls: false, turns: Vec::with_capacity(request.messages.len()) };
+        let mut calls: Vec<&str> = Vec::new();
+        for (index, message) in request.messages.iter().enumerate().skip(leading) {
+            let instruction = is_system(message.role) && !inline_system;
+            let side = match message.role {
+                Role::System | Role::Developer if inline_system => Side::System,
+                Role::System | Role::Developer | Role::User | Role::Tool => Side::User,
+                Role::Assistant => Side::Assistant,
+            };
+            for part in message.parts.iter().filter(|part| has_words(part)) {
+                match part {
+                    Part::ToolCall(call) => calls.push(&call.id),
+                    Part::ToolResult { call, .. } if !calls.contains(&&**call) => {
+                        let what = format!("no tool call before it has the id {call:?}");
+                        return Err(Error::bad_request(format!("messages[{index}].tool_call_id"), what));
+                    }
+                    Part::Unknown { kind, .. } => {
+                        let reason = format!("the target takes no parts of type {kind:?}");
+                        return Err(Error::Unsupported {
+                            field: format!("messages[{index}]").into(),
+                            reason: reason.into(),
+                        });
+                    }
+                    _ => {}
+                }
+                let block = match part {
+                    Part::Text { text, .. } if instruction => Block::Instruction(text),
+                    part => Block::Part(part),
+                };
+                turns.push(side, block);
+            }
+        }
+        turns.has_calls = !calls.is_empty();
+        Ok(turns)
+    }
+
+    /// Neighbours of one side are one turn; in a user's turn the results of tools come first.
+    fn push(&mut self, side: Side, block: Block<'r, 'a>) {
+        let is_result = |block: &Block<'_, '_>| matches!(block, Block::Part(Part::ToolResult { .. }));
+        match self.turns.last_mut().filter(|turn| turn.side == side) {
+            None => self.turns.push(Turn { side, blocks: vec![block] }),
+            Some(turn) if is_result(&block) => {
+                let results = turn.blocks.iter().take_while(|block| is_result(block)).count();
+                turn.blocks.insert(results, block);
+            }
+            Some(turn) => turn.blocks.push(block),
+        }
+    }
+
+    /// The model is to continue what it is made to have said.
+    pub(super) fn ends_with_assistant(&self) -> bool {
+        self.turns.last().is_some_and(|turn| turn.side == Side::Assistant)
+    }
+
+    /// The results of a call are waiting for an answer, and the call's turn has no thinking that could be sent back.
+    pub(super) fn calls_without_thinking(&self) -> bool {
+        let of = |turn: &Turn<'_, '_>, wanted: fn(&Part<'_>) -> bool| {
+            turn.blocks.iter().any(|block| matches!(block, Block::Part(part) if wanted(part)))
+        };
+        let answered = self.turns.last().is_some_and(|turn| of(turn, |part| matches!(part, Part::ToolResult { .. })));
+        let last = self.turns.iter().rev().find(|turn| turn.side == Side::Assistant);
+        answered
+            && last.is_some_and(|turn| {
+                !of(turn, |part| matches!(part, Part::Reasoning { .. } | Part::RedactedReasoning(_)))
+            })
+    }
+
+    pub(super) fn write(&self, w: &mut Writer<'_>, blocks: &mut Blocks<'_>, prefill: bool) -> Result<(), Error> {
+        if self.turns.first().is_none_or(|turn| turn.side == Side::Assistant) {
+            user(w, GO_ON)?;
+        }
+        for (index, turn) in self.turns.iter().enumerate() {
+            let last = index + 1 == self.turns.len() && turn.side == Side::Assistant;
+            turn.write(w, blocks, last)?;
+        }
+        if self.ends_with_assistant() && !prefill {
+            user(w, GO_ON_FROM_THERE)?;
+        }
+        Ok(())
+    }
+}
+
+impl Turn<'_, '_> {
+    fn write(&self, w: &mut Writer<'_>, blocks: &mut Blocks<'_>, last: bool) -> Result<(), Error> {
+        w.object(|w| {
+            w.key("role").string(match self.side {
+                Side::User => "user",
+                Side::Assistant => "assistant",
+                Side::System => "system",
+            });
+            w.key("content").array(|w| {
+                for (index, block) in self.blocks.iter().enumerate() {
+                    match block {
+                        // Anthropic refuses white space at the very end of what the model is made to say.
+                        Block::Part(Part::Text { text, cache, .. }) if last && index + 1 == self.blocks.len() => {
+                            blocks.text(w, text.trim_end(), *cache);
+                        }
+                        Block::Part(part) => blocks.write(w, part)?,
+                        Block::Instruction(text) => blocks.text(w, &format!("<system>\n{text}\n</system>"), None),
+                    }
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Empty text is refused by Anthropic, and thinking without a signature too.
+fn has_words(part: &Part<'_>) -> bool {
+    match part {
+        Part::Text { text, .. } | Part::Refusal(text) => !is_blank(text),
+        Part::Reasoning { signature, .. } => signature.is_some(),
+        _ => true,
+    }
+}
+
+fn user(w: &mut Writer<'_>, text: &str) -> Result<(), Error> {
+    w.object(|w| {
+        w.key("role").string("user");
+        w.key("content").string(text);
+        Ok(())
+    })
+}

@@ -1,0 +1,46 @@
+/// A line of the built-in list; 0 stands for unknown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    provider: &'static str,
+    model: &'static str,
+    pub(super) context_window: u32,
+    pub(super) max_output: u32,
+    pub(super) reasons: bool,
+}
+
+/// Sorted by provider and model.
+static ROWS: &[Row] = include!(concat!(env!("OUT_DIR"), "/models.rs"));
+
+/// The line of a model: of its own name, of its alias, or of its dated name where only that is listed.
+pub(super) fn find(provider: &str, model: &str) -> Option<&'static Row> {
+    exact(provider, model)
+        .or_else(|| exact(provider, alias(model)?))
+        .or_else(|| dated(provider, alias(model).unwrap_or(model)))
+}
+
+fn exact(provider: &str, model: &str) -> Option<&'static Row> {
+    let found = ROWS.binary_search_by(|row| (row.provider, row.model).cmp(&(provider, model)));
+    found.ok().and_then(|at| ROWS.get(at))
+}
+
+fn dated(provider: &str, model: &str) -> Option<&'static Row> {
+    let from = ROWS.partition_point(|row| (row.provider, row.model) <= (provider, model));
+    let near = ROWS.get(from..)?.iter().take_while(|row| row.provider == provider && row.model.starts_with(model));
+    near.into_iter().find(|row| alias(row.model) == Some(model))
+}
+
+/// A name without the date or the `latest` at its end; none if it has neither.
+pub(super) fn alias(model: &str) -> Option<&str> {
+    if let Some(alias) = model.strip_suffix("-latest") {
+        return Some(alias);
+    }
+    // -20250514, @20250514, -2024-08-06
+    let shapes: [&[u8]; 3] = [b"-00000000", b"@00000000", b"-0000-00-00"];
+    let fits = |tail: &[u8], shape: &[u8]| {
+        tail.iter().zip(shape).all(|(byte, like)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like })
+    };
+    shapes.iter().find_map(|shape| {
+        let at = model.len().checked_sub(shape.len()).filter(|at| *at > 0)?;
+        fits(&model.as_bytes()[at..], shape).then(|| &model[..at])
+    })
+}

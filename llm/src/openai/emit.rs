@@ -1,0 +1,286 @@
+use super::response::{thinking_block, tool_call};
+use crate::json::Writer;
+use crate::neutral::{
+    Extra, Media, MediaKind, Message, Output, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
+};
+use crate::translate::{Dropped, Emitted, Names, Target};
+use crate::{Dialect, Error};
+
+/// Writes a chat completion request. Members that only the dialect of origin knows come back if that is OpenAI's.
+pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
+    let mut dropped = Dropped::default();
+    let mut body = Vec::with_capacity(4096);
+    Writer::new(&mut body).object(|w| {
+        w.key("model").string(target.model);
+        w.key("messages").array(|w| request.messages.iter().try_for_each(|it| message(w, it)))?;
+        tools(w, request)?;
+        if let Some(max) = request.max_tokens {
+            w.key(if target.facts.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" })
+                .unsigned(max);
+        }
+        numbers(w, request);
+        stop(w, request)?;
+        output(w, request)?;
+        match &request.reasoning {
+            Some(Reasoning::Effort(word)) => w.key("reasoning_effort").string(word),
+            Some(Reasoning::Off) => w.key("reasoning_effort").string("none"),
+            Some(Reasoning::Budget(_)) => dropped.add("reasoning"),
+            None => {}
+        }
+        if let Some(user) = &request.user {
+            w.key("user").string(user);
+        }
+        stream(w, request)?;
+        for Extra { name, value } in &request.extra {
+            match request.origin {
+                Dialect::OpenAI => w.key(name).raw(value.0),
+                Dialect::Anthropic => dropped.add(name),
+            }
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(Emitted { body, dropped: dropped.names(), names: Names::default() })
+}
+
+fn numbers(w: &mut Writer<'_>, request: &Request<'_>) {
+    let sampling = &request.sampling;
+    let all = [("temperature", sampling.temperature), ("top_p", sampling.top_p), ("top_k", sampling.top_k)];
+    for (key, number) in all {
+        if let Some(number) = number {
+            w.key(key).raw(number);
+        }
+    }
+    if let Some(n) = request.n {
+        w.key("n").unsigned(n);
+    }
+}
+
+fn stop(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+    match &request.stop[..] {
+        [] => Ok(()),
+        [only] if request.stop_is_text => {
+            w.key("stop").string(only);
+            Ok(())
+        }
+        all => w.key("stop").array(|w| {
+            all.iter().for_each(|text| w.string(text));
+            Ok(())
+        }),
+    }
+}
+
+fn stream(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+    if !request.stream {
+        return Ok(());
+    }
+    w.key("stream").bool(true);
+    match request.include_usage {
+        None => Ok(()),
+        Some(include) => w.key("stream_options").object(|w| {
+            w.key("include_usage").bool(include);
+            Ok(())
+        }),
+    }
+}
+
+fn output(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+    let Some(output) = &request.output else { return Ok(()) };
+    w.key("response_format").object(|w| {
+        match output {
+            Output::Text => w.key("type").string("text"),
+            Output::JsonObject => w.key("type").string("json_object"),
+            Output::JsonSchema { name, description, schema, strict } => {
+                w.key("type").string("json_schema");
+                w.key("json_schema").object(|w| {
+                    w.key("name").string(name);
+                    if let Some(description) = description {
+                        w.key("description").string(description);
+                    }
+                    if let Some(schema) = schema {
+                        w.key("schema").raw(schema.0);
+                    }
+                    if let Some(strict) = strict {
+                        w.key("strict").bool(*strict);
+                    }
+                    Ok::<(), Error>(())
+                })?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn tools(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+    if !request.tools.is_empty() || !request.other_tools.is_empty() {
+        w.key("tools").array(|w| {
+            let mut functions = request.tools.iter();
+            let mut others = request.other_tools.iter().peekable();
+            for index in 0..request.tools.len() + request.other_tools.len() {
+                match others.next_if(|other| other.index == index) {
+                    Some(other) => w.raw(other.value.0),
+                    None => functions.next().map_or(Ok(()), |tool| function(w, tool))?,
+                }
+            }
+            Ok::<(), Error>(())
+        })?;
+    }
+    match &request.tool_choice {
+        None => {}
+        Some(ToolChoice::Auto) => w.key("tool_choice").string("auto"),
+        Some(ToolChoice::Required) => w.key("tool_choice").string("required"),
+        Some(ToolChoice::None) => w.key("tool_choice").string("none"),
+        Some(ToolChoice::Other(raw)) => w.key("tool_choice").raw(raw.0),
+        Some(ToolChoice::Named(name)) => w.key("tool_choice").object(|w| {
+            w.key("type").string("function");
+            w.key("function").object(|w| {
+                w.key("name").string(name);
+                Ok::<(), Error>(())
+            })
+        })?,
+    }
+    if let Some(parallel) = request.parallel_tool_calls {
+        w.key("parallel_tool_calls").bool(parallel);
+    }
+    Ok(())
+}
+
+fn function(w: &mut Writer<'_>, tool: &Tool<'_>) -> Result<(), Error> {
+    w.object(|w| {
+        w.key("type").string("function");
+        w.key("function").object(|w| {
+            w.key("name").string(&tool.name);
+            if let Some(description) = &tool.description {
+                w.key("description").string(description);
+            }
+            if let Some(parameters) = tool.parameters {
+                w.key("parameters").raw(parameters.0);
+            }
+            if let Some(strict) = tool.strict {
+                w.key("strict").bool(strict);
+            }
+            tool.extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+            Ok::<(), Error>(())
+        })?;
+        if let Some(cache) = tool.cache {
+            w.key("cache_control").raw(cache.0);
+        }
+        Ok(())
+    })
+}
+
+fn message(w: &mut Writer<'_>, message: &Message<'_>) -> Result<(), Error> {
+    w.object(|w| {
+        w.key("role").string(match message.role {
+            Role::System => "system",
+            Role::Developer => "developer",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        });
+        match &message.parts[..] {
+            [Part::ToolResult { call, parts, plain, .. }] => {
+                content(w, parts, *plain)?;
+                w.key("tool_call_id").string(call);
+            }
+            parts => spoken(w, parts, message)?,
+        }
+        message.extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+        Ok(())
+    })
+}
+
+fn spoken(w: &mut Writer<'_>, parts: &[Part<'_>], message: &Message<'_>) -> Result<(), Error> {
+    let thought = |part: &Part<'_>| matches!(part, Part::Reasoning { .. } | Part::RedactedReasoning(_));
+    let called = |part: &Part<'_>| matches!(part, Part::ToolCall(_));
+    let said: Vec<Part<'_>> = parts.iter().filter(|part| !thought(part) && !called(part)).cloned().collect();
+    content(w, &said, message.plain)?;
+    let thinking = |part: &Part<'_>| thought(part) && !matches!(part, Part::Reasoning { signature: None, .. });
+    for part in parts {
+        if let Part::Reasoning { text, signature: None } = part {
+            w.key("reasoning_content").string(text);
+        }
+    }
+    let dull = |w: &mut Writer<'_>, part: &Part<'_>| thinking_block(w, part).or(Ok::<(), Error>(()));
+    if parts.iter().any(thinking) {
+        w.key("thinking_blocks")
+            .array(|w| parts.iter().filter(|part| thinking(part)).try_for_each(|part| dull(w, part)))?;
+    }
+    if parts.iter().any(called) {
+        w.key("tool_calls").array(|w| parts.iter().try_for_each(|part| tool_call(w, part).or(Ok::<(), Error>(()))))?;
+    }
+    Ok(())
+}
+
+fn content(w: &mut Writer<'_>, parts: &[Part<'_>], plain: bool) -> Result<(), Error> {
+    match parts {
+        [] => w.key("content").raw("null"),
+        [Part::Text { text, .. }] if plain => w.key("content").string(text),
+        parts => w.key("content").array(|w| parts.iter().try_for_each(|it| part(w, it)))?,
+    }
+    Ok(())
+}
+
+fn part(w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Error> {
+    match part {
+        Part::Text { text, cache, extra } => w.object(|w| {
+            w.key("type").string("text");
+            w.key("text").string(text);
+            if let Some(cache) = cache {
+                w.key("cache_control").raw(cache.0);
+            }
+            extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+            Ok(())
+        }),
+        Part::Refusal(text) => w.object(|w| {
+            w.key("type").string("refusal");
+            w.key("refusal").string(text);
+            Ok(())
+        }),
+        Part::Media(it) => media(w, it),
+        Part::Unknown { origin: Dialect::OpenAI, value, .. } => {
+            w.raw(value.0);
+            Ok(())
+        }
+        Part::Unknown { kind, .. } => {
+            let reason = format!("the target takes no parts of type {kind:?}");
+            Err(Error::Unsupported { field: "messages".into(), reason: reason.into() })
+        }
+        Part::ToolCall(_) | Part::ToolResult { .. } | Part::Reasoning { .. } | Part::RedactedReasoning(_) => Ok(()),
+    }
+}
+
+fn media(w: &mut Writer<'_>, media: &Media<'_>) -> Result<(), Error> {
+    let url = match &media.source {
+        Source::Url(url) => url.to_string(),
+        Source::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+    };
+    let label = |w: &mut Writer<'_>, key: &str| {
+        if let Some(label) = &media.label {
+            w.key(key).string(label);
+        }
+    };
+    w.object(|w| {
+        match media.kind {
+            MediaKind::Image => {
+                w.key("type").string("image_url");
+                w.key("image_url").object(|w| {
+                    w.key("url").string(&url);
+                    label(w, "detail");
+                    Ok::<(), Error>(())
+                })?;
+            }
+            MediaKind::Document => {
+                w.key("type").string("file");
+                w.key("file").object(|w| {
+                    w.key("file_data").string(&url);
+                    label(w, "filename");
+                    Ok::<(), Error>(())
+                })?;
+            }
+        }
+        if let Some(cache) = media.cache {
+            w.key("cache_control").raw(cache.0);
+        }
+        Ok(())
+    })
+}
