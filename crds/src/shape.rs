@@ -3,7 +3,7 @@
 //! An API server checks objects against the same schemas, so a folder and a cluster refuse the same things.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -141,7 +141,7 @@ impl Shape {
     fn text(schema: &JSONSchemaProps) -> Self {
         let form = match (&schema.enum_, &schema.pattern) {
             (Some(values), _) => Form::OneOf(values.iter().filter_map(|v| v.0.as_str().map(str::to_owned)).collect()),
-            (None, Some(pattern)) => Form::Matching(Regex::new(pattern).expect("must be a pattern: tests build all")),
+            (None, Some(pattern)) => Form::matching(pattern),
             (None, None) => Form::Free,
         };
         Self::Text { least: bound(schema.min_length, 0), most: bound(schema.max_length, usize::MAX), form }
@@ -223,6 +223,16 @@ impl Unique {
 }
 
 impl Form {
+    /// Fields share a dozen patterns, so each is built once: together they would take megabytes.
+    pub(crate) fn matching(pattern: &str) -> Self {
+        static BUILT: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        let regex = built
+            .entry(pattern.to_owned())
+            .or_insert_with(|| Regex::new(pattern).expect("must be a pattern: tests build all of them"));
+        Self::Matching(regex.clone())
+    }
+
     fn check(&self, text: &str, path: &Path<'_>, out: &mut Vec<FieldError>) {
         match self {
             Self::Free => {}

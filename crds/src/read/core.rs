@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use regex::Regex;
 use serde_json::Value;
 
 use super::DEFAULT_NAMESPACE;
@@ -70,10 +69,10 @@ fn object<const N: usize>(fields: [(&str, Shape); N], required: &[&str]) -> Shap
 
 fn metadata_shape() -> Shape {
     let label = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
-    let labels = Shape::Map { most: 64, values: Box::new(text(63, matching(label))) };
+    let labels = Shape::Map { most: 64, values: Box::new(text(63, Form::matching(label))) };
     let used = [
-        ("name", text(253, matching(DNS_SUBDOMAIN))),
-        ("namespace", text(63, matching(DNS_LABEL))),
+        ("name", text(253, Form::matching(DNS_SUBDOMAIN))),
+        ("namespace", text(63, Form::matching(DNS_LABEL))),
         ("labels", labels),
     ];
     let unused = UNUSED_METADATA.map(|name| (name, Shape::Anything));
@@ -81,10 +80,6 @@ fn metadata_shape() -> Shape {
         fields: used.into_iter().chain(unused).map(|(name, shape)| (name.to_owned(), shape)).collect(),
         required: vec!["name".to_owned()],
     }
-}
-
-fn matching(pattern: &str) -> Form {
-    Form::Matching(Regex::new(pattern).expect("must be a pattern"))
 }
 
 const fn text(most: usize, form: Form) -> Shape {
