@@ -1,6 +1,12 @@
 //! An upstream, built: where it is and what it speaks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http::{HeaderValue, uri::PathAndQuery};
 use penstock_config::{ObjectRef, object};
@@ -22,6 +28,8 @@ pub(crate) struct Provider {
     pub(crate) endpoint: Endpoint,
     pub(crate) retries: Retries,
     pub(crate) credentials: Arc<Cell>,
+    /// It answered 400 to `stream_options`, and is not sent them again.
+    takes_no_options: AtomicBool,
 }
 
 /// Where a provider's chat API is.
@@ -60,7 +68,19 @@ impl Provider {
             wait_up_to: Duration::from_millis(object.retries.wait_up_to_ms),
         };
         let vendor = vendor(object.r#type);
-        Ok(Arc::new(Self { name: name.to_string(), object, dialect, vendor, endpoint, retries, credentials }))
+        let (name, takes_no_options) = (name.to_string(), AtomicBool::new(false));
+        Ok(Arc::new(Self { name, object, dialect, vendor, endpoint, retries, credentials, takes_no_options }))
+    }
+}
+
+impl Provider {
+    /// Streams may be asked for their usage.
+    pub(crate) fn takes_stream_options(&self) -> bool {
+        !self.takes_no_options.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn refused_stream_options(&self) {
+        self.takes_no_options.store(true, Ordering::Relaxed);
     }
 }
 

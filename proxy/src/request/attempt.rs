@@ -25,7 +25,7 @@ use super::{
     prepare::{Prepared, off_thread},
     reader::Reader,
     record::Record,
-    stream::{self, Stream},
+    stream::{self, Patience, Stream},
 };
 use crate::{
     live::{credential::Pick, route::Target},
@@ -60,7 +60,7 @@ pub(super) struct Answered {
 enum Body {
     Whole(Bytes, Usage),
     /// Too large to be held: what has arrived, and the rest.
-    Passing(BytesMut, Incoming),
+    Passing(BytesMut, Incoming, Patience),
     Stream(Box<Stream>),
 }
 
@@ -110,7 +110,7 @@ impl Attempt<'_> {
         while let Some(chunk) = incoming.chunk().await {
             held.push(chunk.map_err(|error| broken(format!("the answer was cut: {error}")))?, length);
             if held.len() > HELD && !self.prepared.translated {
-                return Ok(Body::Passing(held.rest, incoming));
+                return Ok(Body::Passing(held.rest, incoming, self.patience()));
             }
             if held.len() > HELD {
                 return Err(broken("the answer is too large to be translated"));
@@ -132,9 +132,12 @@ impl Attempt<'_> {
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
         let dialect = self.target.provider.dialect;
         let relay = Relay::new(dialect, &self.ask.client, self.prepared.names.clone()).map_err(Failure::Meaning)?;
-        let patience = stream::Patience { idle: self.target.timeouts.idle, deadline: self.ask.deadline };
-        let stream = Stream::open(incoming, Reader::new(relay), patience, self.refusal_fails, record).await?;
+        let stream = Stream::open(incoming, Reader::new(relay), self.patience(), self.refusal_fails, record).await?;
         Ok(Body::Stream(Box::new(stream)))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { idle: self.target.timeouts.idle, deadline: self.ask.deadline }
     }
 }
 
@@ -147,11 +150,11 @@ impl Answered {
                 record.answered(status, usage);
                 Answer::Whole(body)
             }
-            Body::Passing(held, incoming) => {
+            Body::Passing(held, incoming, patience) => {
                 record.large_answer();
                 record.committed(status);
                 let record = record.clone();
-                Answer::Flow(Flow::new(|outlet| stream::pass(held.freeze(), incoming, outlet, record)))
+                Answer::Flow(Flow::new(|outlet| stream::pass(held.freeze(), incoming, patience, outlet, record)))
             }
             Body::Stream(stream) => {
                 record.committed(status);

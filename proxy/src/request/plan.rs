@@ -143,6 +143,14 @@ impl Failure {
         matches!(self, Failure::Status(error) | Failure::Broken(error) if error.kind == ErrorKind::Auth)
     }
 
+    /// The provider refuses the request because of this field.
+    pub(crate) fn blames(&self, field: &str) -> bool {
+        let Failure::Status(error) = self else { return false };
+        let named =
+            || error.message.contains(field) || error.param.as_deref().is_some_and(|param| param.contains(field));
+        error.kind == ErrorKind::Rejected && named()
+    }
+
     /// What a client is told if this is how every target failed.
     fn into_error(self) -> Error {
         let error = match self {

@@ -22,14 +22,15 @@ pub(super) struct Prepared {
     pub(super) body: Vec<Bytes>,
     pub(super) names: Names,
     pub(super) translated: bool,
+    /// `stream_options` are in it that the client did not write.
+    pub(super) asks_for_usage: bool,
     /// The hints that were left out, for the client to see.
     pub(super) dropped: Option<HeaderValue>,
 }
 
 pub(super) async fn prepare(ask: &Ask<'_>, target: &Arc<Target>, unknown: OnUnsupported) -> Result<Prepared, Failure> {
     if target.provider.dialect == CLIENT {
-        let body = splice::apply(&ask.body, edits(ask, target));
-        return Ok(Prepared { body, names: Names::default(), translated: false, dropped: None });
+        return Ok(spliced(ask, target));
     }
     let (body, to) = (ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
@@ -46,18 +47,23 @@ pub(super) async fn prepare(ask: &Ask<'_>, target: &Arc<Target>, unknown: OnUnsu
             body: vec![emitted.body.into()],
             names: emitted.names,
             translated: true,
+            asks_for_usage: false,
             dropped: HeaderValue::try_from(dropped).ok().filter(|dropped| !dropped.is_empty()),
         }),
     }
 }
 
-fn edits(ask: &Ask<'_>, target: &Target) -> Vec<splice::Edit> {
+fn spliced(ask: &Ask<'_>, target: &Target) -> Prepared {
     let scan = &ask.scan;
     let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
-    let usage = if scan.stream { scan.ask_for_usage() } else { None };
+    let asks = scan.stream && target.provider.takes_stream_options();
+    let usage = if asks { scan.ask_for_usage() } else { None };
     let bound =
         if target.facts.max_completion_tokens { scan.rename_max_tokens(Key::MaxCompletionTokens) } else { None };
-    [model, usage, bound].into_iter().flatten().collect()
+    let asks_for_usage = usage.is_some();
+    let edits = [model, usage, bound].into_iter().flatten().collect();
+    let body = splice::apply(&ask.body, edits);
+    Prepared { body, names: Names::default(), translated: false, asks_for_usage, dropped: None }
 }
 
 /// Runs what may take long where it holds nobody up.

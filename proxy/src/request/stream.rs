@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use penstock_llm::{classify::UpstreamError, relay::End};
-use tokio::time::{Instant, Sleep, sleep_until};
+use penstock_llm::{classify::UpstreamError, neutral::Usage, relay::End};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{
     CLIENT,
@@ -200,15 +200,84 @@ impl Clock {
 }
 
 /// Forwards an answer that is too large to be held.
-pub(super) async fn pass(held: Bytes, mut incoming: Incoming, outlet: Outlet, record: Rc<Record>) -> Result<(), Cut> {
+pub(super) async fn pass(
+    held: Bytes,
+    mut incoming: Incoming,
+    patience: Patience,
+    outlet: Outlet,
+    record: Rc<Record>,
+) -> Result<(), Cut> {
     outlet.send(held).await;
-    while let Some(chunk) = incoming.chunk().await {
-        let Ok(chunk) = chunk else {
-            record.streamed(Outcome::Broken, Default::default());
-            return Err(Cut);
-        };
-        outlet.send(chunk).await;
+    loop {
+        let limit = patience.deadline.min(Instant::now() + patience.idle);
+        match timeout_at(limit, incoming.chunk()).await {
+            Ok(Some(Ok(chunk))) => outlet.send(chunk).await,
+            Ok(None) => {
+                record.streamed(Outcome::Ok, Usage::default());
+                return Ok(());
+            }
+            Ok(Some(Err(_))) | Err(_) => {
+                record.streamed(Outcome::Broken, Usage::default());
+                return Err(Cut);
+            }
+        }
     }
-    record.streamed(Outcome::Ok, Default::default());
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Clock {
+        let patience = Patience { idle: Duration::from_secs(30), deadline: Instant::now() + Duration::from_secs(100) };
+        Clock { patience, since: None, finished: None, timer: None }
+    }
+
+    async fn is_over(clock: &mut Clock) -> bool {
+        poll_fn(|cx| Poll::Ready(clock.is_over(cx))).await
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idleness_counts_from_when_the_provider_is_waited_for_and_not_from_the_last_chunk() {
+        let mut clock = clock();
+        pass(60).await;
+        assert!(!is_over(&mut clock).await, "the client was slow, not the provider");
+        pass(29).await;
+        assert!(!is_over(&mut clock).await);
+        clock.since = None;
+        assert!(!is_over(&mut clock).await, "a chunk came");
+        clock.patience.deadline += Duration::from_secs(100);
+        pass(29).await;
+        assert!(!is_over(&mut clock).await);
+        pass(2).await;
+        assert!(is_over(&mut clock).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_of_the_request_holds_for_a_stream_that_never_pauses() {
+        let mut clock = clock();
+        for _ in 0..9 {
+            pass(11).await;
+            clock.since = None;
+            assert!(!is_over(&mut clock).await);
+        }
+        pass(2).await;
+        assert!(is_over(&mut clock).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_seconds_are_enough_for_what_follows_the_last_finish_reason() {
+        let mut clock = clock();
+        assert!(!is_over(&mut clock).await);
+        pass(10).await;
+        clock.finished = Some(Instant::now());
+        clock.since = None;
+        assert!(!is_over(&mut clock).await);
+        pass(3).await;
+        assert!(is_over(&mut clock).await);
+    }
 }

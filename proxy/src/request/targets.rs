@@ -74,7 +74,7 @@ impl Way<'_> {
     async fn at(&self, target: &Arc<Target>, is_last: bool) -> Result<Answered, (Failure, Step)> {
         let mut budget = Budget::new(target.provider.retries);
         let mut tried: Vec<Arc<Credential>> = Vec::new();
-        let prepared = match prepare(self.ask, target, self.forward.on_unsupported).await {
+        let mut prepared = match prepare(self.ask, target, self.forward.on_unsupported).await {
             Ok(prepared) => prepared,
             Err(failure) => {
                 let step = budget.decide(&failure, self.around(false));
@@ -95,6 +95,14 @@ impl Way<'_> {
                     Err(failure) => failure,
                 },
             };
+            if prepared.asks_for_usage && failure.blames("stream_options") {
+                // Our addition is at fault and not the client's request: the provider is never sent it again.
+                target.provider.refused_stream_options();
+                if let Ok(without) = prepare(self.ask, target, self.forward.on_unsupported).await {
+                    prepared = without;
+                    continue;
+                }
+            }
             if let Pick::Key(used) = &credential {
                 if failure.rejects_credential() {
                     credentials.reject(used);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     bed::{Bed, Resources, question},
-    provider::{Act, DONE, Provider, ROLE, STOP, USAGE, end, stream, text},
+    provider::{Act, DONE, Provider, ROLE, STOP, USAGE, answer, end, stream, text},
 };
 
 async fn bed(acts: Vec<Act>) -> anyhow::Result<(Bed, Provider)> {
@@ -114,5 +114,30 @@ async fn a_stream_that_says_too_much_before_its_content_is_not_held_for_ever() -
     let response = tokio::time::timeout(Duration::from_secs(5), bed.request(question(true)).send()).await??;
     provider.open_gate();
     assert!(response.text().await?.ends_with(DONE));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_to_be_asked_for_usage_is_asked_without_and_only_once() -> anyhow::Result<()> {
+    let refusal = r#"{"error":{"message":"Unknown field: stream_options","type":"invalid_request_error"}}"#;
+    let good = with(stream(&[&text("hi"), STOP, DONE]), end());
+    let provider = Provider::start(move |n| if n == 0 { answer(400, "", refusal) } else { good.clone() }).await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    for _ in 0..2 {
+        assert_eq!(bed.stream().await?.body, [&text("hi"), STOP, DONE].concat());
+    }
+    let asked: Vec<_> = provider.events().seen.iter().map(|seen| seen.body.contains("stream_options")).collect();
+    assert_eq!(asked, [true, false, false]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_unary_answer_that_is_too_large_to_hold_streams_through() -> anyhow::Result<()> {
+    let body = crate::provider::completion(&"x".repeat(33 << 20));
+    let provider = Provider::always(answer(200, "", &body)).await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    let got = bed.unary().await?;
+    assert!(got.status == 200 && got.body == body);
+    assert!(bed.metrics.render().contains("penstock_large_answers_total 1"));
     Ok(())
 }
