@@ -33,10 +33,11 @@ lint: ## formatting, clippy, and what cargo-deny says of licences, bans and sour
 	@tests/deny
 
 .PHONY: bench
-bench: build ## the benchmarks, in release; the one beside nginx needs nginx
+bench: build ## the benchmarks, in release, side by side with nginx; the last core loads, the first serves
+	@command -v nginx >/dev/null || { echo 'make bench compares with nginx: apt-get install nginx-light' >&2; exit 1; }
 	cargo build --locked --release -p penstock-bench
 	'$(target)/release/penstock-bench' compile
-	'$(target)/release/penstock-bench' gateway --proxy '$(target)/release/penstock-proxy'
+	taskset -c $$(($$(nproc) - 1)) '$(target)/release/penstock-bench' gateway --proxy '$(target)/release/penstock-proxy'
 
 .PHONY: setup
 setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' Python SDKs
