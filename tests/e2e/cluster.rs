@@ -151,7 +151,7 @@ fn file_server(namespace: &str) -> anyhow::Result<PodInput> {
             ],
         },
     }))?;
-    Ok(PodInput { pod, program: setup::python()?, replace: Vec::new() })
+    Ok(PodInput { pod, program: setup::python()? })
 }
 
 async fn review(client: &Client, token: &str, audience: &str) -> anyhow::Result<TokenReviewStatus> {

@@ -46,8 +46,6 @@ pub struct PodInput {
     pub pod: Pod,
     /// The program, which gets the container's arguments and environment, and no other environment.
     pub program: PathBuf,
-    /// Texts to replace in arguments and environment, last of all: names that only a cluster's DNS would resolve.
-    pub replace: Vec<(String, String)>,
 }
 
 /// A Pod whose process was started. Dropping it kills the process and leaves the Pod as it is, as a node that fails.
@@ -79,7 +77,6 @@ impl PodInput {
                 status: None,
             },
             program,
-            replace: Vec::new(),
         }
     }
 }
@@ -150,7 +147,7 @@ impl<'a> Kubelet<'a> {
         let container = only_container(&pod)?;
         let mounts = mounts(&pod, &volumes)?;
         let kubeconfig = self.kubeconfig(&dir, &mounts)?;
-        let process = Process::new(&input.program, &pod, &volumes, kubeconfig.as_deref(), &input.replace)?;
+        let process = Process::new(&input.program, &pod, &volumes, kubeconfig.as_deref())?;
         let readiness = Readiness::new(container, address.ip())?;
         let life = Life {
             pods: pods.clone(),

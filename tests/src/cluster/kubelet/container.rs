@@ -42,14 +42,8 @@ pub(super) fn only_container(pod: &Pod) -> anyhow::Result<&Container> {
 
 impl Process {
     /// Resolves `$(VARIABLE)`, mount paths, and the address of all interfaces, which is the Pod's own address here: Pods
-    /// share one network, so each has an address of the loopback network instead. `replace` comes last.
-    pub(super) fn new(
-        program: &Path,
-        pod: &Pod,
-        volumes: &Volumes,
-        kubeconfig: Option<&Path>,
-        replace: &[(String, String)],
-    ) -> anyhow::Result<Self> {
+    /// share one network, so each has an address of the loopback network instead.
+    pub(super) fn new(program: &Path, pod: &Pod, volumes: &Volumes, kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
         let container = only_container(pod)?;
         let ip = field(pod, "status.podIP")?;
         let mut mounts = Vec::new();
@@ -59,10 +53,7 @@ impl Process {
             let folder = volumes.folder(&mount.name).display().to_string();
             mounts.push((mount.mount_path.clone(), folder));
         }
-        let resolve = |text: &str| {
-            let text = in_folders(text, &mounts).replace("0.0.0.0:", &format!("{ip}:"));
-            replace.iter().fold(text, |text, (from, to)| text.replace(from, to))
-        };
+        let resolve = |text: &str| in_folders(text, &mounts).replace("0.0.0.0:", &format!("{ip}:"));
 
         let mut env = BTreeMap::new();
         for variable in container.env.iter().flatten() {
