@@ -60,12 +60,16 @@ pub struct Request<'a> {
     pub stream: bool,
     /// Whether the client asked for usage at the end of its stream.
     pub include_usage: Option<bool>,
+    /// What else `stream_options` says.
+    pub stream_options: Vec<Extra<'a>>,
     /// The form of the answer.
     pub output: Option<Output<'a>>,
     /// How much to think.
     pub reasoning: Option<Reasoning<'a>>,
     /// Who is asking, an opaque name for the provider's abuse detection.
     pub user: Option<Text<'a>>,
+    /// OpenAI's newer word for the same; where both are given it is the other one that others know.
+    pub safety_identifier: Option<Text<'a>>,
     /// Members that no other dialect has.
     pub extra: Vec<Extra<'a>>,
 }
@@ -155,6 +159,8 @@ pub enum Part<'a> {
         origin: Dialect,
         /// Its `type`, where it has one.
         kind: Text<'a>,
+        /// It stood among the tool calls: the model called a tool that is no function.
+        is_call: bool,
         /// The whole part.
         value: Raw<'a>,
     },
@@ -207,6 +213,8 @@ pub struct ToolCall<'a> {
     pub arguments: Text<'a>,
     /// See [`Part::Text`].
     pub cache: Option<Raw<'a>>,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
 }
 
 /// A function that the model may call.

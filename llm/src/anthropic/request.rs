@@ -130,7 +130,8 @@ fn sampling(w: &mut Writer<'_>, request: &Request<'_>, target: &Target<'_>, plan
     let number = |text: &str| text.parse::<f64>().unwrap_or(1.0);
     let fixed = target.facts.sampling == Sampling::Fixed;
     let thinks = plan.thinks();
-    let either = target.facts.sampling == Sampling::Either && given.temperature.is_some();
+    let has_temperature = given.temperature.is_some() && !thinks;
+    let either = target.facts.sampling == Sampling::Either && has_temperature;
     if let Some(temperature) = given.temperature {
         match (fixed || thinks, number(temperature)) {
             (true, 1.0) => {}
@@ -164,7 +165,8 @@ fn stop(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
 }
 
 fn user(w: &mut Writer<'_>, request: &Request<'_>, dropped: &mut Dropped) -> Result<(), Error> {
-    let Some(user) = request.user.as_deref().filter(|user| !user.is_empty()) else { return Ok(()) };
+    let user = request.user.as_deref().or(request.safety_identifier.as_deref());
+    let Some(user) = user.filter(|user| !user.is_empty()) else { return Ok(()) };
     if user.chars().count() > MAX_USER {
         dropped.add("user");
         return Ok(());
@@ -198,3 +200,6 @@ fn plain_id(id: &str) -> Cow<'_, str> {
     }
     Cow::Owned(plain)
 }
+
+#[cfg(test)]
+mod tests;

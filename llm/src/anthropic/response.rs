@@ -58,10 +58,12 @@ fn block<'a>(reader: &mut Reader<'a>, names: &Names, parts: &mut Vec<Part<'a>>) 
             name: names.client_name(block.name.unwrap_or_default()),
             arguments: block.input.unwrap_or("{}").into(),
             cache: None,
+            extra: Vec::new(),
         }),
         _ => Part::Unknown {
             origin: Dialect::Anthropic,
             kind: block.of_type,
+            is_call: false,
             value: crate::neutral::Raw(reader.slice(start, reader.at())),
         },
     });

@@ -27,8 +27,10 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
             Some(Reasoning::Budget(_)) => dropped.add("reasoning"),
             None => {}
         }
-        if let Some(user) = &request.user {
-            w.key("user").string(user);
+        for (key, user) in [("user", &request.user), ("safety_identifier", &request.safety_identifier)] {
+            if let Some(user) = user {
+                w.key(key).string(user);
+            }
         }
         stream(w, request)?;
         for Extra { name, value } in &request.extra {
@@ -74,13 +76,16 @@ fn stream(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
         return Ok(());
     }
     w.key("stream").bool(true);
-    match request.include_usage {
-        None => Ok(()),
-        Some(include) => w.key("stream_options").object(|w| {
-            w.key("include_usage").bool(include);
-            Ok(())
-        }),
+    if request.include_usage.is_none() && request.stream_options.is_empty() {
+        return Ok(());
     }
+    w.key("stream_options").object(|w| {
+        if let Some(include) = request.include_usage {
+            w.key("include_usage").bool(include);
+        }
+        request.stream_options.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+        Ok(())
+    })
 }
 
 fn output(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
@@ -179,7 +184,7 @@ fn message(w: &mut Writer<'_>, message: &Message<'_>) -> Result<(), Error> {
         });
         match &message.parts[..] {
             [Part::ToolResult { call, parts, plain, .. }] => {
-                content(w, parts, *plain)?;
+                content(w, &parts.iter().collect::<Vec<_>>(), *plain)?;
                 w.key("tool_call_id").string(call);
             }
             parts => spoken(w, parts, message)?,
@@ -191,9 +196,16 @@ fn message(w: &mut Writer<'_>, message: &Message<'_>) -> Result<(), Error> {
 
 fn spoken(w: &mut Writer<'_>, parts: &[Part<'_>], message: &Message<'_>) -> Result<(), Error> {
     let thought = |part: &Part<'_>| matches!(part, Part::Reasoning { .. } | Part::RedactedReasoning(_));
-    let called = |part: &Part<'_>| matches!(part, Part::ToolCall(_));
-    let said: Vec<Part<'_>> = parts.iter().filter(|part| !thought(part) && !called(part)).cloned().collect();
-    content(w, &said, message.plain)?;
+    let called = |part: &Part<'_>| matches!(part, Part::ToolCall(_) | Part::Unknown { is_call: true, .. });
+    // Beside a bare content a refusal is a member of its own.
+    let refused = |part: &Part<'_>| message.plain && matches!(part, Part::Refusal(_));
+    let said = |part: &&Part<'_>| !thought(part) && !called(part) && !refused(part);
+    content(w, &parts.iter().filter(said).collect::<Vec<_>>(), message.plain)?;
+    for part in parts.iter().filter(|part| refused(part)) {
+        if let Part::Refusal(text) = part {
+            w.key("refusal").string(text);
+        }
+    }
     let thinking = |part: &Part<'_>| thought(part) && !matches!(part, Part::Reasoning { signature: None, .. });
     for part in parts {
         if let Part::Reasoning { text, signature: None } = part {
@@ -206,12 +218,19 @@ fn spoken(w: &mut Writer<'_>, parts: &[Part<'_>], message: &Message<'_>) -> Resu
             .array(|w| parts.iter().filter(|part| thinking(part)).try_for_each(|part| dull(w, part)))?;
     }
     if parts.iter().any(called) {
-        w.key("tool_calls").array(|w| parts.iter().try_for_each(|part| tool_call(w, part).or(Ok::<(), Error>(()))))?;
+        w.key("tool_calls").array(|w| parts.iter().filter(|part| called(part)).try_for_each(|it| call(w, it)))?;
     }
     Ok(())
 }
 
-fn content(w: &mut Writer<'_>, parts: &[Part<'_>], plain: bool) -> Result<(), Error> {
+fn call(w: &mut Writer<'_>, call: &Part<'_>) -> Result<(), Error> {
+    match call {
+        Part::Unknown { .. } => part(w, call),
+        call => tool_call(w, call).or(Ok(())),
+    }
+}
+
+fn content(w: &mut Writer<'_>, parts: &[&Part<'_>], plain: bool) -> Result<(), Error> {
     match parts {
         [] => w.key("content").raw("null"),
         [Part::Text { text, .. }] if plain => w.key("content").string(text),
@@ -252,6 +271,7 @@ fn part(w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Error> {
 fn media(w: &mut Writer<'_>, media: &Media<'_>) -> Result<(), Error> {
     let url = match &media.source {
         Source::Url(url) => url.to_string(),
+        Source::Base64 { media_type, data } if media_type.is_empty() => data.to_string(),
         Source::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
     };
     let label = |w: &mut Writer<'_>, key: &str| {

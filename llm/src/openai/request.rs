@@ -36,11 +36,11 @@ pub(crate) fn parse_request(body: &[u8]) -> Result<Request<'_>, Fault> {
             "stop" => stop(reader, &mut request)?,
             "n" => request.n = reader.optional(Reader::unsigned)?,
             "stream" => request.stream = reader.optional(Reader::bool)?.unwrap_or(false),
-            "stream_options" => include_usage(reader, &mut request)?,
+            "stream_options" => stream_options(reader, &mut request)?,
             "response_format" => request.output = reader.optional(output)?,
             "reasoning_effort" => request.reasoning = reader.optional(Reader::string)?.map(effort),
-            "user" => request.user = reader.optional(Reader::string)?.or(request.user.take()),
-            "safety_identifier" => request.user = request.user.take().or(reader.optional(Reader::string)?),
+            "user" => request.user = reader.optional(Reader::string)?,
+            "safety_identifier" => request.safety_identifier = reader.optional(Reader::string)?,
             name => extra(reader, name, &mut request.extra)?,
         }
         Ok::<(), Fault>(())
@@ -71,9 +71,11 @@ impl Request<'_> {
             n: None,
             stream: false,
             include_usage: None,
+            stream_options: Vec::new(),
             output: None,
             reasoning: None,
             user: None,
+            safety_identifier: None,
             extra: Vec::new(),
         }
     }
@@ -106,16 +108,16 @@ fn stop<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fa
     }
 }
 
-fn include_usage(reader: &mut Reader<'_>, request: &mut Request<'_>) -> Result<(), Fault> {
+fn stream_options<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {
     if reader.null()? {
         return Ok(());
     }
-    reader.object(|reader, key| {
-        if key.decode() == "include_usage" {
+    reader.object(|reader, key| match &*key.decode() {
+        "include_usage" => {
             request.include_usage = reader.optional(Reader::bool)?;
-            return Ok(());
+            Ok(())
         }
-        reader.skip()
+        name => extra(reader, name, &mut request.stream_options),
     })
 }
 

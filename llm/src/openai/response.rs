@@ -103,7 +103,12 @@ pub(super) fn tool_call(w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Infal
         w.key("function").object(|w| {
             w.key("name").string(&call.name);
             w.key("arguments").string(&call.arguments);
-            Ok(())
-        })
+            Ok::<(), Infallible>(())
+        })?;
+        if let Some(cache) = call.cache {
+            w.key("cache_control").raw(cache.0);
+        }
+        call.extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+        Ok(())
     })
 }

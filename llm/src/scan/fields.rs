@@ -112,10 +112,9 @@ impl Walk {
             }
             Key::Tools | Key::Functions => {
                 self.value(reader, Below { tools: true, ..Below::default() })?;
-                self.scan.tools |= !matches!(
-                    reader.slice(start, reader.at()).split_whitespace().collect::<String>().as_str(),
-                    "[]" | "null"
-                );
+                let tools = reader.slice(start, reader.at());
+                let is_empty = tools.strip_prefix('[').is_some_and(|items| items.trim_ascii_start().starts_with(']'));
+                self.scan.tools |= tools != "null" && !is_empty;
             }
             Key::ResponseFormat => {
                 self.value(reader, Below::default())?;

@@ -217,6 +217,7 @@ fn check_extra(extra: &Extra<'_>, dropped: &mut Dropped) -> Result<(), Error> {
     let value = extra.value.0;
     let says_nothing = matches!(value, "0" | "0.0" | "false" | "{}" | "[]" | "\"\"");
     match &*extra.name {
+        "seed" => dropped.add("seed"),
         _ if says_nothing => {}
         "modalities" if value.chars().filter(|c| !c.is_whitespace()).eq(r#"["text"]"#.chars()) => {}
         "modalities" => return Err(unsupported("modalities", "the target answers with text only")),

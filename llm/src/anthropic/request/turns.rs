@@ -32,7 +32,7 @@ enum Side {
 #[derive(Clone, Copy)]
 enum Block<'r, 'a> {
     Part(&'r Part<'a>),
-    /// A system message at its place in the conversation, for a model that knows none there.
+    /// A system message at its place in the conversation, where the model takes none.
     Instruction(&'r Text<'a>),
 }
 
@@ -43,10 +43,9 @@ impl<'r, 'a> Turns<'r, 'a> {
         let mut turns = Self { leading, has_calls: false, turns: Vec::with_capacity(request.messages.len()) };
         let mut calls: Vec<&str> = Vec::new();
         for (index, message) in request.messages.iter().enumerate().skip(leading) {
-            let instruction = is_system(message.role) && !inline_system;
             let side = match message.role {
-                Role::System | Role::Developer if inline_system => Side::System,
-                Role::System | Role::Developer | Role::User | Role::Tool => Side::User,
+                Role::System | Role::Developer => Side::System,
+                Role::User | Role::Tool => Side::User,
                 Role::Assistant => Side::Assistant,
             };
             for part in message.parts.iter().filter(|part| has_words(part)) {
@@ -65,15 +64,32 @@ impl<'r, 'a> Turns<'r, 'a> {
                     }
                     _ => {}
                 }
-                let block = match part {
-                    Part::Text { text, .. } if instruction => Block::Instruction(text),
-                    part => Block::Part(part),
-                };
-                turns.push(side, block);
+                turns.push(side, Block::Part(part));
             }
         }
         turns.has_calls = !calls.is_empty();
+        turns.place_instructions(inline_system);
         Ok(turns)
+    }
+
+    /// A system message between the others stays one where the model takes it: behind a user's turn, before a model's
+    /// or at the end (platform.claude.com, build-with-claude/mid-conversation-system-messages). Elsewhere the user's
+    /// turn says it.
+    fn place_instructions(&mut self, inline_system: bool) {
+        let mut all = std::mem::take(&mut self.turns).into_iter().peekable();
+        while let Some(turn) = all.next() {
+            let stays = inline_system
+                && self.turns.last().is_some_and(|before| before.side == Side::User)
+                && all.peek().is_none_or(|next| next.side == Side::Assistant);
+            let side = if turn.side == Side::System && !stays { Side::User } else { turn.side };
+            for block in turn.blocks {
+                let block = match block {
+                    Block::Part(Part::Text { text, .. }) if side != turn.side => Block::Instruction(text),
+                    block => block,
+                };
+                self.push(side, block);
+            }
+        }
     }
 
     /// Neighbours of one side are one turn; in a user's turn the results of tools come first.
@@ -99,7 +115,8 @@ impl<'r, 'a> Turns<'r, 'a> {
         let of = |turn: &Turn<'_, '_>, wanted: fn(&Part<'_>) -> bool| {
             turn.blocks.iter().any(|block| matches!(block, Block::Part(part) if wanted(part)))
         };
-        let answered = self.turns.last().is_some_and(|turn| of(turn, |part| matches!(part, Part::ToolResult { .. })));
+        let asked = self.turns.iter().rev().find(|turn| turn.side != Side::System);
+        let answered = asked.is_some_and(|turn| of(turn, |part| matches!(part, Part::ToolResult { .. })));
         let last = self.turns.iter().rev().find(|turn| turn.side == Side::Assistant);
         answered
             && last.is_some_and(|turn| {

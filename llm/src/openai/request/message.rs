@@ -4,7 +4,6 @@ use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Extra, Media, MediaKind, Message, Part, Raw, Role, Source, Text, ToolCall};
 
 /// The members of a message, in whatever order they came.
-#[derive(Default)]
 struct Members<'a> {
     role: Option<Role>,
     content: Vec<Part<'a>>,
@@ -17,10 +16,26 @@ struct Members<'a> {
     extra: Vec<Extra<'a>>,
 }
 
+impl Members<'_> {
+    fn new() -> Self {
+        Self {
+            role: None,
+            content: Vec::new(),
+            plain: true,
+            refusal: None,
+            thinking: None,
+            thinking_blocks: Vec::new(),
+            calls: Vec::new(),
+            call_id: None,
+            extra: Vec::new(),
+        }
+    }
+}
+
 pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, Fault> {
     reader.peek()?;
     let start = reader.at();
-    let mut members = Members::default();
+    let mut members = Members::new();
     reader.object(|reader, key| member(reader, &key.decode(), &mut members))?;
     let Members { role, content, plain, refusal, thinking, thinking_blocks, calls, call_id, extra } = members;
     let role = role.ok_or_else(|| Fault::new(start, "role is missing"))?;
@@ -72,10 +87,10 @@ fn role(reader: &mut Reader<'_>) -> Result<Role, Fault> {
     }
 }
 
-/// Reads a content; true if it was a bare string.
+/// Reads a content; true if it was a bare string or none at all.
 fn content<'a>(reader: &mut Reader<'a>, parts: &mut Vec<Part<'a>>) -> Result<bool, Fault> {
     match reader.peek()? {
-        Kind::Null => reader.skip().map(|()| false),
+        Kind::Null => reader.skip().map(|()| true),
         Kind::String => {
             parts.push(Part::text(reader.string()?));
             Ok(true)
@@ -138,12 +153,12 @@ fn part<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
         }
         "file" => match file {
             Some(File { at, data: Some(data), name }) => {
-                Part::Media(Media { kind: MediaKind::Document, source: source(at, data)?, label: name, cache })
+                Part::Media(Media { kind: MediaKind::Document, source: file_source(at, data)?, label: name, cache })
             }
-            _ => Part::Unknown { origin: Dialect::OpenAI, kind: of_type, value: whole },
+            _ => Part::Unknown { origin: Dialect::OpenAI, kind: of_type, is_call: false, value: whole },
         },
         "" => return Err(missing("type")),
-        _ => Part::Unknown { origin: Dialect::OpenAI, kind: of_type, value: whole },
+        _ => Part::Unknown { origin: Dialect::OpenAI, kind: of_type, is_call: false, value: whole },
     })
 }
 
@@ -218,11 +233,20 @@ fn source<'a>(at: usize, url: Text<'a>) -> Result<Source<'a>, Fault> {
     Ok(Source::Base64 { media_type, data })
 }
 
+/// A file may also be bare base64, whose type its first bytes tell.
+fn file_source<'a>(at: usize, data: Text<'a>) -> Result<Source<'a>, Fault> {
+    if data.contains(':') {
+        return source(at, data);
+    }
+    Ok(Source::Base64 { media_type: Text::default(), data })
+}
+
 fn tool_call<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
     reader.peek()?;
     let start = reader.at();
     let mut of_type = Text::Borrowed("function");
     let (mut id, mut name, mut arguments, mut cache) = (None, None, Text::default(), None);
+    let mut others = Vec::new();
     reader.object(|reader, key| {
         match &*key.decode() {
             "id" => id = Some(reader.string()?),
@@ -236,7 +260,7 @@ fn tool_call<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
                 Ok::<(), Fault>(())
             })?,
             "cache_control" => cache = reader.optional(|reader| reader.raw().map(Raw))?,
-            _ => reader.skip()?,
+            name => extra(reader, name, &mut others)?,
         }
         Ok::<(), Fault>(())
     })?;
@@ -244,13 +268,14 @@ fn tool_call<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
         return Ok(Part::Unknown {
             origin: Dialect::OpenAI,
             kind: of_type,
+            is_call: true,
             value: Raw(reader.slice(start, reader.at())),
         });
     }
     let missing = |name: &str| Fault::new(start, format!("{name} is missing"));
     let id = id.ok_or_else(|| missing("id"))?;
     let name = name.ok_or_else(|| missing("function.name"))?;
-    Ok(Part::ToolCall(ToolCall { id, name, arguments, cache }))
+    Ok(Part::ToolCall(ToolCall { id, name, arguments, cache, extra: others }))
 }
 
 /// JSON text in a string, checked to be an object; empty and null mean no arguments.
