@@ -23,7 +23,7 @@ const EVERYTHING: [&str; 6] = [
 ];
 
 /// What Helm makes of the chart with these `--set` values.
-async fn template(namespace: &str, values: &[&str]) -> anyhow::Result<String> {
+pub(crate) async fn template(namespace: &str, values: &[&str]) -> anyhow::Result<String> {
     let chart = setup::repository().join("charts/penstock");
     let mut helm = Command::new(setup::helm()?);
     helm.args(["template", "penstock", "--namespace", namespace]).arg(chart).kill_on_drop(true);

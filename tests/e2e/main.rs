@@ -4,4 +4,5 @@ mod chart;
 mod cluster;
 mod crds;
 mod fakes;
+mod operator;
 mod sdk;

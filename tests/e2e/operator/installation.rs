@@ -1,0 +1,229 @@
+//! Operator, proxies and fake providers in a namespace of their own, with the chart's rights and Pods.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Secret};
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::runtime::wait::await_condition;
+use penstock_crds::{GROUP, Kind, VERSION};
+use penstock_tests::client::client;
+use penstock_tests::cluster::Cluster;
+use penstock_tests::cluster::kubelet::{Kubelet, PodInput, RunningPod};
+use penstock_tests::fake::Fakes;
+use penstock_tests::setup;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::chart;
+
+pub(crate) const WITHIN: Duration = Duration::from_secs(60);
+/// The key of the one Consumer.
+pub(crate) const CALLER: &str = "caller-key-of-more-than-20-characters";
+
+pub(crate) struct Installation<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) kubelet: Kubelet<'a>,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    operator: PodTemplateSpec,
+    proxy: PodTemplateSpec,
+    pub(crate) fakes: Fakes,
+    pub(crate) http: reqwest::Client,
+}
+
+impl<'a> Installation<'a> {
+    /// A namespace with everything but the programs.
+    pub(crate) async fn new(cluster: &'a Cluster, prefix: &str) -> anyhow::Result<Self> {
+        cluster.install_definitions().await?;
+        let namespace = cluster.namespace(prefix).await?;
+        let watch = format!("watchNamespaces={{{namespace}}}");
+        let values = [&*watch, "allowUpstream={127.0.0.0/8}", "proxy.drainDeadline=5s", "operator.log=debug"];
+        let rendered: Vec<Value> = serde_saphyr::from_multiple(&chart::template(&namespace, &values).await?)?;
+        let (deployments, others): (Vec<_>, Vec<_>) =
+            rendered.into_iter().partition(|object| object["kind"] == "Deployment");
+        // The definitions are there, and shared with other tests.
+        let others = others.iter().filter(|object| object["kind"] != "CustomResourceDefinition");
+        let others: String = others.map(|object| format!("{object}\n---\n")).collect();
+        cluster.kubectl(&["apply", "--namespace", &namespace, "--filename=-"], &others).await?;
+        let template = |name: &str| {
+            let found = deployments.iter().find(|object| object["metadata"]["name"] == name);
+            let template =
+                found.with_context(|| format!("the chart has no Deployment {name}"))?["spec"]["template"].clone();
+            anyhow::Ok(serde_json::from_value(template)?)
+        };
+        let (operator, proxy) = (template("penstock-operator")?, template("penstock-proxy")?);
+        Ok(Self {
+            cluster,
+            kubelet: Kubelet::new(cluster).await?,
+            client: cluster.client().await?,
+            namespace,
+            operator,
+            proxy,
+            fakes: Fakes::start()?,
+            http: client(),
+        })
+    }
+
+    /// What a user applies: two providers with their keys, a route over both, and who may call.
+    pub(crate) async fn apply_quickstart(&self) -> anyhow::Result<()> {
+        let provider = |name: &str, type_: &str, model: &str| {
+            format!(
+                "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{api-key: {name}-key-0}}\n---\n\
+                 apiVersion: {GROUP}/{VERSION}\nkind: AIProvider\nmetadata: {{name: {name}}}\nspec:\n  type: {type_}\n  \
+                 baseURL: {}/v1\n  credentials: [{{secretRef: {{name: {name}, key: api-key}}}}]\n  models: [{{name: {model}}}]\n  \
+                 retries: {{attempts: 2}}\n---\n",
+                self.fakes.url(name)
+            )
+        };
+        let objects = format!(
+            "{}{}apiVersion: {GROUP}/{VERSION}\nkind: RoutePolicy\nmetadata: {{name: chat}}\nspec:\n  models: [smart]\n  targets:\n  \
+             - {{provider: openai, model: gpt-4o, priority: 1}}\n  - {{provider: anthropic, model: claude-sonnet-5, priority: 2}}\n---\n\
+             apiVersion: v1\nkind: Secret\nmetadata: {{name: caller}}\nstringData: {{api-key: {CALLER}}}\n---\n\
+             apiVersion: {GROUP}/{VERSION}\nkind: Consumer\nmetadata: {{name: caller}}\nspec:\n  \
+             apiKeys: [{{secretRef: {{name: caller, key: api-key}}}}]\n",
+            provider("openai", "OpenAI", "gpt-4o"),
+            provider("anthropic", "Anthropic", "claude-sonnet-5"),
+        );
+        self.apply(&objects).await
+    }
+
+    pub(crate) async fn apply(&self, objects: &str) -> anyhow::Result<()> {
+        self.cluster.kubectl(&["apply", "--namespace", &self.namespace, "--filename=-"], objects).await?;
+        Ok(())
+    }
+
+    /// `kubectl wait --for=condition=Programmed` on everything that was applied.
+    pub(crate) async fn wait_programmed(&self) -> anyhow::Result<()> {
+        let objects = ["aiproviders/openai", "aiproviders/anthropic", "routepolicies/chat", "consumers/caller"];
+        let mut args = vec!["wait", "--for=condition=Programmed", "--timeout=60s", "--namespace", &self.namespace];
+        args.extend(objects);
+        match self.cluster.kubectl(&args, "").await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let all = self.cluster.kubectl(&["get", "penstock", "-o", "yaml", "-n", &self.namespace], "").await?;
+                Err(error.context(all))
+            }
+        }
+    }
+
+    /// An operator's Pod. Its process may not be ready yet.
+    pub(crate) async fn operator(&self, name: &str) -> anyhow::Result<RunningPod> {
+        // There is no DNS here: certificates are for addresses.
+        self.run(name, &self.operator, &self.service(), "$(POD_IP)").await
+    }
+
+    /// A proxy's Pod that knows these operators.
+    pub(crate) async fn proxy(&self, name: &str, operators: &[&RunningPod]) -> anyhow::Result<RunningPod> {
+        let operators: Vec<String> = operators.iter().map(|pod| format!("https://{}:8443", pod.ip)).collect();
+        self.run(name, &self.proxy, &format!("https://{}:8443", self.service()), &operators.join(",")).await
+    }
+
+    /// The name that the operators have in a cluster's DNS.
+    fn service(&self) -> String {
+        format!("penstock-operator.{}.svc", self.namespace)
+    }
+
+    /// Runs one of the chart's Pods with one text of its arguments replaced.
+    async fn run(&self, name: &str, template: &PodTemplateSpec, from: &str, to: &str) -> anyhow::Result<RunningPod> {
+        let mut template = template.clone();
+        let container = template.spec.as_mut().and_then(|spec| spec.containers.first_mut()).context("a container")?;
+        let program = setup::binary(&format!("penstock-{}", container.name))?;
+        for arg in container.args.iter_mut().flatten() {
+            *arg = arg.replace(from, to);
+        }
+        self.kubelet.run(PodInput::from_template(&self.namespace, name, template, program)).await
+    }
+
+    /// One request of a caller, to be sent.
+    pub(crate) fn ask(&self, proxy: &RunningPod, model: &str, stream: bool) -> reqwest::RequestBuilder {
+        let body =
+            json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Say something."}]});
+        self.http.post(format!("http://{}:8000/v1/chat/completions", proxy.ip)).bearer_auth(CALLER).json(&body)
+    }
+
+    /// One unary request that must succeed; the provider that answered.
+    pub(crate) async fn answered_by(&self, proxy: &RunningPod, model: &str) -> anyhow::Result<String> {
+        let answer = self.ask(proxy, model, false).send().await?;
+        let provider =
+            answer.headers().get("x-penstock-provider").and_then(|name| name.to_str().ok()).map(str::to_owned);
+        let (status, body) = (answer.status(), answer.text().await?);
+        ensure!(status == 200, "{status}: {body}");
+        provider.context("an answer must name its provider")
+    }
+
+    /// Writes a provider's key; returns the Secret's resourceVersion.
+    pub(crate) async fn rotate(&self, secret: &str, key: &str) -> anyhow::Result<String> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let patch = Patch::Merge(json!({"stringData": {"api-key": key}}));
+        let written = secrets.patch(secret, &PatchParams::default(), &patch).await?;
+        written.metadata.resource_version.context("a Secret must have a resourceVersion")
+    }
+
+    /// Until the provider's status says that every proxy uses this version of its Secret.
+    pub(crate) async fn credential_programmed(&self, provider: &str, version: &str) -> anyhow::Result<()> {
+        let wanted = |object: Option<&DynamicObject>| {
+            let credentials = object.and_then(|object| object.data.pointer("/status/credentials")?.as_array());
+            credentials.into_iter().flatten().any(|c| c["resourceVersion"] == version && c["programmed"] == true)
+        };
+        self.until(Kind::AIProvider, provider, wanted).await
+    }
+
+    /// Until an object is as wanted; the error shows how it was instead.
+    pub(crate) async fn until(
+        &self,
+        kind: Kind,
+        name: &str,
+        wanted: impl Fn(Option<&DynamicObject>) -> bool,
+    ) -> anyhow::Result<()> {
+        let objects = self.objects(kind);
+        match timeout(WITHIN, await_condition(objects.clone(), name, wanted)).await {
+            Ok(outcome) => Ok(outcome.map(drop)?),
+            Err(_) => anyhow::bail!("{kind} {name} stayed {:#?}", objects.get(name).await?.data.get("status")),
+        }
+    }
+
+    pub(crate) fn objects(&self, kind: Kind) -> Api<DynamicObject> {
+        let resource =
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, kind.as_str()), kind.plural());
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    }
+
+    /// The resourceVersion of every object of ours: equal ones mean that nobody wrote anything.
+    pub(crate) async fn versions(&self) -> anyhow::Result<Vec<(String, Option<String>)>> {
+        let mut versions = Vec::new();
+        for kind in Kind::ALL {
+            for object in self.objects(kind).list(&kube::api::ListParams::default()).await? {
+                let name = format!("{kind}/{}", object.metadata.name.unwrap_or_default());
+                versions.push((name, object.metadata.resource_version));
+            }
+        }
+        Ok(versions)
+    }
+
+    /// A proxy Pod of this account without a process: a test plays it.
+    pub(crate) async fn played_proxy(&self, name: &str, account: &str) -> anyhow::Result<Pod> {
+        self.kubelet.prepare(&self.namespace).await?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let labels = self.proxy.metadata.as_ref().and_then(|metadata| metadata.labels.clone());
+        let pod = serde_json::from_value(json!({
+            "metadata": {"name": name, "labels": labels},
+            "spec": {
+                "nodeName": "test",
+                "serviceAccountName": account,
+                "automountServiceAccountToken": false,
+                "containers": [{"name": "proxy", "image": "penstock-proxy"}],
+            },
+        }))?;
+        Ok(pods.create(&kube::api::PostParams::default(), &pod).await?)
+    }
+}
+
+/// A condition's status, reason and message.
+pub(crate) fn condition(object: &DynamicObject, type_: &str) -> Option<(String, String, String)> {
+    let conditions = object.data.pointer("/status/conditions")?.as_array()?;
+    let found = conditions.iter().find(|condition| condition["type"] == type_)?;
+    let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+    Some((text("status"), text("reason"), text("message")))
+}
