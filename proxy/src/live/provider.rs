@@ -94,11 +94,12 @@ impl Endpoint {
             port if port == default_port => origin.host.to_string(),
             port => format!("{}:{port}", origin.host),
         };
-        let resource = match dialect {
-            Dialect::OpenAI => "chat/completions",
-            Dialect::Anthropic => "messages",
+        let base = url.path().trim_end_matches('/');
+        let chat = match dialect {
+            Dialect::OpenAI => format!("{base}/chat/completions"),
+            // Each as its own SDK takes it: Anthropic's base URL ends before the version.
+            Dialect::Anthropic => format!("{}/v1/messages", base.strip_suffix("/v1").unwrap_or(base)),
         };
-        let chat = format!("{}/{resource}", url.path().trim_end_matches('/'));
         Ok(Self {
             host: HeaderValue::try_from(host)
                 .map_err(|_| format!("baseURL {base_url:?}: no header can carry its host"))?,
@@ -152,6 +153,7 @@ mod tests {
             ("api.openai.com".into(), "/v1/chat/completions".into())
         );
         assert_eq!(endpoint("http://[::1]:9000/v1", Dialect::Anthropic)?, ("[::1]:9000".into(), "/v1/messages".into()));
+        assert_eq!(endpoint("http://host/a", Dialect::Anthropic)?, ("host".into(), "/a/v1/messages".into()));
         assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
         assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
         Ok(())
