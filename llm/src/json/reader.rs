@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
         let mut at = start;
         let mut surplus = 0;
         loop {
-            at = plain_run(bytes, at);
+            at = self.simple(at, &mut surplus);
             match bytes.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -212,15 +212,40 @@ impl<'a> Reader<'a> {
                     at += taken;
                     surplus += taken - decoded;
                 }
-                Some(_) => {
-                    return Err(Fault::new(at, "a control character must be escaped in a string"));
-                }
+                Some(0..0x20) => return Err(Fault::new(at, "a control character must be escaped in a string")),
+                // The last bytes, fewer than a word.
+                Some(_) => at = plain_run(bytes, at),
                 None => return Err(Fault::new(at, "the JSON ends inside a string")),
             }
         }
         self.at = at + 1;
         let text = self.slice(start, at);
         Ok(Literal { at: start - 1, text, escaped: surplus > 0, decoded_len: text.len() - surplus })
+    }
+
+    /// Passes over text and escapes of one letter, and stops at anything else. Code in a prompt is full of such escapes,
+    /// so all of a word are seen to before the next word is read.
+    #[inline]
+    fn simple(&self, mut at: usize, surplus: &mut usize) -> usize {
+        let bytes = self.text.as_bytes();
+        while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let mut hits = special(u64::from_le_bytes(*chunk));
+            let mut next = at + 8;
+            while hits != 0 {
+                let bit = hits.trailing_zeros();
+                let hit = at + bit as usize / 8;
+                let letter = bytes.get(hit + 1).is_some_and(|code| SIMPLE_ESCAPES[usize::from(*code)]);
+                if bytes[hit] != b'\\' || !letter {
+                    return hit;
+                }
+                *surplus += 1;
+                next = next.max(hit + 2);
+                // The letter may look like a hit of its own.
+                hits &= u64::MAX.checked_shl(bit + 9).unwrap_or(0);
+            }
+            at = next;
+        }
+        at
     }
 
     fn next_byte(&mut self) -> Option<u8> {
@@ -308,15 +333,10 @@ impl<'a> Reader<'a> {
 }
 
 /// The offset of the next quote, backslash or control character: eight bytes at a time.
+#[inline]
 pub(super) fn plain_run(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        // Borrows can only spoil bytes above the lowest true hit, and the lowest one is what is asked for.
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let hits = control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
+        let hits = special(u64::from_le_bytes(*chunk));
         if hits != 0 {
             return at + hits.trailing_zeros() as usize / 8;
         }
@@ -327,10 +347,30 @@ pub(super) fn plain_run(bytes: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(special).unwrap_or(rest.len())
 }
 
+/// The high bit of each byte that is a quote, a backslash or a control character.
+#[inline]
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const LOW: u64 = ONES * 0x7F;
+    let zero = |word: u64| !(((word & LOW) + LOW) | word) & (ONES << 7);
+    zero(word & (ONES * 0xE0)) | zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5C))
+}
+
+/// The letters that make an escape by themselves. Code in a prompt is full of them, so they are looked up, not matched.
+const SIMPLE_ESCAPES: [bool; 256] = {
+    let mut letters = [false; 256];
+    let mut rest: &[u8] = b"\"\\/bfnrt";
+    while let [letter, after @ ..] = rest {
+        letters[*letter as usize] = true;
+        rest = after;
+    }
+    letters
+};
+
 /// The length of the escape at `at`, and of what it stands for.
 fn escape(bytes: &[u8], at: usize) -> Result<(usize, usize), Fault> {
     match bytes.get(at + 1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok((2, 1)),
+        Some(code) if SIMPLE_ESCAPES[usize::from(*code)] => Ok((2, 1)),
         Some(b'u') => {
             let unit = hex4(bytes, at + 2)?;
             match unit {
