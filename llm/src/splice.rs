@@ -67,3 +67,75 @@ pub fn apply(body: &Bytes, mut edits: Vec<Edit>) -> Vec<Bytes> {
     pieces.retain(|piece| !piece.is_empty());
     pieces
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Dialect;
+    use crate::scan::scan;
+
+    fn spliced(body: &str, edits: impl Fn(&Scan) -> Vec<Option<Edit>>) -> String {
+        let scan = scan(Dialect::OpenAI, body.as_bytes()).expect("must be a request");
+        let pieces = apply(&Bytes::copy_from_slice(body.as_bytes()), edits(&scan).into_iter().flatten().collect());
+        String::from_utf8(pieces.concat()).expect("must be UTF-8")
+    }
+
+    fn asking(body: &str) -> String {
+        spliced(body, |scan| vec![scan.ask_for_usage()])
+    }
+
+    #[test]
+    fn same_dialect_keeps_every_byte_but_those_that_change() {
+        let body = " {\"x\" : 1.50,\n \"m\\u006fdel\" : \"smart\" ,\"messages\":[ ],\"é\":[1e5]}\n";
+        let expected = " {\"x\" : 1.50,\n \"m\\u006fdel\" : \"a\\\"b\" ,\"messages\":[ ],\"é\":[1e5]}\n";
+        assert_eq!(spliced(body, |scan| vec![scan.set_model("a\"b")]), expected);
+        assert_eq!(spliced(body, |_| Vec::new()), body);
+    }
+
+    #[test]
+    fn usage_is_asked_for_whatever_the_client_said() {
+        assert_eq!(asking(r#"{"model":"m"}"#), r#"{"stream_options":{"include_usage":true},"model":"m"}"#);
+        for empty in ["null", "{}", "{    }"] {
+            let body = format!(r#"{{"model":"m","stream_options":{empty}}}"#);
+            assert_eq!(asking(&body), r#"{"model":"m","stream_options":{"include_usage":true}}"#);
+        }
+        let other = asking(r#"{"model":"m","stream_options":{ "x":1}}"#);
+        assert_eq!(other, r#"{"model":"m","stream_options":{"include_usage":true, "x":1}}"#);
+        for said in ["false", "null"] {
+            let body = format!(r#"{{"model":"m","stream_options":{{"include_usage": {said}}}}}"#);
+            assert_eq!(asking(&body), r#"{"model":"m","stream_options":{"include_usage": true}}"#);
+        }
+        let asked = r#"{"stream_options":{"include_usage":true},"model":"m"}"#;
+        assert_eq!(asking(asked), asked);
+    }
+
+    #[test]
+    fn the_token_bound_gets_the_name_that_the_model_takes() {
+        let rename = |body: &str| spliced(body, |scan| vec![scan.rename_max_tokens(Key::MaxCompletionTokens)]);
+        assert_eq!(rename(r#"{"model":"m","max_tokens": 7}"#), r#"{"model":"m","max_completion_tokens": 7}"#);
+        let both = r#"{"model":"m","max_tokens":7,"max_completion_tokens":8}"#;
+        assert_eq!(rename(both), both);
+        assert_eq!(rename(r#"{"model":"m"}"#), r#"{"model":"m"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn edits_change_what_they_say_and_nothing_else(
+            model in any::<String>(),
+            text in any::<String>(),
+            options in prop_oneof![Just(json!(null)), Just(json!({})), Just(json!({"include_usage": false, "x": [1]})), Just(json!({"y": {}}))],
+        ) {
+            let mut body = json!({"model": "old", "messages": [{"role": "user", "content": text}], "stream_options": options});
+            let after = spliced(&body.to_string(), |scan| vec![scan.set_model(&model), scan.ask_for_usage()]);
+            body["model"] = json!(model);
+            if body["stream_options"].is_null() {
+                body["stream_options"] = json!({});
+            }
+            body["stream_options"]["include_usage"] = json!(true);
+            prop_assert_eq!(serde_json::from_str::<Value>(&after).expect("must be JSON"), body);
+        }
+    }
+}
