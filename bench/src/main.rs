@@ -2,6 +2,7 @@
 
 mod compile;
 mod gateway;
+mod llm;
 
 use clap::{Parser, Subcommand};
 
@@ -15,6 +16,8 @@ struct Cli {
 enum What {
     /// Compiling resources into a snapshot.
     Compile,
+    /// Wire formats: scan, translation, streams.
+    Llm,
     /// The proxy beside nginx, CPU time a request.
     Gateway(gateway::Gateways),
 }
@@ -22,6 +25,7 @@ enum What {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
         What::Compile => compile::run(),
+        What::Llm => llm::run(),
         What::Gateway(args) => gateway::run(&args)?,
     }
     Ok(())
