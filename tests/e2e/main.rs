@@ -1,8 +1,16 @@
 //! End-to-end tests: the shipped programs against real servers.
 
+mod bed;
 mod chart;
+mod client_errors;
 mod cluster;
 mod crds;
+mod credentials;
 mod fakes;
+mod fallback;
+mod headers;
+mod lifecycle;
 mod operator;
+mod quickstart;
 mod sdk;
+mod streams;

@@ -3,4 +3,5 @@
 pub mod client;
 pub mod cluster;
 pub mod fake;
+pub mod gateway;
 pub mod setup;
