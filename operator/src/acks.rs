@@ -132,9 +132,10 @@ impl Book {
     /// The streams that are open. A new boot of a pod has ACKed nothing yet, whatever the old one did.
     pub(crate) fn connected(&mut self, processes: &BTreeSet<Process>) {
         for process in processes {
-            let known = self.proxies.get(&process.pod).is_some_and(|proxy| proxy.boot == process.boot);
-            let others = processes.iter().any(|other| other.pod == process.pod && other.boot != process.boot);
-            if !known && !(others && self.proxies.contains_key(&process.pod)) {
+            // Two at once: an old stream that nobody has missed yet. Whoever ACKs next is the one that lives.
+            let mut boots = processes.iter().filter(|other| other.pod == process.pod).map(|other| &other.boot);
+            let known = self.proxies.get(&process.pod);
+            if !known.is_some_and(|proxy| boots.any(|boot| *boot == proxy.boot)) {
                 self.proxies.insert(process.pod.clone(), Proxy::new(&process.boot));
             }
         }

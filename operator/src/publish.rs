@@ -101,3 +101,6 @@ impl Publisher {
         Some(published)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -300,3 +300,6 @@ fn parse(identity: &str) -> Option<ObjectRef> {
     let (namespace, name) = identity.split_once('/')?;
     Some(ObjectRef::new(namespace, name))
 }
+
+#[cfg(test)]
+mod tests;

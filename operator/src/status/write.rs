@@ -113,9 +113,7 @@ impl Writer {
         }
         let (client, role, metrics) = (&self.client, &self.role, &self.metrics);
         let write = |(key, wish): (Key, Desired)| async move {
-            if role.borrow().epoch(Instant::now()).is_none() {
-                return None;
-            }
+            role.borrow().epoch(Instant::now())?;
             metrics.status_writes.inc();
             let result = apply(client, &key, &wish).await;
             Some((key, wish, result))
