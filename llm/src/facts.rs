@@ -141,6 +141,26 @@ mod tests {
     }
 
     #[test]
+    fn the_most_that_current_claude_models_write_is_known_by_alias_and_by_date() {
+        let rows = [
+            ("claude-sonnet-4-20250514", 64_000),
+            ("claude-haiku-4-5", 64_000),
+            ("claude-sonnet-4-5", 64_000),
+            ("claude-opus-4-5-20251101", 64_000),
+            ("claude-sonnet-4-6", 128_000),
+            ("claude-opus-4-6", 128_000),
+            ("claude-opus-4-7", 128_000),
+            ("claude-opus-4-8", 128_000),
+            ("claude-opus-4-8-20990101", 128_000),
+            ("claude-sonnet-5", 128_000),
+            ("claude-opus-5-5", 128_000),
+        ];
+        for (model, expected) in rows {
+            assert_eq!(Facts::of(Provider::Anthropic, model).max_output, Some(expected), "{model}");
+        }
+    }
+
+    #[test]
     fn claude_s_generations_differ_in_thinking_prefill_sampling_and_forced_tools() {
         let facts = |model| Facts::of(Provider::Anthropic, model);
         let old = facts("claude-3-5-haiku-20241022");

@@ -5,6 +5,7 @@
 //! The reader takes what `serde_json` takes, with the same depth bound; a test compares them. The one exception are
 //! numbers that no `f64` holds: they are not computed with, so they pass as they are spelled.
 
+mod escape;
 mod path;
 mod reader;
 mod writer;

@@ -4,13 +4,14 @@
 //! (schemas, metadata) stay verbatim JSON text. What a dialect's parser does not know is kept with its origin, so that
 //! emitting the same dialect gives it back.
 
+mod answer;
 mod usage;
 
 use std::borrow::Cow;
 
 use crate::Dialect;
-use crate::classify::UpstreamError;
 
+pub use answer::{Choice, Event, Finish, Response};
 pub use usage::Usage;
 
 /// Text that borrows where it can.
@@ -291,132 +292,8 @@ pub enum Reasoning<'a> {
     Budget(u64),
 }
 
-/// A whole answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Response<'a> {
-    /// The dialect it came in.
-    pub origin: Dialect,
-    /// The provider's id of it.
-    pub id: Text<'a>,
-    /// The model that answered, as the provider names it.
-    pub model: Text<'a>,
-    /// Seconds since 1970, where the provider says.
-    pub created: Option<u64>,
-    /// The answers; one, unless more were asked for.
-    pub choices: Vec<Choice<'a>>,
-    /// What it cost.
-    pub usage: Usage,
-}
-
-/// One of several answers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Choice<'a> {
-    /// Its number, from 0.
-    pub index: u32,
-    /// What it says.
-    pub parts: Vec<Part<'a>>,
-    /// Why it ended.
-    pub finish: Finish,
-}
-
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// It was finished, or a stop sequence came.
-    Stop,
-    /// The token bound or the context window was reached.
-    Length,
-    /// Tools are to be called.
-    ToolCalls,
-    /// The provider or the model declined.
-    ContentFilter,
-    /// The provider paused a long turn of its own tools.
-    Pause,
-    /// The provider failed, and said so in this way.
-    Failed,
-    /// A reason that is not known: treated as [`Finish::Stop`], logged and never cached.
-    Unknown,
-}
-
-/// What happens in a stream of an answer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event<'a> {
-    /// The answer begins. Its first usage comes as an event of its own.
-    Start {
-        /// The provider's id of it.
-        id: Text<'a>,
-        /// The model that answers.
-        model: Text<'a>,
-    },
-    /// More text.
-    Text(Text<'a>),
-    /// More of a refusal.
-    Refusal(Text<'a>),
-    /// More thinking.
-    Reasoning(Text<'a>),
-    /// The signature of the thinking so far.
-    Signature(Text<'a>),
-    /// Thinking that only the provider reads.
-    RedactedReasoning(Text<'a>),
-    /// A tool call begins.
-    ToolStart {
-        /// Counts tool calls, from 0.
-        index: u32,
-        /// Names the call in its result.
-        id: Text<'a>,
-        /// The tool.
-        name: Text<'a>,
-    },
-    /// More of a tool call's arguments, a piece of JSON text.
-    ToolArguments {
-        /// Which call.
-        index: u32,
-        /// The piece.
-        json: Text<'a>,
-    },
-    /// The answer is finished, and why.
-    Finish(Finish),
-    /// What it cost so far; the latest of each field is right.
-    Usage(Usage),
-    /// The provider failed inside the stream.
-    Error(Box<UpstreamError>),
-    /// The provider's end marker.
-    End,
-}
-
 impl<'a> Part<'a> {
     pub(crate) fn text(text: Text<'a>) -> Self {
         Self::Text { text, cache: None, extra: Vec::new() }
-    }
-}
-
-impl Finish {
-    /// A stable word, as the header `x-penstock-finish` gives it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Length => "length",
-            Self::ToolCalls => "tool_calls",
-            Self::ContentFilter => "content_filter",
-            Self::Pause => "pause",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl Event<'_> {
-    /// Whether a client sees it as content, so that no other target can answer after it. What does not commit is a
-    /// closed list: the start, empty pieces, usage and what ends a stream without words.
-    pub fn commits(&self) -> bool {
-        match self {
-            Self::Start { .. } | Self::Usage(_) | Self::Error(_) | Self::End => false,
-            Self::Text(text) | Self::Refusal(text) | Self::Reasoning(text) => !text.is_empty(),
-            Self::Signature(_)
-            | Self::RedactedReasoning(_)
-            | Self::ToolStart { .. }
-            | Self::ToolArguments { .. }
-            | Self::Finish(_) => true,
-        }
     }
 }

@@ -15,3 +15,6 @@ pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::parse_request;
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
+
+#[cfg(test)]
+mod tests;

@@ -127,3 +127,6 @@ impl Names {
         names
     }
 }
+
+#[cfg(test)]
+mod tests;

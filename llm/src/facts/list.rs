@@ -44,3 +44,48 @@ pub(super) fn alias(model: &str) -> Option<&str> {
         fits(&model.as_bytes()[at..], shape).then(|| &model[..at])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_every_row_is_reachable_by_its_own_name() {
+        assert!(ROWS.windows(2).all(|pair| (pair[0].provider, pair[0].model) < (pair[1].provider, pair[1].model)));
+        for row in ROWS {
+            let found = find(row.provider, row.model).expect("must be found");
+            assert!(std::ptr::eq(found, row), "{} {}", row.provider, row.model);
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_data_is_a_row() {
+        let data = include_str!("../../data/model-prices.jsonl");
+        assert_eq!(ROWS.len(), data.lines().count());
+        for line in data.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).expect("must be JSON");
+            let text = |key: &str| line[key].as_str().expect("must be text");
+            let row = find(text("provider"), text("model")).expect("must be found");
+            let limits = (u64::from(row.context_window), u64::from(row.max_output));
+            let listed = |key: &str| line[key].as_u64().unwrap_or(0);
+            assert_eq!(limits, (listed("contextWindow"), listed("maxOutputTokens")), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_alias_is_a_name_without_its_date() {
+        let rows = [
+            ("claude-sonnet-4-20250514", Some("claude-sonnet-4")),
+            ("claude-sonnet-4@20250514", Some("claude-sonnet-4")),
+            ("gpt-4o-2024-08-06", Some("gpt-4o")),
+            ("mistral-large-latest", Some("mistral-large")),
+            ("gpt-4o", None),
+            ("gpt-4-0613", None),
+            ("-20250514", None),
+            ("modèle-2025051é", None),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(alias(name), expected, "{name}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-use super::reader::plain_run;
+use super::escape::plain_run;
 
 /// Appends JSON to a buffer. Commas are placed by looking at the last byte, so members and items are just written.
 pub(crate) struct Writer<'o> {

@@ -21,3 +21,29 @@ pub(super) fn word(finish: Finish) -> &'static str {
         Finish::ContentFilter => "content_filter",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finish_reason_maps_into_openai_s_enum_and_an_unknown_one_to_stop() {
+        let rows = [
+            ("stop", "stop"),
+            ("eos_token", "stop"),
+            ("length", "length"),
+            ("model_length", "length"),
+            ("tool_calls", "tool_calls"),
+            ("function_call", "tool_calls"),
+            ("content_filter", "content_filter"),
+            ("bored", "stop"),
+        ];
+        for (theirs, ours) in rows {
+            assert_eq!(word(read(theirs)), ours, "{theirs}");
+        }
+        assert_eq!(read("bored"), Finish::Unknown);
+        for failure in ["error", "insufficient_system_resource"] {
+            assert_eq!(read(failure), Finish::Failed);
+        }
+    }
+}
