@@ -18,7 +18,10 @@ pub(crate) struct StreamEmitter {
 
 impl StreamEmitter {
     pub(crate) fn new(include_usage: bool, now: u64) -> Self {
-        Self { include_usage, now, head: Vec::new(), usage: Usage::default(), block: 0 }
+        let mut emitter = Self { include_usage, now, head: Vec::new(), usage: Usage::default(), block: 0 };
+        // A provider that forgets its start still gets chunks that parse.
+        emitter.start("", "");
+        emitter
     }
 
     /// Appends the chunks that an event makes.

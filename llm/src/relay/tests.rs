@@ -123,6 +123,20 @@ fn only_the_usage_chunk_is_hidden_from_a_client_that_did_not_ask() {
 }
 
 #[test]
+fn usage_on_every_chunk_is_cumulative_and_a_chunk_with_choices_is_never_hidden() {
+    let with_usage = |delta: &str, finish: &str, output: u64| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{output}}}}}\n\n"
+        )
+    };
+    let stream =
+        format!("{}{}data: [DONE]\n\n", with_usage(r#"{"content":"a"}"#, "null", 1), with_usage("{}", "\"stop\"", 2));
+    let told = run(Dialect::OpenAI, &client(false), &[stream.as_bytes()]);
+    assert_eq!(told.text, stream);
+    assert_eq!((told.usage.input, told.usage.output), (Some(3), Some(2)));
+}
+
+#[test]
 fn an_error_object_in_the_stream_is_a_failure_and_nothing_of_it_is_forwarded() {
     let stream =
         format!("{}data: {{\"error\":{{\"message\":\"busy\",\"code\":503}}}}\n\ndata: [DONE]\n\n", chunk("{}", "null"));

@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -13,11 +16,13 @@ pub(super) struct Blocks<'n> {
     names: &'n Names,
     /// Cache marks that may still be set: Anthropic takes four.
     marks: u8,
+    /// How often each id was given to a call: some servers count from 0 in every answer, and Anthropic takes an id once.
+    calls: HashMap<String, u32>,
 }
 
 impl<'n> Blocks<'n> {
     pub(super) fn new(names: &'n Names) -> Self {
-        Self { names, marks: 4 }
+        Self { names, marks: 4, calls: HashMap::new() }
     }
 
     pub(super) fn write(&mut self, w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Error> {
@@ -64,10 +69,19 @@ impl<'n> Blocks<'n> {
         }
     }
 
+    /// The id of the latest call that the client gave this one.
+    fn sent_id<'c>(&self, id: &'c str) -> Cow<'c, str> {
+        match self.calls.get(id) {
+            None | Some(0..=1) => plain_id(id),
+            Some(times) => Cow::Owned(format!("{}_{times}", plain_id(id))),
+        }
+    }
+
     fn call(&mut self, w: &mut Writer<'_>, call: &ToolCall<'_>) -> Result<(), Error> {
         w.object(|w| {
             w.key("type").string("tool_use");
-            w.key("id").string(&plain_id(&call.id));
+            *self.calls.entry(call.id.to_string()).or_default() += 1;
+            w.key("id").string(&self.sent_id(&call.id));
             w.key("name").string(self.names.sent_name(&call.name));
             let arguments = call.arguments.trim_ascii();
             w.key("input").raw(if arguments.is_empty() { "{}" } else { arguments });
@@ -86,7 +100,7 @@ impl<'n> Blocks<'n> {
     ) -> Result<(), Error> {
         w.object(|w| {
             w.key("type").string("tool_result");
-            w.key("tool_use_id").string(&plain_id(call));
+            w.key("tool_use_id").string(&self.sent_id(call));
             match parts {
                 [] => {}
                 [Part::Text { text, cache: None, .. }] => w.key("content").string(text),

@@ -25,9 +25,13 @@ pub(super) fn object(schema: &str) -> Cow<'_, str> {
     }
 }
 
-/// The schema as Anthropic's constrained decoding takes it: every object closed, bounds on numbers and lengths left out
-/// (platform.claude.com, build-with-claude/structured-outputs). `None` if an object is open on purpose: that cannot be
-/// said.
+/// Formats of strings that constrained decoding knows.
+const FORMATS: [&str; 10] =
+    ["date", "date-time", "time", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
+
+/// The schema as Anthropic's constrained decoding takes it: every object closed, `oneOf` as `anyOf`, bounds on numbers
+/// and lengths left out (platform.claude.com, build-with-claude/structured-outputs). `None` if an object is open on
+/// purpose: that cannot be said.
 pub(super) fn closed(schema: &str) -> Option<String> {
     let mut out = Vec::with_capacity(schema.len() + 64);
     close(&mut Reader::of(schema), &mut Writer::new(&mut out)).ok()?;
@@ -39,7 +43,7 @@ fn close(reader: &mut Reader<'_>, w: &mut Writer<'_>) -> Result<(), Fault> {
         w.raw(reader.raw()?);
         return Ok(());
     }
-    let mut is_object = false;
+    let (mut is_object, mut is_closed) = (false, false);
     w.object(|w| {
         reader.object(|reader, key| {
             match &*key.decode() {
@@ -47,11 +51,13 @@ fn close(reader: &mut Reader<'_>, w: &mut Writer<'_>) -> Result<(), Fault> {
                     if reader.raw()? != "false" {
                         return Err(reader.fault("an object that is open on purpose"));
                     }
+                    is_closed = true;
                 }
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" | "minLength"
                 | "maxLength" | "maxItems" | "uniqueItems" | "minProperties" | "maxProperties" => reader.skip()?,
                 name @ ("properties" | "$defs" | "definitions") if reader.peek()? == Kind::Object => {
                     is_object |= name == "properties";
+                    is_closed |= name == "properties";
                     w.key(name).object(|w| {
                         reader.object(|reader, key| {
                             w.key(&key.decode());
@@ -64,7 +70,20 @@ fn close(reader: &mut Reader<'_>, w: &mut Writer<'_>) -> Result<(), Fault> {
                     close(reader, w)?;
                 }
                 name @ ("anyOf" | "oneOf" | "allOf" | "prefixItems") if reader.peek()? == Kind::Array => {
-                    w.key(name).array(|w| reader.array(|reader| close(reader, w)))?;
+                    w.key(if name == "oneOf" { "anyOf" } else { name });
+                    w.array(|w| reader.array(|reader| close(reader, w)))?;
+                }
+                "minItems" => {
+                    let least = reader.raw()?;
+                    if matches!(least, "0" | "1") {
+                        w.key("minItems").raw(least);
+                    }
+                }
+                "format" => {
+                    let format = reader.raw()?;
+                    if FORMATS.contains(&format.trim_matches('"')) {
+                        w.key("format").raw(format);
+                    }
                 }
                 name => {
                     w.key(name);
@@ -75,9 +94,60 @@ fn close(reader: &mut Reader<'_>, w: &mut Writer<'_>) -> Result<(), Fault> {
             }
             Ok::<(), Fault>(())
         })?;
+        if is_object && !is_closed {
+            return Err(reader.fault("an object of whose members nothing is said"));
+        }
         if is_object {
             w.key("additionalProperties").bool(false);
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn as_closed(schema: &Value) -> Option<Value> {
+        closed(&schema.to_string()).map(|schema| serde_json::from_str(&schema).expect("must be JSON"))
+    }
+
+    #[test]
+    fn every_object_is_closed_and_bounds_are_left_out_but_not_properties_of_their_name() {
+        let inner =
+            json!({"type": "object", "properties": {"minimum": {"type": "integer", "minimum": 1, "multipleOf": 2}}});
+        let schema = json!({"$defs": {"d": inner}, "type": "object", "required": ["a"], "properties": {
+            "a": {"type": "array", "items": inner, "minItems": 3, "maxItems": 9},
+            "b": {"oneOf": [inner, {"type": "null"}]},
+            "c": {"type": "string", "minLength": 2, "format": "date"},
+            "d": {"type": "string", "format": "phone"},
+            "e": {"$ref": "#/$defs/d"},
+            "f": {"type": "array", "minItems": 1, "items": {"enum": ["x", 1, null]}}}});
+        let inner =
+            json!({"type": "object", "properties": {"minimum": {"type": "integer"}}, "additionalProperties": false});
+        let expected = json!({"$defs": {"d": inner}, "type": "object", "required": ["a"], "additionalProperties": false, "properties": {
+            "a": {"type": "array", "items": inner},
+            "b": {"anyOf": [inner, {"type": "null"}]},
+            "c": {"type": "string", "format": "date"},
+            "d": {"type": "string"},
+            "e": {"$ref": "#/$defs/d"},
+            "f": {"type": "array", "minItems": 1, "items": {"enum": ["x", 1, null]}}}});
+        assert_eq!(as_closed(&schema), Some(expected));
+    }
+
+    #[test]
+    fn an_object_that_is_open_cannot_be_closed() {
+        for open in [
+            json!({"type": "object"}),
+            json!({"type": "object", "additionalProperties": {"type": "string"}}),
+            json!({"type": "object", "properties": {"a": {"type": "object", "additionalProperties": true}}}),
+            json!({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object"}}}}),
+        ] {
+            assert_eq!(as_closed(&open), None, "{open}");
+        }
+        let empty = json!({"type": "object", "additionalProperties": false});
+        assert_eq!(as_closed(&empty), Some(empty));
+    }
 }

@@ -51,7 +51,7 @@ impl<'r, 'a> Turns<'r, 'a> {
             for part in message.parts.iter().filter(|part| has_words(part)) {
                 match part {
                     Part::ToolCall(call) => calls.push(&call.id),
-                    Part::ToolResult { call, .. } if !calls.contains(&&**call) => {
+                    Part::ToolResult { call, .. } if !calls.iter().rev().any(|known| known == call) => {
                         let what = format!("no tool call before it has the id {call:?}");
                         return Err(Error::bad_request(format!("messages[{index}].tool_call_id"), what));
                     }

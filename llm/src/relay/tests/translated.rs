@@ -184,3 +184,46 @@ fn a_whole_message_becomes_a_chat_completion() {
     assert_eq!(seen, expected);
     assert_eq!(answer.finish, Some(Finish::ToolCalls));
 }
+
+fn some_event() -> impl Strategy<Value = String> {
+    let of = |json: &'static str| Just(event(json));
+    prop_oneof![
+        of(r#"{"type":"message_start","message":{"id":"m","model":"c","usage":{"input_tokens":1}}}"#),
+        of(r#"{"type":"ping"}"#),
+        of(r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"t"}}"#),
+        of(
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}"#
+        ),
+        of(
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#
+        ),
+        of(
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"t","name":"f","input":{}}}"#
+        ),
+        of(r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\u00e9\n"}}"#),
+        of(r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"a\""}}"#),
+        of(r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"s"}}"#),
+        of(r#"{"type":"content_block_stop","index":0}"#),
+        of(r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":2}}"#),
+        of(r#"{"type":"message_stop"}"#),
+        of(r#"{"type":"error","error":{"type":"api_error","message":"x"}}"#),
+        Just("data: {oops\n\n".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn events_in_any_order_give_chunks_that_parse_and_done_once_and_only_after_a_whole_answer(
+        events in proptest::collection::vec(some_event(), 0..12)
+    ) {
+        let told = anthropic(&events.concat());
+        for data in told.text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|data| *data != "[DONE]") {
+            let chunk: serde_json::Value = serde_json::from_str(data).expect("must be JSON");
+            prop_assert_eq!(&chunk["object"], "chat.completion.chunk");
+        }
+        let whole = told.end != End::Truncated && told.steps.iter().all(|step| step.error.is_none());
+        prop_assert_eq!(told.text.matches("[DONE]").count(), usize::from(whole), "{}", told.text);
+        prop_assert_eq!(told.text.ends_with("data: [DONE]\n\n"), whole);
+        prop_assert!(!whole || told.steps.iter().any(|step| step.finish.is_some()));
+    }
+}

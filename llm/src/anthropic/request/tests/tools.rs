@@ -100,6 +100,17 @@ fn tool_ids_and_names_are_sanitised_both_ways() {
 }
 
 #[test]
+fn an_id_that_is_given_again_is_sent_as_another_one() {
+    let messages = json!([{"role": "user", "content": "q"}, call("call_0", "f", &json!("{}")), result("call_0", "one"),
+        call("call_0", "f", &json!("{}")), result("call_0", "two")]);
+    let body = sent(HAIKU, &json!({"messages": messages, "tools": [function("f")]}));
+    let block = |turn: usize| &body["messages"][turn]["content"][0];
+    assert_eq!((&block(1)["id"], &block(2)["tool_use_id"]), (&json!("call_0"), &json!("call_0")));
+    assert_eq!((&block(3)["id"], &block(4)["tool_use_id"]), (&json!("call_0_2"), &json!("call_0_2")));
+    assert_eq!(block(4)["content"], "two");
+}
+
+#[test]
 fn long_tool_names_are_cut_and_stay_different() {
     let (one, two) = (format!("{}a", "x".repeat(140)), format!("{}b", "x".repeat(140)));
     let body = sent(HAIKU, &json!({"tools": [function(&one), function(&two)]}));
