@@ -235,8 +235,8 @@ impl<'a> Reader<'a> {
             while hits != 0 {
                 let bit = hits.trailing_zeros();
                 let hit = at + bit as usize / 8;
-                let letter = bytes.get(hit + 1).is_some_and(|code| SIMPLE_ESCAPES[usize::from(*code)]);
-                if bytes[hit] != b'\\' || !letter {
+                let is_letter = |code: &u8| SIMPLE_ESCAPES[usize::from(*code)];
+                if bytes[hit] != b'\\' || !bytes.get(hit + 1).is_some_and(is_letter) {
                     return hit;
                 }
                 *surplus += 1;

@@ -28,8 +28,18 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    /// A key and its colon; the value comes next. Any text will do.
-    pub(crate) fn key(&mut self, key: &str) -> &mut Self {
+    /// A key of the dialect's own and its colon; the value comes next. It must need no escapes.
+    pub(crate) fn key(&mut self, key: &'static str) -> &mut Self {
+        debug_assert_eq!(plain_run(key.as_bytes(), 0), key.len(), "only plain keys");
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self
+    }
+
+    /// A key that came from outside.
+    pub(crate) fn any_key(&mut self, key: &str) -> &mut Self {
         self.separate();
         write_string(self.out, key);
         self.out.push(b':');

@@ -35,7 +35,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
         stream(w, request)?;
         for Extra { name, value } in &request.extra {
             match request.origin {
-                Dialect::OpenAI => w.key(name).raw(value.0),
+                Dialect::OpenAI => w.any_key(name).raw(value.0),
                 Dialect::Anthropic => dropped.add(name),
             }
         }
@@ -83,7 +83,7 @@ fn stream(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
         if let Some(include) = request.include_usage {
             w.key("include_usage").bool(include);
         }
-        request.stream_options.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+        request.stream_options.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
         Ok(())
     })
 }
@@ -163,7 +163,7 @@ fn function(w: &mut Writer<'_>, tool: &Tool<'_>) -> Result<(), Error> {
             if let Some(strict) = tool.strict {
                 w.key("strict").bool(strict);
             }
-            tool.extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+            tool.extra.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
             Ok::<(), Error>(())
         })?;
         if let Some(cache) = tool.cache {
@@ -189,7 +189,7 @@ fn message(w: &mut Writer<'_>, message: &Message<'_>) -> Result<(), Error> {
             }
             parts => spoken(w, parts, message)?,
         }
-        message.extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+        message.extra.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
         Ok(())
     })
 }
@@ -247,7 +247,7 @@ fn part(w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Error> {
             if let Some(cache) = cache {
                 w.key("cache_control").raw(cache.0);
             }
-            extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+            extra.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
             Ok(())
         }),
         Part::Refusal(text) => w.object(|w| {
@@ -274,7 +274,7 @@ fn media(w: &mut Writer<'_>, media: &Media<'_>) -> Result<(), Error> {
         Source::Base64 { media_type, data } if media_type.is_empty() => data.to_string(),
         Source::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
     };
-    let label = |w: &mut Writer<'_>, key: &str| {
+    let label = |w: &mut Writer<'_>, key: &'static str| {
         if let Some(label) = &media.label {
             w.key(key).string(label);
         }

@@ -18,7 +18,7 @@ fn type_of(status: u16) -> &'static str {
 
 pub(crate) fn error_body(rejection: &Rejection<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(rejection.message.len() + 128);
-    let nullable = |w: &mut Writer<'_>, key: &str, value: Option<&str>| match value {
+    let nullable = |w: &mut Writer<'_>, key: &'static str, value: Option<&str>| match value {
         Some(value) => w.key(key).string(value),
         None => w.key(key).raw("null"),
     };

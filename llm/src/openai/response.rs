@@ -56,7 +56,7 @@ fn message(w: &mut Writer<'_>, parts: &[Part<'_>]) -> Result<(), Infallible> {
 
 fn joined<'p>(
     w: &mut Writer<'_>,
-    key: &str,
+    key: &'static str,
     parts: &'p [Part<'_>],
     pick: impl Fn(&'p Part<'_>) -> Option<&'p std::borrow::Cow<'p, str>>,
     nullable: bool,
@@ -108,7 +108,7 @@ pub(super) fn tool_call(w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Infal
         if let Some(cache) = call.cache {
             w.key("cache_control").raw(cache.0);
         }
-        call.extra.iter().for_each(|extra| w.key(&extra.name).raw(extra.value.0));
+        call.extra.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
         Ok(())
     })
 }

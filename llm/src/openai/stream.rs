@@ -144,7 +144,7 @@ fn tool_start(w: &mut Writer<'_>, index: u32, id: &str, name: &str) -> Result<()
 }
 
 /// Thinking in a form that can be sent back, since OpenAI's dialect has no place for a signature.
-fn thinking_block(w: &mut Writer<'_>, index: u64, kind: &str, key: &str, text: &str) -> Result<(), Infallible> {
+fn thinking_block(w: &mut Writer<'_>, index: u64, kind: &str, key: &'static str, text: &str) -> Result<(), Infallible> {
     w.key("thinking_blocks").array(|w| {
         w.object(|w| {
             w.key("index").unsigned(index);

@@ -44,7 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
 /// Writes a `usage` object, with details where they are known.
 pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible> {
     let Usage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output, .. } = *usage;
-    let details = |w: &mut Writer<'_>, key: &str, members: &[(&str, Option<u64>)]| {
+    let details = |w: &mut Writer<'_>, key: &'static str, members: &[(&'static str, Option<u64>)]| {
         if members.iter().all(|(_, count)| count.is_none()) {
             return Ok(());
         }

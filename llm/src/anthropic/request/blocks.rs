@@ -150,7 +150,7 @@ enum Where<'m> {
 
 impl Where<'_> {
     fn write(&self, w: &mut Writer<'_>) -> Result<(), Error> {
-        let (of_type, members): (&str, [Option<(&str, &str)>; 2]) = match self {
+        let (of_type, members): (&str, [Option<(&'static str, &str)>; 2]) = match self {
             Self::Url(url) => ("url", [Some(("url", url)), None]),
             Self::Data(media_type, data) => ("base64", [Some(("media_type", media_type)), Some(("data", data))]),
             Self::Text(text) => ("text", [Some(("media_type", "text/plain")), Some(("data", text))]),

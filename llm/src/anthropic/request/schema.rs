@@ -58,19 +58,19 @@ fn close(reader: &mut Reader<'_>, w: &mut Writer<'_>) -> Result<(), Fault> {
                 name @ ("properties" | "$defs" | "definitions") if reader.peek()? == Kind::Object => {
                     is_object |= name == "properties";
                     is_closed |= name == "properties";
-                    w.key(name).object(|w| {
+                    w.any_key(name).object(|w| {
                         reader.object(|reader, key| {
-                            w.key(&key.decode());
+                            w.any_key(&key.decode());
                             close(reader, w)
                         })
                     })?;
                 }
                 name @ ("items" | "not") => {
-                    w.key(name);
+                    w.any_key(name);
                     close(reader, w)?;
                 }
                 name @ ("anyOf" | "oneOf" | "allOf" | "prefixItems") if reader.peek()? == Kind::Array => {
-                    w.key(if name == "oneOf" { "anyOf" } else { name });
+                    w.any_key(if name == "oneOf" { "anyOf" } else { name });
                     w.array(|w| reader.array(|reader| close(reader, w)))?;
                 }
                 "minItems" => {
@@ -86,7 +86,7 @@ fn close(reader: &mut Reader<'_>, w: &mut Writer<'_>) -> Result<(), Fault> {
                     }
                 }
                 name => {
-                    w.key(name);
+                    w.any_key(name);
                     let value = reader.raw()?;
                     is_object |= name == "type" && value == r#""object""#;
                     w.raw(value);

@@ -48,10 +48,18 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, Fault> {
     if parts.is_empty() {
         parts.extend(thinking.filter(|text| !text.is_empty()).map(|text| Part::Reasoning { text, signature: None }));
     }
-    parts.extend(content);
+    let mut parts = joined(parts, content);
     parts.extend(refusal.map(Part::Refusal));
-    parts.extend(calls);
-    Ok(Message { role, parts, plain, extra })
+    Ok(Message { role, parts: joined(parts, calls), plain, extra })
+}
+
+/// One after the other; mostly one is empty, and the other is taken as it is.
+fn joined<'a>(mut first: Vec<Part<'a>>, second: Vec<Part<'a>>) -> Vec<Part<'a>> {
+    if first.is_empty() {
+        return second;
+    }
+    first.extend(second);
+    first
 }
 
 fn member<'a>(reader: &mut Reader<'a>, key: &str, members: &mut Members<'a>) -> Result<(), Fault> {
@@ -92,7 +100,7 @@ fn content<'a>(reader: &mut Reader<'a>, parts: &mut Vec<Part<'a>>) -> Result<boo
     match reader.peek()? {
         Kind::Null => reader.skip().map(|()| true),
         Kind::String => {
-            parts.push(Part::text(reader.string()?));
+            *parts = vec![Part::text(reader.string()?)];
             Ok(true)
         }
         Kind::Array => {
