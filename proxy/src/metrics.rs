@@ -2,17 +2,21 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder, core::Collector,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    core::Collector,
 };
 use tokio::time::Instant;
+
+pub(crate) use handles::{RouteMetrics, TargetMetrics};
+
+mod handles;
 
 /// From 5 ms to 10 min: answers of models take from a cache hit's time to minutes.
 const SECONDS: &[f64] =
@@ -67,37 +71,6 @@ pub(crate) enum Unrouted {
     UnknownModel,
     NotFound,
 }
-
-/// Handles of a route, resolved when it is built.
-pub(crate) struct RouteMetrics {
-    unanswered: ByStatus,
-    families: Metrics,
-}
-
-/// Handles of a target of a route. Series appear with their first value.
-pub(crate) struct TargetMetrics {
-    answered: ByStatus,
-    seconds: Lazy<Histogram>,
-    first_content: Lazy<Histogram>,
-    tokens: [Lazy<IntCounter>; 2],
-    attempts: [Lazy<IntCounter>; 10],
-    fallbacks: [Lazy<IntCounter>; 10],
-    labels: Labels,
-    families: Metrics,
-}
-
-struct ByStatus {
-    classes: [Lazy<IntCounter>; 3],
-    labels: Labels,
-}
-
-struct Labels {
-    route: String,
-    provider: String,
-    model: String,
-}
-
-type Lazy<T> = OnceLock<T>;
 
 /// Counts a request as in flight until it is dropped.
 pub(crate) struct InFlight(IntGauge);
@@ -258,90 +231,6 @@ impl Metrics {
 
     pub(crate) fn withheld_event(&self) {
         self.0.withheld_events.inc();
-    }
-
-    pub(crate) fn route(&self, route: &str) -> RouteMetrics {
-        let labels = Labels { route: route.into(), provider: String::new(), model: String::new() };
-        RouteMetrics { unanswered: ByStatus::new(labels), families: self.clone() }
-    }
-
-    pub(crate) fn target(&self, route: &str, provider: &str, model: &str) -> TargetMetrics {
-        let labels = || Labels { route: route.into(), provider: provider.into(), model: model.into() };
-        TargetMetrics {
-            answered: ByStatus::new(labels()),
-            seconds: Lazy::new(),
-            first_content: Lazy::new(),
-            tokens: Default::default(),
-            attempts: Default::default(),
-            fallbacks: Default::default(),
-            labels: labels(),
-            families: self.clone(),
-        }
-    }
-}
-
-impl RouteMetrics {
-    /// A request that no target answered.
-    pub(crate) fn request(&self, status: u16) {
-        self.unanswered.count(&self.families, status);
-    }
-}
-
-impl TargetMetrics {
-    /// A request that this target answered, and how long it took in all.
-    pub(crate) fn request(&self, status: u16, seconds: f64) {
-        self.answered.count(&self.families, status);
-        let histogram = self.seconds.get_or_init(|| self.families.0.seconds.with_label_values(&self.labels.target()));
-        histogram.observe(seconds);
-    }
-
-    pub(crate) fn first_content(&self, seconds: f64) {
-        let family = &self.families.0.first_content;
-        self.first_content.get_or_init(|| family.with_label_values(&self.labels.target())).observe(seconds);
-    }
-
-    pub(crate) fn tokens(&self, input: u64, output: u64) {
-        let family = &self.families.0.tokens;
-        for (handle, (direction, n)) in self.tokens.iter().zip([("input", input), ("output", output)]) {
-            handle.get_or_init(|| family.with_label_values(&self.labels.with(direction))).inc_by(n);
-        }
-    }
-
-    pub(crate) fn attempt(&self, outcome: Outcome) {
-        let family = &self.families.0.attempts;
-        let handle = &self.attempts[outcome as usize];
-        handle.get_or_init(|| family.with_label_values(&self.labels.with(outcome.as_str()))).inc();
-    }
-
-    pub(crate) fn fallback(&self, reason: Outcome) {
-        let family = &self.families.0.fallbacks;
-        let handle = &self.fallbacks[reason as usize];
-        handle.get_or_init(|| family.with_label_values(&self.labels.with(reason.as_str()))).inc();
-    }
-}
-
-impl ByStatus {
-    fn new(labels: Labels) -> Self {
-        Self { classes: Default::default(), labels }
-    }
-
-    fn count(&self, metrics: &Metrics, status: u16) {
-        let (handle, class) = match status {
-            0..400 => (&self.classes[0], "2xx"),
-            400..500 => (&self.classes[1], "4xx"),
-            500.. => (&self.classes[2], "5xx"),
-        };
-        handle.get_or_init(|| metrics.0.requests.with_label_values(&self.labels.with(class))).inc();
-    }
-}
-
-impl Labels {
-    fn target(&self) -> [&str; 3] {
-        [&self.route, &self.provider, &self.model]
-    }
-
-    fn with<'a>(&'a self, last: &'a str) -> [&'a str; 4] {
-        [&self.route, &self.provider, &self.model, last]
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     ask::Ask,
     attempt::{Answered, Attempt},
     plan::{Budget, Circumstances, Failure, Step, verdict},
-    prepare::prepare,
+    prepare::{Prepared, prepare},
     record::Record,
 };
 use crate::{
@@ -74,57 +74,72 @@ impl Way<'_> {
     async fn at(&self, target: &Arc<Target>, is_last: bool) -> Result<Answered, (Failure, Step)> {
         let mut budget = Budget::new(target.provider.retries);
         let mut tried: Vec<Arc<Credential>> = Vec::new();
-        let mut prepared = match prepare(self.ask, target, self.forward.on_unsupported).await {
-            Ok(prepared) => prepared,
-            Err(failure) => {
-                let step = budget.decide(&failure, self.around(false));
-                return Err((failure, step));
-            }
-        };
-        let credentials = &target.provider.credentials;
+        let mut prepared = None;
         loop {
-            // Read here and not earlier: no attempt starts with a key that was replaced.
-            let credential = credentials.pick(&tried);
-            let refusal_fails = !is_last && self.forward.fallback_on.contains(&FallbackOn::ContentFilter);
-            let attempt =
-                Attempt { ask: self.ask, target, prepared: &prepared, credential: &credential, refusal_fails };
-            let failure = match credential {
-                Pick::None => Failure::NoCredential,
-                Pick::Keyless | Pick::Key(_) => match self.attempt(&attempt, is_last).await {
-                    Ok(answered) => return Ok(answered),
-                    Err(failure) => failure,
-                },
+            let prepared_now = match prepared.take() {
+                Some(prepared) => Ok(prepared),
+                None => prepare(self.ask, target, self.forward.on_unsupported).await,
             };
-            if prepared.asks_for_usage && failure.blames("stream_options") {
-                // Our addition is at fault and not the client's request: the provider is never sent it again.
-                target.provider.refused_stream_options();
-                if let Ok(without) = prepare(self.ask, target, self.forward.on_unsupported).await {
-                    prepared = without;
-                    continue;
+            // Read here and not earlier: no attempt starts with a key that was replaced.
+            let credential = target.provider.credentials.pick(&tried);
+            let failure = match (prepared_now, &credential) {
+                (Err(failure), _) => failure,
+                (Ok(_), Pick::None) => Failure::NoCredential,
+                (Ok(ready), Pick::Keyless | Pick::Key(_)) => {
+                    match self.attempt(target, &ready, &credential, is_last).await {
+                        Ok(answered) => return Ok(answered),
+                        Err(failure) if ready.asks_for_usage && failure.blames("stream_options") => {
+                            // Our addition is at fault, not the client's request: it is not sent again.
+                            target.provider.refused_stream_options();
+                            continue;
+                        }
+                        Err(failure) => {
+                            prepared = Some(ready);
+                            failure
+                        }
+                    }
                 }
-            }
-            if let Pick::Key(used) = &credential {
-                if failure.rejects_credential() {
-                    credentials.reject(used);
-                }
-                tried.push(used.clone());
-            }
-            let other = tried.len() < MAX_CREDENTIALS && matches!(credentials.pick(&tried), Pick::Key(_));
-            let step = budget.decide(&failure, self.around(other));
-            match step {
+            };
+            let other = self.other_credential(target, credential, &mut tried, &failure);
+            match budget.decide(&failure, self.around(other)) {
                 Step::NextCredential => {}
                 Step::Again(wait) => {
                     tried.pop();
                     sleep(wait).await;
                 }
-                Step::NextTarget | Step::Stop => return Err((failure, step)),
+                step @ (Step::NextTarget | Step::Stop) => return Err((failure, step)),
             }
         }
     }
 
+    /// Notes that a credential was used in vain. True if there is another: a second one, or one that has replaced it.
+    fn other_credential(
+        &self,
+        target: &Target,
+        used: Pick,
+        tried: &mut Vec<Arc<Credential>>,
+        failure: &Failure,
+    ) -> bool {
+        let credentials = &target.provider.credentials;
+        if let Pick::Key(used) = used {
+            if failure.rejects_credential() {
+                credentials.reject(&used);
+            }
+            tried.push(used);
+        }
+        tried.len() < MAX_CREDENTIALS && matches!(credentials.pick(tried), Pick::Key(_))
+    }
+
     /// One attempt, cut at the moment to try elsewhere if there is an elsewhere.
-    async fn attempt(&self, attempt: &Attempt<'_>, is_last: bool) -> Result<Answered, Failure> {
-        let target = attempt.target;
+    async fn attempt(
+        &self,
+        target: &Arc<Target>,
+        prepared: &Prepared,
+        credential: &Pick,
+        is_last: bool,
+    ) -> Result<Answered, Failure> {
+        let refusal_fails = !is_last && self.forward.fallback_on.contains(&FallbackOn::ContentFilter);
+        let attempt = Attempt { ask: self.ask, target, prepared, credential, refusal_fails };
         self.record.attempt(target);
         let sent = attempt.send(self.upstream, self.record);
         let answered = if is_last || !self.forward.fallback_on.contains(&FallbackOn::Timeout) {
