@@ -1,5 +1,6 @@
 //! The data plane in this process, before providers that do what a test says.
 
+mod anthropic;
 mod bed;
 mod callers;
 mod credentials;
