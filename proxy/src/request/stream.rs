@@ -115,7 +115,9 @@ impl Stream {
             }
             if self.ended {
                 self.outcome = Outcome::Ok;
-                self.incoming.take().map(Incoming::finish);
+                if let Some(incoming) = self.incoming.take() {
+                    incoming.finish();
+                }
                 return Ok(());
             }
             let look = match self.next().await {

@@ -19,8 +19,11 @@ pub(crate) enum Answer {
 /// A body that an async function writes. The function runs only while the client reads, and is dropped when it leaves.
 pub(crate) struct Flow {
     slot: Rc<Cell<Option<Bytes>>>,
-    work: Option<Pin<Box<dyn Future<Output = Result<(), Cut>>>>>,
+    /// None once it has ended.
+    work: Option<Work>,
 }
+
+type Work = Pin<Box<dyn Future<Output = Result<(), Cut>>>>;
 
 /// Where the function of a [`Flow`] puts what is to be sent.
 pub(crate) struct Outlet(Rc<Cell<Option<Bytes>>>);
@@ -36,7 +39,7 @@ impl Flow {
         F: Future<Output = Result<(), Cut>> + 'static,
     {
         let slot = Rc::new(Cell::new(None));
-        let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(work(Outlet(slot.clone())));
+        let work: Work = Box::pin(work(Outlet(slot.clone())));
         Self { slot, work: Some(work) }
     }
 

@@ -47,7 +47,11 @@ impl Upstream {
         let mut ticks = tokio::time::interval(SWEEP);
         loop {
             ticks.tick().await;
-            poll_fn(|cx| Poll::Ready(self.pool.sweep(cx))).await;
+            poll_fn(|cx| {
+                self.pool.sweep(cx);
+                Poll::Ready(())
+            })
+            .await;
         }
     }
 
