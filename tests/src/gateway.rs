@@ -112,7 +112,6 @@ impl Gateway {
     }
 
     /// A request to the unified API, not sent yet.
-    #[must_use]
     pub fn post(&self, path: &str) -> reqwest::RequestBuilder {
         self.client.post(format!("{}{path}", self.url()))
     }
