@@ -113,7 +113,7 @@ async fn write(client: Client, instance: String, mut notes: mpsc::Receiver<Note>
 /// time.
 fn name_of(note: &Note) -> String {
     let (uid, name) = match &note.subject {
-        Subject::Object { key, uid } => (format!("{}/{uid}", key.kind), key.object.name.clone()),
+        Subject::Object { key, uid } => (format!("{}/{uid}", key.kind), key.object.name.to_string()),
         Subject::Secret { namespace, name } => (namespace.clone(), name.clone()),
     };
     let parts = [uid.as_bytes(), note.reason.as_bytes(), note.text.as_bytes()];
@@ -155,8 +155,8 @@ fn regarding(subject: &Subject) -> ObjectReference {
         Subject::Object { key, uid } => ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
             kind: Some(key.kind.to_string()),
-            namespace: Some(key.object.namespace.clone()),
-            name: Some(key.object.name.clone()),
+            namespace: Some(key.object.namespace.to_string()),
+            name: Some(key.object.name.to_string()),
             uid: Some(uid.clone()),
             ..ObjectReference::default()
         },

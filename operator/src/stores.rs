@@ -129,7 +129,7 @@ impl Stores {
 
     /// The identities that are known from a source.
     fn names_of(&self, source: &Source) -> Vec<String> {
-        let within = |scope: &Option<String>, name: &ObjectRef| scope.as_ref().is_none_or(|s| *s == name.namespace);
+        let within = |scope: &Option<String>, name: &ObjectRef| scope.as_ref().is_none_or(|s| **s == *name.namespace);
         match source {
             Source::Objects(kind, scope) => {
                 let of_kind = self.objects.keys().filter(|key| key.kind == config_kind(*kind));

@@ -55,7 +55,7 @@ impl Caller {
     /// May it ask for this name of the route?
     pub(crate) fn may_use(&self, name: &str, route: &Route) -> bool {
         let Caller::Known(consumer) = self else { return true };
-        let in_scope = consumer.only_namespace.as_ref().is_none_or(|namespace| *namespace == route.namespace);
+        let in_scope = consumer.only_namespace.as_ref().is_none_or(|namespace| **namespace == *route.namespace);
         in_scope
             && (consumer.models.is_empty()
                 || consumer.models.binary_search_by(|model| model.as_str().cmp(name)).is_ok())

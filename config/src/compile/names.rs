@@ -3,7 +3,7 @@
 //! Platform namespaces come first: their names are bare and may shadow a tenant's `namespace/name`. Within a rank
 //! RoutePolicies come before models that providers list, and the older object wins.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use penstock_crds::{Reason, RoutePolicySpec};
 
@@ -39,8 +39,8 @@ pub(super) struct Policy<'w> {
 /// The providers that list one name, and what each calls the model.
 #[derive(Clone, Default)]
 pub(super) struct Listed<'w> {
-    /// Of the tenant; none where platform namespaces pool.
-    pub(super) namespace: String,
+    /// Of the tenant; empty where platform namespaces pool.
+    pub(super) namespace: Arc<str>,
     pub(super) by: Vec<(ObjectRef, &'w str)>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Route {
     /// For logs and metrics: `namespace/name` of the RoutePolicy, or the model's name where there is none.
     pub(crate) label: String,
     /// The namespace of the policy, or of the providers that list the model.
-    pub(crate) namespace: String,
+    pub(crate) namespace: Arc<str>,
     /// What clients write in `model`.
     pub(crate) names: Vec<String>,
     pub(crate) answer: Answer,
@@ -164,7 +164,7 @@ impl Target {
 
 fn label(key: &Key) -> String {
     match key.kind {
-        Kind::Model => key.object.name.clone(),
+        Kind::Model => key.object.name.to_string(),
         Kind::AIProvider | Kind::Consumer | Kind::RateLimit | Kind::RoutePolicy => key.object.to_string(),
     }
 }
