@@ -6,6 +6,10 @@ mod llm;
 
 use clap::{Parser, Subcommand};
 
+/// That of both programs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]

@@ -30,6 +30,8 @@ use crate::{
 /// In a cluster endpoints learn of a pod's end later than the pod does.
 const GRACE_IN_CLUSTER: Duration = Duration::from_secs(5);
 
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// The one line on stdout, for whoever started the process.
 #[derive(Serialize)]
 struct Listening {
@@ -44,7 +46,9 @@ pub(crate) fn run(serve: Serve) -> anyhow::Result<ExitCode> {
     rustls::crypto::ring::default_provider().install_default().expect("must be the first provider");
     raise_descriptor_limit();
     // Data threads have runtimes of their own; all else shares this one and its thread.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_name("control").build()?;
+    // A thread that read a folder is not kept for long, nor is what its heap holds.
+    let mut control = tokio::runtime::Builder::new_current_thread();
+    let runtime = control.enable_all().thread_name("control").thread_keep_alive(BLOCKING_KEEP_ALIVE).build()?;
     let outcome = runtime.block_on(until_drained(serve));
     // Nothing that is still on the blocking pool (a DNS look-up, say) holds up the end.
     runtime.shutdown_background();
