@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
-use regex::Regex;
+use regex_lite::Regex;
 use serde_json::Value;
 
 use crate::crd;

@@ -296,4 +296,13 @@ impl<'a> Part<'a> {
     pub(crate) fn text(text: Text<'a>) -> Self {
         Self::Text { text, cache: None, extra: Vec::new() }
     }
+
+    /// It says something, and is no refusal.
+    pub(crate) fn is_content(&self) -> bool {
+        match self {
+            Self::Text { text, .. } | Self::Reasoning { text, .. } => !text.is_empty(),
+            Self::Refusal(_) => false,
+            _ => true,
+        }
+    }
 }

@@ -105,6 +105,8 @@ pub struct Answer {
     pub usage: Usage,
     /// Why the first choice ended.
     pub finish: Option<Finish>,
+    /// A choice says something: text, a tool call, or whatever is not a refusal.
+    pub has_content: bool,
     /// The model that answered, as the provider names it.
     pub model: Option<String>,
 }
@@ -126,6 +128,7 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
     Ok(Answer {
         body: translated.then(|| openai::emit_response(&response, client.now)),
         usage: response.usage,
+        has_content: response.choices.iter().any(|choice| choice.parts.iter().any(neutral::Part::is_content)),
         finish: response.choices.first().map(|choice| choice.finish),
         model: Some(response.model.into_owned()),
     })

@@ -22,7 +22,7 @@ mod watch;
 
 use anyhow::Context;
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::cli::{Cli, Command};
 
@@ -36,8 +36,9 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Run(flags) => {
-            let filter = EnvFilter::try_new(&flags.log).with_context(|| format!("--log {}", flags.log))?;
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().init();
+            let filter: Targets = flags.log.parse().with_context(|| format!("--log {}", flags.log))?;
+            let lines = fmt::layer().with_writer(std::io::stderr).json();
+            tracing_subscriber::registry().with(filter).with(lines).init();
             rustls::crypto::ring::default_provider()
                 .install_default()
                 .map_err(|_| anyhow::anyhow!("a TLS provider was installed already"))?;

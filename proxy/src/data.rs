@@ -25,6 +25,8 @@ use crate::{live::Live, metrics::Metrics, serve, upstream};
 
 /// Sockets that wait for a thread. When it is full the acceptor waits, and the kernel's backlog fills.
 const INBOX: usize = 256;
+/// Threads of a data thread for large bodies and for DNS; what finds none free waits.
+const BLOCKING: usize = 8;
 /// The acceptor rests so long when there are no descriptors left.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -166,7 +168,8 @@ impl Worker {
         let (inbox, sockets) = mpsc::channel(INBOX);
         let (finished, done) = oneshot::channel();
         let load = Arc::new(Load::default());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING).build()?;
         let worker = serve::Worker { shared, load: load.clone(), phase };
         let run = move || {
             let local = LocalSet::new();

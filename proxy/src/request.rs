@@ -24,7 +24,7 @@ use record::Record;
 
 mod ask;
 mod attempt;
-mod body;
+pub(crate) mod body;
 mod headers;
 mod plan;
 mod prepare;
@@ -39,11 +39,12 @@ const CLIENT: Dialect = Dialect::OpenAI;
 /// Answers a chat completion, whatever happens.
 pub(crate) async fn chat(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
     let record = Record::begin(worker);
-    let (head, body) = request.into_parts();
-    let mut response = match life(worker, upstream, &head, body, &record).await {
+    let (head, mut body) = request.into_parts();
+    let mut response = match life(worker, upstream, &head, &mut body, &record).await {
         Ok(response) => response,
         Err(error) => {
             record.failed(&error);
+            body::drain(&head.headers, &mut body, worker.shared.max_body).await;
             crate::serve::refuse(&error)
         }
     };
@@ -56,7 +57,7 @@ async fn life(
     worker: &Worker,
     upstream: &Rc<Upstream>,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     record: &Rc<Record>,
 ) -> Result<Response<Answer>, Error> {
     let shared = &*worker.shared;

@@ -96,6 +96,8 @@ pub(crate) async fn connection(worker: Worker, upstream: Rc<Upstream>, socket: T
     // What it waits with is a lock on the phase, so it must be let go at once.
     let draining = async move { drop(phase.wait_for(|phase| *phase >= Phase::Draining).await) };
     let ended = tokio::select! {
+        // A socket that was accepted just before the end is read once: its request may be there already.
+        biased;
         ended = connection.as_mut() => ended,
         () = draining => {
             connection.as_mut().graceful_shutdown();
@@ -132,14 +134,18 @@ async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incomi
         (_, _) if path.starts_with("/v1/models/") => Err(method(&request, "GET")),
         _ => Err(Error::NotFound(path.to_owned())),
     };
-    answered.unwrap_or_else(|error| {
-        shared.metrics.unrouted(match error {
-            Error::NoKey | Error::UnknownKey => Unrouted::Unauthenticated,
-            Error::UnknownModel(_) => Unrouted::UnknownModel,
-            _ => Unrouted::NotFound,
-        });
-        refuse(&error)
-    })
+    let error = match answered {
+        Ok(response) => return response,
+        Err(error) => error,
+    };
+    shared.metrics.unrouted(match error {
+        Error::NoKey | Error::UnknownKey => Unrouted::Unauthenticated,
+        Error::UnknownModel(_) => Unrouted::UnknownModel,
+        _ => Unrouted::NotFound,
+    });
+    let (head, mut body) = request.into_parts();
+    request::body::drain(&head.headers, &mut body, shared.max_body).await;
+    refuse(&error)
 }
 
 fn method(request: &Request<Incoming>, allowed: &'static str) -> Error {

@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 pub(crate) use connect::Connector;
-pub(crate) use exchange::Incoming;
+pub(crate) use exchange::{Failure, Incoming};
 
 pub(crate) use outgoing::Outgoing;
 

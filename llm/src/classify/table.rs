@@ -81,7 +81,6 @@ const TEXTS: &[(ErrorKind, &[&str])] = &[
         ErrorKind::ContentFilter,
         &["content filtering policy", "content management policy", "content policy", "safety system", "usage policies"],
     ),
-    (ErrorKind::Auth, &["api key not valid", "incorrect api key", "invalid api key", "invalid x-api-key"]),
     (
         ErrorKind::NotFound,
         &[
@@ -150,6 +149,11 @@ fn meaning(said: &Said) -> Option<ErrorKind> {
 
 fn by_text(said: &Said) -> Option<ErrorKind> {
     let text = said.message.to_lowercase();
+    // Gemini says so with a 400. Only as its first words: further on, a message may repeat what the client wrote, and
+    // whoever can make a key look rejected can lock everybody out.
+    if text.starts_with("api key not valid") {
+        return Some(ErrorKind::Auth);
+    }
     let found = TEXTS.iter().find(|(_, pieces)| pieces.iter().any(|piece| text.contains(piece)));
     let about_model = || said.param.as_deref() == Some("model") || missing_model(&text);
     found.map(|(kind, _)| *kind).or_else(|| about_model().then_some(ErrorKind::NotFound))

@@ -39,6 +39,8 @@ fn each_row_of_the_failure_table_is_recognised_in_both_spellings() {
         (403, openai("Country not supported", "request_forbidden", "unsupported_country_region_territory"), Auth),
         (403, anthropic("permission_error", "Your API key does not have permission to use the resource"), Auth),
         (400, r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#.into(), Auth),
+        (400, openai("Invalid value: 'invalid api key'", "invalid_request_error", "invalid_value"), Rejected),
+        (422, anthropic("invalid_request_error", "role: API key not valid"), Rejected),
         (404, openai("The model `x` does not exist", "invalid_request_error", "model_not_found"), NotFound),
         (404, anthropic("not_found_error", "model: claude-nope"), NotFound),
         (404, "Not Found".into(), NotFound),

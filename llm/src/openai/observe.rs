@@ -114,7 +114,7 @@ fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
 /// Looks at a whole answer: it must be an object with at least one finished or filled choice, and no `error`.
 pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     let broken = |fault: Fault| UpstreamError::broken_answer(crate::Error::in_answer(body, &fault).to_string());
-    let mut answer = Answer { body: None, usage: Usage::default(), finish: None, model: None };
+    let mut answer = Answer { body: None, usage: Usage::default(), finish: None, has_content: false, model: None };
     let mut failed = false;
     let mut choices = false;
     let mut read = || {
@@ -124,11 +124,16 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
                 "choices" if reader.peek()? == Kind::Array => reader.array(|reader| {
                     choices = true;
                     reader.object(|reader, key| {
-                        if key.decode() == "finish_reason" {
-                            answer.finish = answer.finish.or(reason(reader)?);
-                            return Ok(());
+                        match &*key.decode() {
+                            "finish_reason" => answer.finish = answer.finish.or(reason(reader)?),
+                            "message" if reader.peek()? == Kind::Object => reader.object(|reader, key| {
+                                let refuses = matches!(&*key.decode(), "role" | "refusal");
+                                answer.has_content |= !is_empty(reader)? && !refuses;
+                                Ok::<(), Fault>(())
+                            })?,
+                            _ => reader.skip()?,
                         }
-                        reader.skip()
+                        Ok::<(), Fault>(())
                     })
                 })?,
                 "usage" => answer.usage = usage::read(reader)?.unwrap_or_default(),

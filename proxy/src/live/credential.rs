@@ -57,9 +57,9 @@ pub(crate) enum Pick {
     None,
 }
 
-/// All cells that somebody holds, by provider and base URL.
+/// All cells that somebody holds, by provider, base URL and the dialect that its headers are built for.
 #[derive(Default)]
-pub(crate) struct Cells(HashMap<(ObjectRef, String), Weak<Cell>>);
+pub(crate) struct Cells(HashMap<(ObjectRef, String, Dialect), Weak<Cell>>);
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -122,7 +122,7 @@ impl Cells {
         dialect: Dialect,
         secrets: &Secrets,
     ) -> Result<Arc<Cell>, String> {
-        let place = (name.clone(), provider.base_url.clone());
+        let place = (name.clone(), provider.base_url.clone(), dialect);
         let old = self.0.get(&place).and_then(Weak::upgrade);
         let old_keys = old.as_ref().map(|cell| cell.keys.load_full());
         let same = |source: &object::Credential| {

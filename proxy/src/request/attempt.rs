@@ -1,6 +1,7 @@
 //! One attempt at one target: sent with one credential, and read far enough to know whether it is an answer.
 
 use std::{
+    cell::RefCell,
     rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -8,8 +9,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, RETRY_AFTER},
+    HeaderMap, Request, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use penstock_llm::{
     classify::{UpstreamError, classify, wait},
@@ -28,9 +29,12 @@ use super::{
     stream::{self, Patience, Stream},
 };
 use crate::{
-    live::{credential::Pick, route::Target},
+    live::{
+        credential::{Credential, Pick},
+        route::Target,
+    },
     serve::body::{Answer, Flow},
-    upstream::{Incoming, Upstream},
+    upstream::{self, Incoming, Outgoing, Upstream},
 };
 
 /// The largest unary answer that is held whole.
@@ -45,7 +49,10 @@ pub(super) struct Attempt<'a> {
     pub(super) ask: &'a Ask<'a>,
     pub(super) target: &'a Arc<Target>,
     pub(super) prepared: &'a Prepared,
-    pub(super) credential: &'a Pick,
+    /// Credentials that failed this request already.
+    pub(super) tried: &'a [Arc<Credential>],
+    /// The credential that it was sent with, in the end.
+    pub(super) used: &'a RefCell<Pick>,
     /// A refusal is a failure, since another target may not refuse.
     pub(super) refusal_fails: bool,
 }
@@ -58,18 +65,31 @@ pub(super) struct Answered {
 }
 
 enum Body {
-    Whole(Bytes, Usage),
+    Whole(Bytes, Usage, Option<Finish>),
     /// Too large to be held: what has arrived, and the rest.
     Passing(BytesMut, Incoming, Patience),
     Stream(Box<Stream>),
 }
 
+impl Body {
+    /// Why the answer ended, if that is known when its head is sent.
+    fn finish(&self) -> Option<Finish> {
+        match self {
+            Body::Whole(_, _, finish) => *finish,
+            Body::Passing(..) => None,
+            Body::Stream(stream) => stream.finish(),
+        }
+    }
+}
+
 impl Attempt<'_> {
     pub(super) async fn send(&self, upstream: &Rc<Upstream>, record: &Rc<Record>) -> Result<Answered, Failure> {
         let origin = &self.target.provider.endpoint.origin;
-        let request = || headers::request(self.ask, self.target, self.prepared, self.credential);
-        let response = upstream.exchange(origin, self.target.timeouts.connect, request).await;
-        let response = response.map_err(|failure| Failure::Unreachable(failure.to_string()))?;
+        let response = upstream.exchange(origin, self.target.timeouts.connect, || self.request()).await;
+        let response = response.map_err(|failure| match failure {
+            upstream::Failure::Withdrawn => Failure::NoCredential,
+            failure => Failure::Unreachable(failure.to_string()),
+        })?;
         let (head, incoming) = response.into_parts();
         if !head.status.is_success() {
             return Err(Failure::Status(self.error(head.status, &head.headers, incoming).await));
@@ -78,29 +98,45 @@ impl Attempt<'_> {
             return Err(broken("the provider encoded an answer that was to come as it is"));
         }
         let body = if self.ask.scan.stream {
+            if is_json(&head.headers) {
+                return Err(self.no_stream(incoming).await);
+            }
             self.stream(incoming, record).await?
         } else {
             self.whole(&head.headers, incoming).await?
         };
         let mut answer = HeaderMap::with_capacity(12);
         headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask.scan.stream);
+        headers::say_finish(&mut answer, body.finish());
         Ok(Answered { head: answer, status: head.status, body })
     }
 
-    async fn error(&self, status: StatusCode, headers: &HeaderMap, mut incoming: Incoming) -> UpstreamError {
-        let mut body = BytesMut::new();
-        let read = async {
-            while let Some(Ok(chunk)) = incoming.chunk().await {
-                body.extend_from_slice(&chunk);
-                if body.len() > ERROR_BYTES {
-                    break;
-                }
-            }
+    /// The request in the moment it is sent. The credential is read here and not earlier: none that was replaced while
+    /// the connection was opened goes out.
+    fn request(&self) -> Option<Request<Outgoing>> {
+        let credential = self.target.provider.credentials.pick(self.tried);
+        let request = match credential {
+            Pick::None => None,
+            Pick::Keyless | Pick::Key(_) => Some(headers::request(self.ask, self.target, self.prepared, &credential)),
         };
-        let _ = timeout(ERROR_TIME, read).await;
+        self.used.replace(credential);
+        request
+    }
+
+    async fn error(&self, status: StatusCode, headers: &HeaderMap, incoming: Incoming) -> UpstreamError {
+        let body = beginning(incoming).await;
         let text = |name: &str| headers.get(name)?.to_str().ok();
         let wait = wait(text("retry-after-ms"), text(RETRY_AFTER.as_str()), SystemTime::now());
         classify(self.target.provider.dialect, status.as_u16(), wait, &body)
+    }
+
+    /// A whole answer where a stream was asked for: mostly an error with the wrong status.
+    async fn no_stream(&self, incoming: Incoming) -> Failure {
+        let body = beginning(incoming).await;
+        match relay::answer(self.target.provider.dialect, &self.ask.client, &self.prepared.names, &body) {
+            Err(error) => Failure::Broken(error),
+            Ok(_) => broken("the provider sent a whole answer where a stream was asked for"),
+        }
     }
 
     /// A unary answer: whole, checked, and translated if need be.
@@ -122,10 +158,10 @@ impl Attempt<'_> {
         let (seen, translate) = (body.clone(), self.prepared.translated && body.len() > LARGE);
         let answer = off_thread(translate, move || relay::answer(dialect, &client, &names, &seen)).await;
         let answer = answer.map_err(Failure::Broken)?;
-        if self.refusal_fails && answer.finish == Some(Finish::ContentFilter) {
+        if self.refusal_fails && answer.finish == Some(Finish::ContentFilter) && !answer.has_content {
             return Err(Failure::Refusal);
         }
-        Ok(Body::Whole(answer.body.map_or(body, Bytes::from), answer.usage))
+        Ok(Body::Whole(answer.body.map_or(body, Bytes::from), answer.usage, answer.finish))
     }
 
     /// A stream, read up to its first content.
@@ -146,8 +182,8 @@ impl Answered {
     pub(super) fn into_response(self, record: &Rc<Record>) -> Response<Answer> {
         let status = self.status.as_u16();
         let body = match self.body {
-            Body::Whole(body, usage) => {
-                record.answered(status, usage);
+            Body::Whole(body, usage, finish) => {
+                record.answered(status, usage, finish);
                 Answer::Whole(body)
             }
             Body::Passing(held, incoming, patience) => {
@@ -195,6 +231,26 @@ impl Held {
     fn finish(self) -> Bytes {
         if self.rest.is_empty() { self.first } else { self.rest.freeze() }
     }
+}
+
+/// As much of an error's body as is read.
+async fn beginning(mut incoming: Incoming) -> BytesMut {
+    let mut body = BytesMut::new();
+    let read = async {
+        while let Some(Ok(chunk)) = incoming.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > ERROR_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = timeout(ERROR_TIME, read).await;
+    body
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn broken(what: impl Into<String>) -> Failure {

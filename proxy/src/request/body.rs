@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT},
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -15,10 +15,35 @@ use crate::error::Error;
 
 /// A client that sends nothing for so long has lost its turn.
 const PAUSE: Duration = Duration::from_secs(30);
+/// And however steadily it drips, it holds memory for no longer than this.
+const WHOLE: Duration = Duration::from_secs(300);
+/// So long an unread body is taken in after its request has failed.
+const REST: Duration = Duration::from_secs(1);
 /// What is set aside for a body on its client's word.
 const TRUSTED: usize = 1 << 20;
 
-pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, Error> {
+/// Takes in what a client still sends after its request has failed, so that it gets to read why: bytes that nobody read
+/// make the kernel reset the connection, and the answer is lost. Bounded in time and bytes; a client that waits for
+/// `100 Continue` sends nothing.
+pub(crate) async fn drain(headers: &HeaderMap, body: &mut Incoming, limit: usize) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut left = limit.saturating_mul(2);
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    };
+    let _ = timeout(REST, read).await;
+}
+
+pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
+    timeout(WHOLE, in_time(headers, body, limit)).await.unwrap_or(Err(Error::BodySlow))
+}
+
+async fn in_time(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Error::Encoded);
     }

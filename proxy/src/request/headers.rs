@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
 };
-use penstock_llm::Dialect;
+use penstock_llm::{Dialect, neutral::Finish};
 
 use super::{ask::Ask, prepare::Prepared};
 use crate::{
@@ -95,6 +95,13 @@ pub(super) fn answer(
     }
     if let Some(dropped) = &prepared.dropped {
         headers.insert("x-penstock-dropped-params", dropped.clone());
+    }
+}
+
+/// Why the answer ended, in words that tell more apart than the client's dialect does.
+pub(super) fn say_finish(headers: &mut HeaderMap, finish: Option<Finish>) {
+    if let Some(finish) = finish {
+        headers.insert("x-penstock-finish", HeaderValue::from_static(finish.name()));
     }
 }
 

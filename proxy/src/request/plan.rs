@@ -138,6 +138,15 @@ impl Failure {
         }
     }
 
+    /// The target was not asked, since it has no words for the request.
+    fn skips(&self) -> bool {
+        match self {
+            Failure::Meaning(error) => error.status() == 422,
+            Failure::Hints { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The provider does not take the credential at all.
     pub(crate) fn rejects_credential(&self) -> bool {
         matches!(self, Failure::Status(error) | Failure::Broken(error) if error.kind == ErrorKind::Auth)
@@ -238,10 +247,14 @@ impl Budget {
 }
 
 /// What a client is told when no target is left, from the last failure of each that was asked.
-pub(crate) fn verdict(ends: Vec<Failure>) -> Error {
+pub(crate) fn verdict(mut ends: Vec<Failure>) -> Error {
+    // A target that was skipped has not failed: it has a say only where no other was asked.
+    if !ends.iter().all(Failure::skips) {
+        ends.retain(|end| !end.skips());
+    }
     let mut errors: Vec<Error> = ends.into_iter().map(Failure::into_error).collect();
     let Some(last) = errors.pop() else { return Error::Upstream };
-    if matches!(last, Error::Rejected(_)) {
+    if matches!(last, Error::Rejected(_) | Error::Request(_) | Error::Hints(_)) {
         return last;
     }
     let wait = errors.iter().chain([&last]).filter_map(Error::retry_after).min();

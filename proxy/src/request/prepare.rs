@@ -28,9 +28,15 @@ pub(super) struct Prepared {
     pub(super) dropped: Option<HeaderValue>,
 }
 
-pub(super) async fn prepare(ask: &Ask<'_>, target: &Arc<Target>, unknown: OnUnsupported) -> Result<Prepared, Failure> {
+/// `ask_for_usage`: a stream is asked for its usage where the client did not.
+pub(super) async fn prepare(
+    ask: &Ask<'_>,
+    target: &Arc<Target>,
+    unknown: OnUnsupported,
+    ask_for_usage: bool,
+) -> Result<Prepared, Failure> {
     if target.provider.dialect == CLIENT {
-        return Ok(spliced(ask, target));
+        return Ok(spliced(ask, target, ask_for_usage));
     }
     let (body, to) = (ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
@@ -53,11 +59,10 @@ pub(super) async fn prepare(ask: &Ask<'_>, target: &Arc<Target>, unknown: OnUnsu
     }
 }
 
-fn spliced(ask: &Ask<'_>, target: &Target) -> Prepared {
+fn spliced(ask: &Ask<'_>, target: &Target, ask_for_usage: bool) -> Prepared {
     let scan = &ask.scan;
     let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
-    let asks = scan.stream && target.provider.takes_stream_options();
-    let usage = if asks { scan.ask_for_usage() } else { None };
+    let usage = if scan.stream && ask_for_usage { scan.ask_for_usage() } else { None };
     let bound =
         if target.facts.max_completion_tokens { scan.rename_max_tokens(Key::MaxCompletionTokens) } else { None };
     let asks_for_usage = usage.is_some();

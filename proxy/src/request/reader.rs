@@ -87,6 +87,11 @@ impl Reader {
         self.relay.is_finished()
     }
 
+    /// Why the latest answer to finish did so.
+    pub(super) fn finish(&self) -> Option<Finish> {
+        self.relay.finish_reason()
+    }
+
     pub(super) fn usage(&self) -> Usage {
         *self.relay.usage()
     }

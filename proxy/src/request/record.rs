@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use penstock_llm::{neutral::Usage, scan::Scan};
+use penstock_llm::{
+    neutral::{Finish, Usage},
+    scan::Scan,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -38,6 +41,8 @@ pub(super) struct Record {
     outcome: Cell<Outcome>,
     first_content: Cell<Option<Duration>>,
     usage: Cell<Usage>,
+    /// Why the answer ended; a word that nobody knows is `unknown` here and `stop` to the client.
+    finish: Cell<Option<Finish>>,
     load: Arc<Load>,
     metrics: Metrics,
     _in_flight: InFlight,
@@ -59,6 +64,7 @@ impl Record {
             outcome: Cell::new(Outcome::Cancelled),
             first_content: Cell::new(None),
             usage: Cell::new(Usage::default()),
+            finish: Cell::new(None),
             load: worker.load.clone(),
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
@@ -89,9 +95,10 @@ impl Record {
     }
 
     /// A whole answer goes to the client.
-    pub(super) fn answered(&self, status: u16, usage: Usage) {
+    pub(super) fn answered(&self, status: u16, usage: Usage, finish: Option<Finish>) {
         self.status.set(status);
         self.usage.set(usage);
+        self.finish.set(finish);
         self.outcome.set(Outcome::Ok);
     }
 
@@ -102,9 +109,10 @@ impl Record {
     }
 
     /// A stream is over, or was left by its client if the outcome is [`Outcome::Cancelled`].
-    pub(super) fn streamed(&self, outcome: Outcome, usage: Usage) {
+    pub(super) fn streamed(&self, outcome: Outcome, usage: Usage, finish: Option<Finish>) {
         self.outcome.set(outcome);
         self.usage.set(usage);
+        self.finish.set(finish);
     }
 
     pub(super) fn withheld(&self, events: u32) {
@@ -173,6 +181,7 @@ impl Record {
             output_tokens = usage.output,
             first_content_ms = self.first_content.get().map(|first| first.as_millis() as u64),
             ms = elapsed.as_millis() as u64,
+            finish = self.finish.get().map(Finish::name),
             outcome = self.outcome.get().as_str(),
             error = error.as_deref(),
             "request"

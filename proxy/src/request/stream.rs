@@ -9,7 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use penstock_llm::{classify::UpstreamError, neutral::Usage, relay::End};
+use penstock_llm::{
+    classify::UpstreamError,
+    neutral::{Finish, Usage},
+    relay::End,
+};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{
@@ -99,12 +103,18 @@ impl Stream {
             }
             let held: usize = out.iter().map(Bytes::len).sum();
             if look.commits || look.end.is_some() || held > HELD {
-                let clock = Clock { patience, since: None, finished: None, timer: None };
+                let finished = reader.is_finished().then(Instant::now);
+                let clock = Clock { patience, since: None, finished, timer: None };
                 let ended = look.end.is_some();
                 let (incoming, record) = (Some(incoming), record.clone());
                 return Ok(Self { incoming, reader, out, ended, clock, record, outcome: Outcome::Cancelled });
             }
         }
+    }
+
+    /// Why it ended, if it has.
+    pub(super) fn finish(&self) -> Option<Finish> {
+        self.reader.finish()
     }
 
     /// Forwards the stream to its end. Dropped before it, the provider's connection is closed.
@@ -177,7 +187,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.record.streamed(self.outcome, self.reader.usage());
+        self.record.streamed(self.outcome, self.reader.usage(), self.reader.finish());
     }
 }
 
@@ -215,11 +225,11 @@ pub(super) async fn pass(
         match timeout_at(limit, incoming.chunk()).await {
             Ok(Some(Ok(chunk))) => outlet.send(chunk).await,
             Ok(None) => {
-                record.streamed(Outcome::Ok, Usage::default());
+                record.streamed(Outcome::Ok, Usage::default(), None);
                 return Ok(());
             }
             Ok(Some(Err(_))) | Err(_) => {
-                record.streamed(Outcome::Broken, Usage::default());
+                record.streamed(Outcome::Broken, Usage::default(), None);
                 return Err(Cut);
             }
         }

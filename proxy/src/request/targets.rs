@@ -1,6 +1,6 @@
 //! The targets of a route, one after the other, until one has answered.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use penstock_crds::FallbackOn;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -75,32 +75,34 @@ impl Way<'_> {
         let mut budget = Budget::new(target.provider.retries);
         let mut tried: Vec<Arc<Credential>> = Vec::new();
         let mut prepared = None;
+        let mut ask_for_usage = target.provider.takes_stream_options();
         loop {
-            let prepared_now = match prepared.take() {
-                Some(prepared) => Ok(prepared),
-                None => prepare(self.ask, target, self.forward.on_unsupported).await,
+            let ready = match prepared.take() {
+                Some(ready) => Ok(ready),
+                None => prepare(self.ask, target, self.forward.on_unsupported, ask_for_usage).await,
             };
-            // Read here and not earlier: no attempt starts with a key that was replaced.
-            let credential = target.provider.credentials.pick(&tried);
-            let failure = match (prepared_now, &credential) {
-                (Err(failure), _) => failure,
-                (Ok(_), Pick::None) => Failure::NoCredential,
-                (Ok(ready), Pick::Keyless | Pick::Key(_)) => {
-                    match self.attempt(target, &ready, &credential, is_last).await {
-                        Ok(answered) => return Ok(answered),
-                        Err(failure) if ready.asks_for_usage && failure.blames("stream_options") => {
-                            // Our addition is at fault, not the client's request: it is not sent again.
+            let (failure, used) = match ready {
+                Err(failure) => (failure, Pick::None),
+                Ok(ready) => match self.attempt(target, &ready, &tried, is_last).await {
+                    (Ok(answered), _) => {
+                        if !ask_for_usage {
                             target.provider.refused_stream_options();
-                            continue;
                         }
-                        Err(failure) => {
-                            prepared = Some(ready);
-                            failure
-                        }
+                        return Ok(answered);
                     }
-                }
+                    (Err(failure), _) if ready.asks_for_usage && failure.blames("stream_options") => {
+                        // Our addition may be at fault; it is, if the same request is answered without it.
+                        ask_for_usage = false;
+                        continue;
+                    }
+                    (Err(failure), used) => {
+                        prepared = Some(ready);
+                        (failure, used)
+                    }
+                },
             };
-            let other = self.other_credential(target, credential, &mut tried, &failure);
+            tracing::warn!(provider = target.provider.name, model = target.model, %failure, "a target failed");
+            let other = self.other_credential(target, used, &mut tried, &failure);
             match budget.decide(&failure, self.around(other)) {
                 Step::NextCredential => {}
                 Step::Again(wait) => {
@@ -130,16 +132,20 @@ impl Way<'_> {
         tried.len() < MAX_CREDENTIALS && matches!(credentials.pick(tried), Pick::Key(_))
     }
 
-    /// One attempt, cut at the moment to try elsewhere if there is an elsewhere.
+    /// One attempt, cut at the moment to try elsewhere if there is an elsewhere, and the credential that it was sent with.
     async fn attempt(
         &self,
         target: &Arc<Target>,
         prepared: &Prepared,
-        credential: &Pick,
+        tried: &[Arc<Credential>],
         is_last: bool,
-    ) -> Result<Answered, Failure> {
+    ) -> (Result<Answered, Failure>, Pick) {
+        if matches!(target.provider.credentials.pick(tried), Pick::None) {
+            return (Err(Failure::NoCredential), Pick::None);
+        }
         let refusal_fails = !is_last && self.forward.fallback_on.contains(&FallbackOn::ContentFilter);
-        let attempt = Attempt { ask: self.ask, target, prepared, credential, refusal_fails };
+        let used = RefCell::new(Pick::None);
+        let attempt = Attempt { ask: self.ask, target, prepared, tried, used: &used, refusal_fails };
         self.record.attempt(target);
         let sent = attempt.send(self.upstream, self.record);
         let answered = if is_last || !self.forward.fallback_on.contains(&FallbackOn::Timeout) {
@@ -150,9 +156,8 @@ impl Way<'_> {
         };
         if let Err(failure) = &answered {
             self.record.attempt_failed(failure.outcome());
-            tracing::warn!(provider = target.provider.name, model = target.model, %failure, "an attempt failed");
         }
-        answered
+        (answered, used.into_inner())
     }
 
     fn around(&self, other_credential: bool) -> Circumstances<'_> {

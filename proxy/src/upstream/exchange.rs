@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     Connect(#[from] std::io::Error),
     #[error("the connection broke before an answer: {0}")]
     Reset(#[from] hyper::Error),
+    #[error("the request may not be sent any more")]
+    Withdrawn,
 }
 
 /// The body of an answer, and the connection that it comes from. Dropped before its end, it takes the connection with it.
@@ -56,15 +58,16 @@ impl Upstream {
     }
 
     /// Sends a request and returns its answer once the head is there. A pooled connection that breaks before a byte of an
-    /// answer came had gone stale: the request is sent again on a fresh one, once.
+    /// answer came had gone stale: the request is sent again on a fresh one, once. The request is made in the moment before
+    /// it is sent, each time.
     pub(crate) async fn exchange(
         self: &Rc<Self>,
         origin: &Origin,
         connect_within: Duration,
-        request: impl Fn() -> Request<Outgoing>,
+        request: impl Fn() -> Option<Request<Outgoing>>,
     ) -> Result<Response<Incoming>, Failure> {
         if let Some(mut connection) = poll_fn(|cx| Poll::Ready(self.pool.take(origin, cx))).await {
-            match connection.send(request()).await {
+            match connection.send(request().ok_or(Failure::Withdrawn)?).await {
                 Ok(answer) => return Ok(self.answer(origin, connection, answer)),
                 Err(stale) if stale.untouched => {
                     tracing::debug!(error = %stale.reason, "a pooled connection was stale")
@@ -74,7 +77,8 @@ impl Upstream {
         }
         let stream = self.connector.connect(origin, connect_within).await?;
         let mut connection = Connection::open(stream).await?;
-        let answer = connection.send(request()).await.map_err(|failed| failed.reason)?;
+        let request = request().ok_or(Failure::Withdrawn)?;
+        let answer = connection.send(request).await.map_err(|failed| failed.reason)?;
         Ok(self.answer(origin, connection, answer))
     }
 

@@ -17,7 +17,14 @@ pub(super) struct Blocks<'n> {
     /// Cache marks that may still be set: Anthropic takes four.
     marks: u8,
     /// How often each id was given to a call: some servers count from 0 in every answer, and Anthropic takes an id once.
-    calls: HashMap<String, u32>,
+    calls: HashMap<String, Uses>,
+}
+
+/// How often an id was given to a call, and in a result.
+#[derive(Default)]
+struct Uses {
+    calls: u32,
+    results: u32,
 }
 
 impl<'n> Blocks<'n> {
@@ -69,19 +76,12 @@ impl<'n> Blocks<'n> {
         }
     }
 
-    /// The id of the latest call that the client gave this one.
-    fn sent_id<'c>(&self, id: &'c str) -> Cow<'c, str> {
-        match self.calls.get(id) {
-            None | Some(0..=1) => plain_id(id),
-            Some(times) => Cow::Owned(format!("{}_{times}", plain_id(id))),
-        }
-    }
-
     fn call(&mut self, w: &mut Writer<'_>, call: &ToolCall<'_>) -> Result<(), Error> {
         w.object(|w| {
             w.key("type").string("tool_use");
-            *self.calls.entry(call.id.to_string()).or_default() += 1;
-            w.key("id").string(&self.sent_id(&call.id));
+            let uses = self.calls.entry(call.id.to_string()).or_default();
+            uses.calls += 1;
+            w.key("id").string(&nth_id(&call.id, uses.calls));
             w.key("name").string(self.names.sent_name(&call.name));
             let arguments = call.arguments.trim_ascii();
             w.key("input").raw(if arguments.is_empty() { "{}" } else { arguments });
@@ -100,7 +100,10 @@ impl<'n> Blocks<'n> {
     ) -> Result<(), Error> {
         w.object(|w| {
             w.key("type").string("tool_result");
-            w.key("tool_use_id").string(&self.sent_id(call));
+            // Results come in the order of their calls.
+            let uses = self.calls.entry(call.to_owned()).or_default();
+            uses.results = (uses.results + 1).min(uses.calls);
+            w.key("tool_use_id").string(&nth_id(call, uses.results));
             match parts {
                 [] => {}
                 [Part::Text { text, cache: None, .. }] => w.key("content").string(text),
@@ -180,4 +183,12 @@ fn real_type<'m>(named: &'m str, base64: &str) -> &'m str {
 fn decode(base64: &str) -> Result<String, Error> {
     let bytes = STANDARD.decode(base64).map_err(|_| Error::bad_request("messages", "a file's data is no base64"))?;
     String::from_utf8(bytes).map_err(|_| Error::bad_request("messages", "a text file is not UTF-8"))
+}
+
+/// The id of the nth call that the client gave this one.
+fn nth_id(id: &str, nth: u32) -> Cow<'_, str> {
+    match nth {
+        0 | 1 => plain_id(id),
+        nth => Cow::Owned(format!("{}_{nth}", plain_id(id))),
+    }
 }

@@ -111,6 +111,18 @@ fn an_id_that_is_given_again_is_sent_as_another_one() {
 }
 
 #[test]
+fn results_of_parallel_calls_with_one_id_go_to_their_own_calls() {
+    let mut both = call("call_0", "f", &json!("{}"));
+    let again = both["tool_calls"][0].clone();
+    both["tool_calls"].as_array_mut().expect("must be a list").push(again);
+    let messages = json!([{"role": "user", "content": "q"}, both, result("call_0", "one"), result("call_0", "two")]);
+    let body = sent(HAIKU, &json!({"messages": messages, "tools": [function("f")]}));
+    let ids = |turn: usize, key: &str| [0, 1].map(|block| body["messages"][turn]["content"][block][key].clone());
+    assert_eq!(ids(1, "id"), ["call_0", "call_0_2"]);
+    assert_eq!(ids(2, "tool_use_id"), ["call_0", "call_0_2"]);
+}
+
+#[test]
 fn long_tool_names_are_cut_and_stay_different() {
     let (one, two) = (format!("{}a", "x".repeat(140)), format!("{}b", "x".repeat(140)));
     let body = sent(HAIKU, &json!({"tools": [function(&one), function(&two)]}));
