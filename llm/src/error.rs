@@ -71,6 +71,9 @@ impl Error {
 
     pub(crate) fn in_request(body: &[u8], fault: &Fault) -> Self {
         let param = json::path_at(body, fault.at);
+        if fault.unknown {
+            return Self::Unsupported { field: param.into(), reason: fault.what.clone() };
+        }
         let place = if param.is_empty() { String::new() } else { format!("{param}: ") };
         Self::BadRequest {
             message: format!("{place}{} (at byte {})", fault.what, fault.at),

@@ -24,10 +24,16 @@ pub(crate) const MAX_DEPTH: u8 = 127;
 pub(crate) struct Fault {
     pub(crate) at: usize,
     pub(crate) what: Cow<'static, str>,
+    /// Well-formed, but unknown here: another reader may know it.
+    pub(crate) unknown: bool,
 }
 
 impl Fault {
     pub(crate) fn new(at: usize, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { at, what: what.into() }
+        Self { at, what: what.into(), unknown: false }
+    }
+
+    pub(crate) fn unknown(at: usize, what: impl Into<Cow<'static, str>>) -> Self {
+        Self { unknown: true, ..Self::new(at, what) }
     }
 }

@@ -48,6 +48,10 @@ pub enum Key {
     MaxOutputTokens,
     /// `n`
     N,
+    /// `temperature`
+    Temperature,
+    /// `top_p`
+    TopP,
     /// `tools`
     Tools,
     /// `functions`
@@ -120,7 +124,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -130,6 +134,8 @@ impl Key {
         Self::MaxCompletionTokens,
         Self::MaxOutputTokens,
         Self::N,
+        Self::Temperature,
+        Self::TopP,
         Self::Tools,
         Self::Functions,
         Self::ResponseFormat,
@@ -157,6 +163,8 @@ impl Key {
             Self::MaxCompletionTokens => "max_completion_tokens",
             Self::MaxOutputTokens => "max_output_tokens",
             Self::N => "n",
+            Self::Temperature => "temperature",
+            Self::TopP => "top_p",
             Self::Tools => "tools",
             Self::Functions => "functions",
             Self::ResponseFormat => "response_format",

@@ -36,6 +36,19 @@ impl Scan {
         Some(Edit { span: at, with: with.to_vec() })
     }
 
+    /// Sets temperature and top_p to the one value that a model with fixed sampling takes, and names those that said
+    /// otherwise. `body` is what was scanned.
+    pub fn fix_sampling(&self, body: &[u8]) -> Vec<(Edit, &'static str)> {
+        let otherwise = |key: Key| {
+            let span = self.member(key)?.value;
+            let value = body.get(span.start..span.end)?;
+            let is_one = || std::str::from_utf8(value).ok()?.parse::<f64>().ok().filter(|value| *value == 1.0);
+            let edit = Edit { span, with: b"1".to_vec() };
+            (value != b"null" && is_one().is_none()).then_some((edit, key.name()))
+        };
+        [Key::Temperature, Key::TopP].into_iter().filter_map(otherwise).collect()
+    }
+
     /// Takes the key by which this model calls the token bound, if the client used the other one.
     pub fn rename_max_tokens(&self, wanted: Key) -> Option<Edit> {
         let other = match wanted {
@@ -110,6 +123,20 @@ mod tests {
         }
         let asked = r#"{"stream_options":{"include_usage":true},"model":"m"}"#;
         assert_eq!(asking(asked), asked);
+    }
+
+    #[test]
+    fn fixed_sampling_is_set_where_the_client_says_otherwise() {
+        let fix = |body: &str| {
+            spliced(body, |scan| scan.fix_sampling(body.as_bytes()).into_iter().map(|(edit, _)| Some(edit)).collect())
+        };
+        assert_eq!(
+            fix(r#"{"model":"m","temperature": 0.2,"top_p":0.9}"#),
+            r#"{"model":"m","temperature": 1,"top_p":1}"#
+        );
+        for same in [r#"{"model":"m","temperature":1.0,"top_p":null}"#, r#"{"model":"m"}"#] {
+            assert_eq!(fix(same), same);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::translate::Names;
 
 /// Reads a whole message.
 pub(crate) fn parse_response<'a>(body: &'a [u8], names: &Names) -> Result<Response<'a>, Fault> {
-    let mut reader = Reader::new(body)?;
+    let mut reader = Reader::of_answer(body)?;
     let mut counts = Counts::default();
     let (mut id, mut model) = (Text::default(), Text::default());
     let (mut parts, mut content, mut reason) = (Vec::new(), false, None);

@@ -225,7 +225,7 @@ impl<'e> Fields<'e> {
 }
 
 fn members(data: &[u8]) -> Result<Members<'_>, Fault> {
-    let mut reader = Reader::new(data)?;
+    let mut reader = Reader::of_answer(data)?;
     let mut event = Members::default();
     reader.object(|reader, key| {
         let member = match &*key.decode() {

@@ -35,8 +35,10 @@ pub(super) const SIMPLE_ESCAPES: [bool; 256] = {
     letters
 };
 
-/// The length of the escape at `at`, and of what it stands for.
-pub(super) fn escape(bytes: &[u8], at: usize) -> Result<(usize, usize), Fault> {
+/// The length of the escape at `at`, and of what it stands for. Half a surrogate pair is a fault, or the replacement
+/// character if `lone` is allowed: RFC 8259 leaves it to the reader.
+pub(super) fn escape(bytes: &[u8], at: usize, lone: bool) -> Result<(usize, usize), Fault> {
+    let half = || if lone { Ok((6, 3)) } else { Err(Fault::new(at, "a lone surrogate in a string")) };
     match bytes.get(at + 1) {
         Some(code) if SIMPLE_ESCAPES[usize::from(*code)] => Ok((2, 1)),
         Some(b'u') => {
@@ -44,14 +46,14 @@ pub(super) fn escape(bytes: &[u8], at: usize) -> Result<(usize, usize), Fault> {
             match unit {
                 0xD800..=0xDBFF => {
                     if bytes.get(at + 6..at + 8) != Some(b"\\u") {
-                        return Err(Fault::new(at, "a lone surrogate in a string"));
+                        return half();
                     }
                     match hex4(bytes, at + 8)? {
                         0xDC00..=0xDFFF => Ok((12, 4)),
-                        _ => Err(Fault::new(at, "a lone surrogate in a string")),
+                        _ => half(),
                     }
                 }
-                0xDC00..=0xDFFF => Err(Fault::new(at, "a lone surrogate in a string")),
+                0xDC00..=0xDFFF => half(),
                 0..0x80 => Ok((6, 1)),
                 0x80..0x800 => Ok((6, 2)),
                 _ => Ok((6, 3)),
@@ -95,8 +97,10 @@ pub(super) fn unescape(text: &str, decoded_len: usize) -> String {
 
 fn unicode(escape: &[u8]) -> (char, usize) {
     let high = hex4(escape, 2).unwrap_or(0xFFFD);
-    if (0xD800..0xDC00).contains(&high) {
-        let low = hex4(escape, 8).unwrap_or(0xDC00);
+    if (0xD800..0xDC00).contains(&high)
+        && escape.get(6..8) == Some(b"\\u")
+        && let Some(low) = hex4(escape, 8).ok().filter(|low| (0xDC00..0xE000).contains(low))
+    {
         let scalar = 0x10000 + ((high - 0xD800) << 10) + (low & 0x3FF);
         return (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
     }

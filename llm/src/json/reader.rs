@@ -30,6 +30,8 @@ pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: u8,
+    /// Halves of surrogate pairs are read as the replacement character.
+    lone_surrogates: bool,
 }
 
 impl<'a> Literal<'a> {
@@ -46,7 +48,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn of(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, lone_surrogates: false }
+    }
+
+    /// For answers: some servers split an emoji's two escapes over two events, and the client puts them together again.
+    pub(crate) fn of_answer(bytes: &'a [u8]) -> Result<Self, Fault> {
+        Ok(Self { lone_surrogates: true, ..Self::new(bytes)? })
     }
 
     /// The offset of the next byte; after [`Reader::peek`] that of the next value.
@@ -209,7 +216,7 @@ impl<'a> Reader<'a> {
             match bytes.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    let (taken, decoded) = escape(bytes, at)?;
+                    let (taken, decoded) = escape(bytes, at, self.lone_surrogates)?;
                     at += taken;
                     surplus += taken - decoded;
                 }

@@ -25,7 +25,7 @@ pub(crate) struct Chunk {
 /// What does not commit: a role, empty members of a delta, usage, and whatever stands outside of `choices` or beside
 /// a delta. All else does, unknown members of a delta included.
 pub(crate) fn chunk(data: &[u8]) -> Result<Chunk, Fault> {
-    let mut reader = Reader::new(data)?;
+    let mut reader = Reader::of_answer(data)?;
     let mut chunk = Chunk::default();
     let mut failed = false;
     reader.object(|reader, key| {
@@ -118,7 +118,7 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     let mut failed = false;
     let mut choices = false;
     let mut read = || {
-        let mut reader = Reader::new(body)?;
+        let mut reader = Reader::of_answer(body)?;
         reader.object(|reader, key| {
             match &*key.decode() {
                 "choices" if reader.peek()? == Kind::Array => reader.array(|reader| {
@@ -211,6 +211,16 @@ mod tests {
         let error =
             observe_answer(br#"{"error":{"message":"slow","type":"rate_limit_error"}}"#).expect_err("must fail");
         assert_eq!(error.kind, ErrorKind::RateLimit);
+    }
+
+    #[test]
+    fn half_an_emoji_is_content_and_no_fault() {
+        for half in [r#"{"content":"\ud83d"}"#, r#"{"content":"\ude00"}"#, r#"{"\ud83dx\ud83d\ud83d":"\ud83d\u0041"}"#]
+        {
+            assert!(delta(half), "{half}");
+        }
+        let whole = br#"{"choices":[{"message":{"content":"\ude00"},"finish_reason":"stop"}]}"#;
+        assert!(observe_answer(whole).is_ok_and(|answer| answer.has_content));
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn output<'a>(reader: &mut Reader<'a>) -> Result<Output<'a>, Fault> {
         Some("text") => Ok(Output::Text),
         Some("json_object") => Ok(Output::JsonObject),
         Some("json_schema") => Ok(Output::JsonSchema { name, description, schema, strict }),
-        Some(other) => Err(Fault::new(start, format!("unknown type {other:?}"))),
+        Some(other) => Err(Fault::unknown(start, format!("the type {other:?} is not known"))),
         None => Err(Fault::new(start, "type is missing")),
     }
 }

@@ -136,6 +136,7 @@ impl Walk {
                 self.scan.reasons |= reader.peek()? == Kind::Object;
                 self.value(reader, Below::default())?;
             }
+            Key::Temperature | Key::TopP => reader.skip()?,
             Key::Messages | Key::System | Key::Modalities | Key::Store => self.value(reader, Below::default())?,
         }
         Ok(())

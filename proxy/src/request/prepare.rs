@@ -1,11 +1,12 @@
 //! The request in a target's words: spliced where the dialect is the same, translated where it is not.
 
-use std::sync::Arc;
+use std::{borrow::Borrow, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use penstock_crds::OnUnsupported;
 use penstock_llm::{
+    facts::Sampling,
     scan::Key,
     splice,
     translate::{self, Names},
@@ -36,7 +37,7 @@ pub(super) async fn prepare(
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
     if target.provider.dialect == CLIENT {
-        return Ok(spliced(ask, target, ask_for_usage));
+        return spliced(ask, target, unknown, ask_for_usage);
     }
     let (body, to) = (ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
@@ -44,31 +45,45 @@ pub(super) async fn prepare(
         translate::request(CLIENT, &body, &target)
     });
     let emitted = emitted.await.map_err(Failure::Meaning)?;
-    let dropped = emitted.dropped.join(", ");
+    Ok(Prepared {
+        dropped: may_drop(&emitted.dropped, unknown)?,
+        body: vec![emitted.body.into()],
+        names: emitted.names,
+        translated: true,
+        asks_for_usage: false,
+    })
+}
+
+/// Hints that the target does not know, as a header for the client, if the route lets them be dropped.
+fn may_drop<S: Borrow<str>>(hints: &[S], unknown: OnUnsupported) -> Result<Option<HeaderValue>, Failure> {
+    if hints.is_empty() {
+        return Ok(None);
+    }
+    let names = hints.join(", ");
     match unknown {
-        OnUnsupported::Reject | OnUnsupported::Skip if !dropped.is_empty() => {
-            Err(Failure::Hints { names: dropped, reject: unknown == OnUnsupported::Reject })
+        OnUnsupported::Drop => Ok(HeaderValue::try_from(names).ok()),
+        OnUnsupported::Reject | OnUnsupported::Skip => {
+            Err(Failure::Hints { names, reject: unknown == OnUnsupported::Reject })
         }
-        OnUnsupported::Drop | OnUnsupported::Reject | OnUnsupported::Skip => Ok(Prepared {
-            body: vec![emitted.body.into()],
-            names: emitted.names,
-            translated: true,
-            asks_for_usage: false,
-            dropped: HeaderValue::try_from(dropped).ok().filter(|dropped| !dropped.is_empty()),
-        }),
     }
 }
 
-fn spliced(ask: &Ask<'_>, target: &Target, ask_for_usage: bool) -> Prepared {
+fn spliced(ask: &Ask<'_>, target: &Target, unknown: OnUnsupported, ask_for_usage: bool) -> Result<Prepared, Failure> {
     let scan = &ask.scan;
     let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
     let usage = if scan.stream && ask_for_usage { scan.ask_for_usage() } else { None };
     let bound =
         if target.facts.max_completion_tokens { scan.rename_max_tokens(Key::MaxCompletionTokens) } else { None };
-    let asks_for_usage = usage.is_some();
-    let edits = [model, usage, bound].into_iter().flatten().collect();
-    let body = splice::apply(&ask.body, edits);
-    Prepared { body, names: Names::default(), translated: false, asks_for_usage, dropped: None }
+    let fixed = target.facts.sampling == Sampling::Fixed;
+    let (sampling, hints): (Vec<_>, Vec<_>) =
+        if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
+    Ok(Prepared {
+        dropped: may_drop(&hints, unknown)?,
+        asks_for_usage: usage.is_some(),
+        body: splice::apply(&ask.body, [model, usage, bound].into_iter().flatten().chain(sampling).collect()),
+        names: Names::default(),
+        translated: false,
+    })
 }
 
 /// Runs what may take long where it holds nobody up.

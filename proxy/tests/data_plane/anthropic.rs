@@ -50,6 +50,15 @@ async fn a_unary_answer_is_translated_both_ways() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_paused_turn_is_a_stop_and_said_in_a_header() -> anyhow::Result<()> {
+    let (bed, _provider) = bed(answer(200, "", &ANSWER.replace("end_turn", "pause_turn"))).await?;
+    let got = bed.unary().await?;
+    let body: Value = serde_json::from_str(&got.body)?;
+    assert_eq!((&body["choices"][0]["finish_reason"], got.header("x-penstock-finish")), (&json!("stop"), "pause"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stream_is_translated_to_its_end_marker() -> anyhow::Result<()> {
     let mut acts = stream(&[START, BLOCK, TEXT, END]);
     acts.push(end());

@@ -50,6 +50,7 @@ fn failing_streams() -> Vec<(&'static str, Vec<Act>)> {
         ("a cut after the role", role_then(vec![Act::Close])),
         ("an end after the role", role_then(vec![end()])),
         ("an error after the role", role_then(stream(&[error]).split_off(1))),
+        ("an error as JSON", answer(200, "", r#"{"error":{"message":"m","type":"rate_limit_error"}}"#)),
         ("no events", answer(200, "", &completion("unary"))),
         ("three malformed events", stream(&["data: {\n\n", "data: {\n\n", "data: {\n\n"])),
         ("compressed", answer(200, "content-encoding: gzip\r\n", "xxxx")),
@@ -189,5 +190,66 @@ async fn attempts_and_fallbacks_are_counted_for_whom_they_concern() -> anyhow::R
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_target_that_was_skipped_has_no_say_in_what_the_client_is_told() -> anyhow::Result<()> {
+    let anthropic = Provider::always(vec![Act::Close]).await?;
+    let long = r#"{"error":{"message":"m","type":"invalid_request_error","code":"context_length_exceeded"}}"#;
+    let openai = Provider::always(answer(400, "", long)).await?;
+    let mut resources = Resources::new();
+    resources.provider("a", &anthropic, json!({"type": "Anthropic"}))?.provider("b", &openai, json!({}))?;
+    let bed = Bed::start(resources.route(&["a", "b"], json!({}))?)?;
+    let mut twice = crate::bed::question(false);
+    twice["n"] = json!(2);
+    let got = bed.ask(twice).await?;
+    assert_eq!((got.status, got.error()?.1.as_str()), (400, "context_length_exceeded"));
+    assert_eq!((anthropic.calls(), openai.calls()), (0, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_error_in_a_200_is_judged_by_its_own_code_for_streams_too() -> anyhow::Result<()> {
+    let quota = r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+    let provider = Provider::always(answer(200, "", quota)).await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    for got in [bed.unary().await?, bed.stream().await?] {
+        assert_eq!((got.status, got.error()?.1.as_str()), (429, "insufficient_quota"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_filter_that_cut_an_answer_short_leaves_what_was_said() -> anyhow::Result<()> {
+    let cut = completion("half an ans").replace("\"stop\"", "\"content_filter\"");
+    let silent = cut.replace("half an ans", "");
+    let fallback_on = json!({"fallbackOn": ["ContentFilter"]});
+    for (body, is_answer) in [(cut, true), (silent, false)] {
+        let primary = Provider::always(answer(200, "", &body)).await?;
+        let (bed, fallback) = with_fallback(&primary, fallback_on.clone()).await?;
+        let got = bed.unary().await?;
+        assert_eq!(got.body == body, is_answer, "{}", got.body);
+        assert_eq!(fallback.calls() == 0, is_answer);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_model_with_fixed_sampling_is_sent_what_it_takes_and_the_client_is_told() -> anyhow::Result<()> {
+    let provider = Provider::always(says("hi")).await?;
+    let o3 = json!({"models": [{"name": "m", "upstreamName": "o3-mini"}]});
+    let mut resources = Resources::new();
+    resources.provider("a", &provider, o3)?;
+    let mut warm = crate::bed::question(false);
+    warm["temperature"] = json!(0.2);
+    warm["max_tokens"] = json!(7);
+    let got = Bed::start(&resources)?.ask(warm.clone()).await?;
+    assert_eq!((got.status, got.header("x-penstock-dropped-params")), (200, "temperature"));
+    let sent: serde_json::Value = serde_json::from_str(&provider.events().seen[0].body)?;
+    assert_eq!((&sent["temperature"], &sent["max_completion_tokens"]), (&json!(1), &json!(7)));
+    resources.route(&["a"], json!({"onUnsupported": "Reject"}))?;
+    let got = Bed::start(&resources)?.ask(warm).await?;
+    assert_eq!((got.status, provider.calls()), (422, 1));
     Ok(())
 }

@@ -5,6 +5,7 @@ mod bed;
 mod callers;
 mod credentials;
 mod failures;
+mod hostile;
 mod provider;
 mod shutdown;
 mod streams;

@@ -141,3 +141,12 @@ async fn a_unary_answer_that_is_too_large_to_hold_streams_through() -> anyhow::R
     assert!(bed.metrics.render().contains("penstock_large_answers_total 1"));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_whole_answer_in_one_piece_is_not_waited_for_until_the_provider_is_idle() -> anyhow::Result<()> {
+    let provider = Provider::always([stream(&[&[&text("hi"), STOP].concat()]), vec![Act::Hang]].concat()).await?;
+    let idle = json!({"timeouts": {"idle": "1h"}});
+    let bed = Bed::start(Resources::new().provider("a", &provider, idle)?)?;
+    assert_eq!(bed.stream().await?.body, [&text("hi"), STOP, DONE].concat());
+    Ok(())
+}

@@ -237,6 +237,9 @@ fn what_anthropic_cannot_express_is_refused_with_the_name_of_the_field() {
         (json!({"modalities": ["text", "audio"]}), "modalities"),
         (json!({"web_search_options": {"x": 1}}), "web_search_options"),
         (json!({"functions": [{"name": "f"}]}), "functions"),
+        (json!({"messages": [{"role": "function", "name": "f", "content": "a"}]}), "messages[0].role"),
+        (json!({"response_format": {"type": "grammar"}}), "response_format"),
+        (json!({"tool_choice": "sometimes"}), "tool_choice"),
         (json!({"tools": [{"type": "custom", "custom": {"name": "x"}}]}), "tools[0]"),
         (
             json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]}),
@@ -254,7 +257,7 @@ fn a_malformed_request_is_a_400_that_names_the_place() {
     let rows = [
         (json!({"messages": {}}), "messages"),
         (json!({"messages": [{"content": "a"}]}), "messages[0]"),
-        (json!({"messages": [{"role": "king", "content": "a"}]}), "messages[0].role"),
+        (json!({"messages": [{"role": 7, "content": "a"}]}), "messages[0].role"),
         (json!({"messages": [{"role": "user", "content": 7}]}), "messages[0].content"),
         (json!({"messages": [{"role": "user", "content": [{"type": "text"}]}]}), "messages[0].content[0]"),
         (json!({"max_tokens": "many"}), "max_tokens"),

@@ -91,7 +91,7 @@ fn role(reader: &mut Reader<'_>) -> Result<Role, Fault> {
         "user" => Ok(Role::User),
         "assistant" => Ok(Role::Assistant),
         "tool" => Ok(Role::Tool),
-        other => Err(Fault::new(start, format!("unknown role {other:?}"))),
+        other => Err(Fault::unknown(start, format!("the role {other:?} is not known"))),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn choice<'a>(reader: &mut Reader<'a>) -> Result<ToolChoice<'a>, Faul
             "auto" => Ok(ToolChoice::Auto),
             "required" => Ok(ToolChoice::Required),
             "none" => Ok(ToolChoice::None),
-            other => Err(Fault::new(start, format!("unknown choice {other:?}"))),
+            other => Err(Fault::unknown(start, format!("the choice {other:?} is not known"))),
         };
     }
     let mut name = None;

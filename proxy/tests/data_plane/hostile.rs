@@ -1,0 +1,72 @@
+//! What one client does must not hurt another.
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    bed::{Bed, PATH, Resources, question},
+    provider::{DONE, Provider, STOP, answer, end, stream, text},
+};
+
+fn with_role(role: &str, stream: bool) -> Value {
+    let mut body = question(stream);
+    body["messages"][0]["role"] = json!(role);
+    body
+}
+
+/// Refuses what a request that is at fault says, repeating it; answers all others with a stream.
+async fn echoing(fault: &'static str) -> anyhow::Result<Provider> {
+    let refusal = json!({"error": {"message": format!("Invalid value: '{fault}'"), "type": "invalid_request_error",
+        "param": null, "code": "invalid_value"}});
+    let good = [stream(&[&text("hi"), STOP, DONE]), vec![end()]].concat();
+    // The first two requests are those of the hostile client, asked again once at most.
+    Provider::start(move |n| if n < 2 { answer(400, "", &refusal.to_string()) } else { good.clone() }).await
+}
+
+#[tokio::test]
+async fn a_client_that_makes_a_provider_say_invalid_api_key_locks_nobody_out() -> anyhow::Result<()> {
+    let provider = echoing("invalid api key").await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    for _ in 0..2 {
+        let got = bed.ask(with_role("invalid api key", true)).await?;
+        assert_eq!((got.status, got.error()?.1.as_str()), (400, "invalid_value"));
+    }
+    assert!(bed.live.reports().is_empty(), "{:?}", bed.live.reports());
+    assert_eq!(bed.stream().await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_makes_a_provider_blame_stream_options_turns_no_usage_off() -> anyhow::Result<()> {
+    let provider = echoing("stream_options").await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    assert_eq!(bed.ask(with_role("stream_options", true)).await?.status, 400);
+    assert_eq!(bed.stream().await?.status, 200);
+    let asked: Vec<_> = provider.events().seen.iter().map(|seen| seen.body.contains("include_usage")).collect();
+    assert_eq!(asked, [true, false, true]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_sends_too_much_gets_to_read_so_even_if_it_writes_everything_first() -> anyhow::Result<()> {
+    let provider = Provider::always(vec![]).await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    let mut socket = TcpStream::connect(bed.address).await?;
+    let body = vec![b' '; (1 << 20) + (512 << 10)];
+    let head = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    socket.write_all(head.as_bytes()).await?;
+    socket.write_all(&body).await?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    while !answer.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        let read = socket.read(&mut piece).await?;
+        anyhow::ensure!(read > 0, "closed without an answer");
+        answer.extend_from_slice(&piece[..read]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(provider.calls(), 0);
+    Ok(())
+}
