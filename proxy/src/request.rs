@@ -33,19 +33,21 @@ mod record;
 mod stream;
 mod targets;
 
-/// What clients of `/v1/chat/completions` speak.
-const CLIENT: Dialect = Dialect::OpenAI;
-
-/// Answers a chat completion, whatever happens.
-pub(crate) async fn chat(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
+/// Answers a chat request in the dialect that its client speaks, whatever happens.
+pub(crate) async fn chat(
+    client: Dialect,
+    worker: &Worker,
+    upstream: &Rc<Upstream>,
+    request: Request<Incoming>,
+) -> Response<Answer> {
     let record = Record::begin(worker);
     let (head, mut body) = request.into_parts();
-    let mut response = match life(worker, upstream, &head, &mut body, &record).await {
+    let mut response = match life(client, worker, upstream, &head, &mut body, &record).await {
         Ok(response) => response,
         Err(error) => {
             record.failed(&error);
             body::drain(&head.headers, &mut body, worker.shared.max_body).await;
-            crate::serve::refuse(&error)
+            crate::serve::refuse(client, &error)
         }
     };
     headers::say_attempts(response.headers_mut(), record.attempts());
@@ -54,6 +56,7 @@ pub(crate) async fn chat(worker: &Worker, upstream: &Rc<Upstream>, request: Requ
 
 /// authenticate -> read -> scan -> route -> targets, each: translate, credential, send, decode.
 async fn life(
+    client: Dialect,
     worker: &Worker,
     upstream: &Rc<Upstream>,
     head: &Parts,
@@ -65,7 +68,7 @@ async fn life(
     record.caller(&caller);
     let hops = headers::hops(&head.headers, &shared.instance)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
-    let scan = scan(CLIENT, &body)?;
+    let scan = scan(client, &body)?;
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &scan);
     let forward = forward(&route, &scan)?;

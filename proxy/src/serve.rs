@@ -126,10 +126,13 @@ async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incomi
     let path = request.uri().path();
     let shared = &worker.shared;
     let answered = match (request.method(), path) {
-        (&Method::POST, "/v1/chat/completions") => return request::chat(worker, upstream, request).await,
+        (&Method::POST, "/v1/chat/completions") => {
+            return request::chat(Dialect::OpenAI, worker, upstream, request).await;
+        }
+        (&Method::POST, "/v1/messages") => return request::chat(Dialect::Anthropic, worker, upstream, request).await,
         (&Method::GET, "/v1/models") => models(shared, &request, None),
         (&Method::GET, _) if let Some(name) = path.strip_prefix("/v1/models/") => models(shared, &request, Some(name)),
-        (_, "/v1/chat/completions") => Err(method(&request, "POST")),
+        (_, "/v1/chat/completions" | "/v1/messages") => Err(method(&request, "POST")),
         (_, "/v1/models") => Err(method(&request, "GET")),
         (_, _) if path.starts_with("/v1/models/") => Err(method(&request, "GET")),
         _ => Err(Error::NotFound(path.to_owned())),
@@ -143,9 +146,10 @@ async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incomi
         Error::UnknownModel(_) => Unrouted::UnknownModel,
         _ => Unrouted::NotFound,
     });
+    let client = if path.starts_with("/v1/messages") { Dialect::Anthropic } else { Dialect::OpenAI };
     let (head, mut body) = request.into_parts();
     request::body::drain(&head.headers, &mut body, shared.max_body).await;
-    refuse(&error)
+    refuse(client, &error)
 }
 
 fn method(request: &Request<Incoming>, allowed: &'static str) -> Error {
@@ -206,10 +210,10 @@ pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response<Answer> {
     response
 }
 
-/// An error as a response, in OpenAI's form.
-pub(crate) fn refuse(error: &Error) -> Response<Answer> {
+/// An error as a response, in the client's words.
+pub(crate) fn refuse(client: Dialect, error: &Error) -> Response<Answer> {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut response = json(status, error.body(Dialect::OpenAI));
+    let mut response = json(status, error.body(client));
     let headers = response.headers_mut();
     if let Error::Method { allowed, .. } = error {
         headers.insert(ALLOW, HeaderValue::from_static(allowed));

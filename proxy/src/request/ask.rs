@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderValue};
 use penstock_llm::{relay::Client, scan::Scan};
 use tokio::time::Instant;
 
-use super::CLIENT;
 use crate::live::route::{Forward, Target};
 
 pub(super) struct Ask<'a> {
@@ -33,7 +32,7 @@ impl<'a> Ask<'a> {
     ) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let client = Client {
-            dialect: CLIENT,
+            dialect: scan.dialect,
             include_usage: scan.include_usage == Some(true),
             choices: scan.choices,
             now: now.as_secs(),

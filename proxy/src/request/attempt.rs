@@ -168,7 +168,15 @@ impl Attempt<'_> {
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
         let dialect = self.target.provider.dialect;
         let relay = Relay::new(dialect, &self.ask.client, self.prepared.names.clone()).map_err(Failure::Meaning)?;
-        let stream = Stream::open(incoming, Reader::new(relay), self.patience(), self.refusal_fails, record).await?;
+        let stream = Stream::open(
+            incoming,
+            Reader::new(relay),
+            self.ask.client.dialect,
+            self.patience(),
+            self.refusal_fails,
+            record,
+        )
+        .await?;
         Ok(Body::Stream(Box::new(stream)))
     }
 

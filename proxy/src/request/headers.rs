@@ -60,7 +60,9 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
         }
     }
     if provider.dialect == Dialect::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
+        let own = HeaderValue::from_static(ANTHROPIC_VERSION);
+        let theirs = ask.headers.get("anthropic-version").filter(|_| !prepared.translated);
+        headers.insert("anthropic-version", theirs.cloned().unwrap_or(own));
     }
     if let Pick::Key(credential) = credential {
         let name = match provider.dialect {

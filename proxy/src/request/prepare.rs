@@ -12,7 +12,7 @@ use penstock_llm::{
     translate::{self, Names},
 };
 
-use super::{CLIENT, ask::Ask, plan::Failure};
+use super::{ask::Ask, plan::Failure};
 use crate::live::route::Target;
 
 /// Larger bodies are translated on a thread of their own, so that no stream waits for them.
@@ -36,13 +36,13 @@ pub(super) async fn prepare(
     unknown: OnUnsupported,
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
-    if target.provider.dialect == CLIENT {
+    if target.provider.dialect == ask.client.dialect {
         return spliced(ask, target, unknown, ask_for_usage);
     }
-    let (body, to) = (ask.body.clone(), target.clone());
+    let (client, body, to) = (ask.client.dialect, ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
         let target = translate::Target { dialect: to.provider.dialect, model: &to.model, facts: to.facts };
-        translate::request(CLIENT, &body, &target)
+        translate::request(client, &body, &target)
     });
     let emitted = emitted.await.map_err(Failure::Meaning)?;
     Ok(Prepared {

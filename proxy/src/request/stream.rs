@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use penstock_llm::{
+    Dialect,
     classify::UpstreamError,
     neutral::{Finish, Usage},
     relay::End,
@@ -17,7 +18,6 @@ use penstock_llm::{
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{
-    CLIENT,
     plan::Failure,
     reader::{Look, Reader},
     record::Record,
@@ -44,6 +44,8 @@ pub(super) struct Stream {
     clock: Clock,
     record: Rc<Record>,
     outcome: Outcome,
+    /// What its client speaks.
+    client: Dialect,
 }
 
 /// How long a stream may take.
@@ -78,6 +80,7 @@ impl Stream {
     pub(super) async fn open(
         mut incoming: Incoming,
         mut reader: Reader,
+        client: Dialect,
         patience: Patience,
         refusal_fails: bool,
         record: &Rc<Record>,
@@ -107,7 +110,7 @@ impl Stream {
                 let clock = Clock { patience, since: None, finished, timer: None };
                 let ended = look.end.is_some();
                 let (incoming, record) = (Some(incoming), record.clone());
-                return Ok(Self { incoming, reader, out, ended, clock, record, outcome: Outcome::Cancelled });
+                return Ok(Self { incoming, reader, out, ended, clock, record, outcome: Outcome::Cancelled, client });
             }
         }
     }
@@ -163,7 +166,7 @@ impl Stream {
     async fn fail(&mut self, outlet: &Outlet, error: &Error) {
         self.outcome = Outcome::Broken;
         self.incoming = None;
-        outlet.send(error.event(CLIENT).into()).await;
+        outlet.send(error.event(self.client).into()).await;
     }
 
     async fn next(&mut self) -> Next {

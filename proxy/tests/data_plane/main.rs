@@ -6,6 +6,7 @@ mod callers;
 mod credentials;
 mod failures;
 mod hostile;
+mod messages;
 mod provider;
 mod shutdown;
 mod streams;

@@ -1,0 +1,82 @@
+//! Clients of Anthropic's dialect.
+
+use serde_json::{Value, json};
+
+use crate::{
+    bed::{Bed, Got, Resources},
+    provider::{Act, Provider, answer, end, stream},
+};
+
+const PATH: &str = "/v1/messages";
+
+pub(crate) const ANSWER: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-real","content":[{"type":"text","text":"hello","citations":null}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":5,"output_tokens":2,"x_new":1}}"#;
+const EVENTS: [&str; 5] = [
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-real\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n",
+    "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hello\"}}\n\n",
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+];
+
+pub(crate) fn question(stream: bool) -> Value {
+    json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": stream, "x_new": 1.50})
+}
+
+pub(crate) async fn ask(bed: &Bed, body: &Value) -> anyhow::Result<Got> {
+    let request = bed.client.post(bed.url(PATH)).header("anthropic-version", "2023-01-01");
+    Got::read(request.header("x-api-key", "a-client-s-own").body(body.to_string())).await
+}
+
+async fn bed(acts: Vec<Act>) -> anyhow::Result<(Bed, Provider)> {
+    let provider = Provider::always(acts).await?;
+    let more = json!({"type": "Anthropic", "models": [{"name": "m", "upstreamName": "claude-real"}]});
+    Ok((Bed::start(Resources::new().provider("a", &provider, more)?)?, provider))
+}
+
+#[tokio::test]
+async fn a_message_goes_to_its_own_dialect_and_back_byte_by_byte() -> anyhow::Result<()> {
+    let (bed, provider) = bed(answer(200, "request-id: req_1\r\n", ANSWER)).await?;
+    let got = ask(&bed, &question(false)).await?;
+    assert_eq!((got.status, got.body.as_str()), (200, ANSWER));
+    let seen = &provider.events().seen[0];
+    assert_eq!(seen.body, question(false).to_string().replace("\"m\"", "\"claude-real\""));
+    let head = seen.head.to_ascii_lowercase();
+    assert!(head.starts_with("post /v1/messages http/1.1") && head.contains("anthropic-version: 2023-01-01"), "{head}");
+    assert!(head.contains("x-api-key: a-key-0") && !head.contains("a-client-s-own"), "{head}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_of_messages_goes_through_byte_by_byte() -> anyhow::Result<()> {
+    let (bed, _provider) = bed([stream(&EVENTS), vec![end()]].concat()).await?;
+    let got = ask(&bed, &question(true)).await?;
+    assert_eq!((got.status, got.body), (200, EVENTS.concat()));
+    let counted = r#"penstock_tokens_total{direction="input",model="claude-real",provider="default/a",route="m"} 5"#;
+    assert!(bed.metrics.render().contains(counted), "{}", bed.metrics.render());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_comes_in_anthropic_s_words() -> anyhow::Result<()> {
+    let (bed, _provider) = bed(answer(529, "", "{}")).await?;
+    let got = ask(&bed, &question(false)).await?;
+    let body: Value = serde_json::from_str(&got.body)?;
+    assert_eq!((got.status, &body["type"], &body["error"]["type"]), (502, &json!("error"), &json!("api_error")));
+    let got = ask(&bed, &json!({"model": "nobody", "messages": []})).await?;
+    let body: Value = serde_json::from_str(&got.body)?;
+    assert_eq!((got.status, &body["error"]["type"]), (404, &json!("not_found_error")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_after_content_ends_in_an_error_event() -> anyhow::Result<()> {
+    let (bed, _provider) = bed([stream(&EVENTS[..4]), vec![Act::Close]].concat()).await?;
+    let got = ask(&bed, &question(true)).await?;
+    let rest = got.body.strip_prefix(&EVENTS[..4].concat()).unwrap_or_default();
+    assert!(
+        rest.starts_with("event: error\ndata: {\"type\":\"error\"") && !rest.contains("message_stop"),
+        "{}",
+        got.body
+    );
+    Ok(())
+}
