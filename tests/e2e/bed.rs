@@ -13,8 +13,10 @@ pub(crate) const FALLBACK: &str = "This is claude-sonnet-4-5 at anthropic.";
 /// The keys that the proxy has for them.
 pub(crate) const PRIMARY_KEY: &str = "sk-primary-key-of-the-proxy";
 pub(crate) const FALLBACK_KEY: &str = "sk-ant-fallback-key-of-the-proxy";
-/// Short enough to wait for in a test.
-pub(crate) const IMPATIENT: &str = "timeouts: {firstToken: 300ms, answer: 300ms, idle: 300ms}";
+/// Soon tired of a target that says nothing, for targets that are to be left; the last one has all the time it wants.
+pub(crate) const IMPATIENT: &str = "timeouts: {firstToken: 300ms, answer: 300ms}";
+/// Soon tired of a stream that has begun and stops, and of nothing else.
+pub(crate) const SOON_IDLE: &str = "timeouts: {idle: 300ms}";
 
 pub(crate) struct Bed {
     pub(crate) fakes: Fakes,

@@ -1,6 +1,6 @@
 //! The fake providers, judged by the official SDKs and by a bare client.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use penstock_tests::client::client;
@@ -40,6 +40,10 @@ fn chat(fakes: &Fakes, body: &Value) -> reqwest::RequestBuilder {
     client().post(url).bearer_auth("sk-fake").json(body)
 }
 
+fn unix_us() -> anyhow::Result<u64> {
+    Ok(SystemTime::UNIX_EPOCH.elapsed()?.as_micros().try_into()?)
+}
+
 fn hello(stream: bool) -> Value {
     json!({"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "hello"}]})
 }
@@ -50,12 +54,19 @@ async fn all_that_reached_a_fake_is_recorded_as_it_came() -> anyhow::Result<()> 
     let body = r#"{"model":"gpt-4o",  "messages":[{"role":"user","content":"hi"}],"temperature":1.0}"#;
     let url = format!("{}/v1/chat/completions?a=b", fakes.url("openai"));
     let sent = client().post(url).bearer_auth("sk-one").header("content-type", "application/json").body(body);
+    let before = unix_us()?;
     sent.send().await?.error_for_status()?.bytes().await?;
     let records = fakes.wait_until(|records| records.iter().all(|record| record.end.is_some())).await?;
+    let after = unix_us()?;
     let [record] = records.as_slice() else { bail!("{records:?}") };
     assert_eq!((record.method.as_str(), record.path.as_str()), ("POST", "/v1/chat/completions?a=b"));
     assert_eq!((record.body.as_str(), record.credential.as_deref()), (body, Some("sk-one")));
     assert_eq!((record.status, record.end), (Some(200), Some(End::Complete)));
+    assert!((before..=after).contains(&record.unix_us), "{before} to {after}: {record:?}");
+    assert!(
+        record.ended_us.is_some_and(|ended| (record.at_us..=after - before + record.at_us).contains(&ended)),
+        "{record:?}"
+    );
     let over_http: Vec<Value> =
         client().get(format!("{}/_admin/requests", fakes.admin_url())).send().await?.json().await?;
     assert_eq!(over_http[0]["body"], body);

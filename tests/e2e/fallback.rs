@@ -149,7 +149,7 @@ async fn classes_that_the_route_does_not_list_are_the_clients_to_see() -> anyhow
 
 #[tokio::test]
 async fn when_every_target_fails_the_client_learns_the_kindest_reason_and_no_providers_secret() -> anyhow::Result<()> {
-    let bed = Bed::start(&format!("{}, request: 2s}}", IMPATIENT.trim_end_matches('}'))).await?;
+    let bed = Bed::start(&format!("{}, request: 5s}}", IMPATIENT.trim_end_matches('}'))).await?;
     let cases: Vec<(&str, Action, Action, u16)> = vec![
         ("500 and 503", Refusal::ServerError.into(), Refusal::Unavailable.into(), 502),
         ("429 and 500", rate_limit("7"), Refusal::ServerError.into(), 429),

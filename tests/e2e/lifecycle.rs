@@ -20,7 +20,7 @@ async fn the_openai_sdk_gets_right_answers_from_openai_and_from_anthropic() -> a
 #[tokio::test]
 async fn an_edit_of_the_folder_takes_effect_and_a_running_stream_does_not_notice() -> anyhow::Result<()> {
     let bed = Bed::start("").await?;
-    bed.fakes.script(Script::on("openai").once(Answer::broken(At::Content(2), How::Pause(1500))));
+    bed.fakes.script(Script::on("openai").once(Answer::broken(At::Content(2), How::Gate)));
     let mut stream = bed.gateway.post("/v1/chat/completions").json(&hello(true)).send().await?;
     let first = stream.chunk().await?.context("must begin")?;
 
@@ -33,6 +33,7 @@ async fn an_edit_of_the_folder_takes_effect_and_a_running_stream_does_not_notice
         async |_: &Gateway| bed.hello(false).await.is_ok_and(|answer| answer.text().starts_with(FALLBACK));
     bed.gateway.until("served by Anthropic", is_anthropic).await?;
 
+    bed.fakes.open_gate();
     let mut rest = String::from_utf8(first.to_vec())?;
     while let Some(chunk) = stream.chunk().await? {
         rest.push_str(std::str::from_utf8(&chunk)?);
@@ -74,7 +75,7 @@ spec: {type: OpenAI, baseUrl: https://example.com}
 #[tokio::test]
 async fn sigterm_lets_running_streams_finish_and_ends_with_success() -> anyhow::Result<()> {
     let mut bed = Bed::start("").await?;
-    bed.fakes.script(Script::on("openai").forever(Answer::broken(At::Content(2), How::Pause(1500))));
+    bed.fakes.script(Script::on("openai").forever(Answer::broken(At::Content(2), How::Gate)));
     let mut streams = Vec::new();
     for _ in 0..10 {
         let mut response = bed.gateway.post("/v1/chat/completions").json(&hello(true)).send().await?;
@@ -82,6 +83,10 @@ async fn sigterm_lets_running_streams_finish_and_ends_with_success() -> anyhow::
         streams.push((response, first.to_vec()));
     }
     bed.gateway.terminate()?;
+    let not_ready =
+        async |gateway: &Gateway| gateway.get_admin("/readyz").await.is_ok_and(|answer| answer.status == 503);
+    bed.gateway.until("draining", not_ready).await?;
+    bed.fakes.open_gate();
     for (mut response, mut seen) in streams {
         while let Some(chunk) = response.chunk().await? {
             seen.extend(chunk);
@@ -101,6 +106,13 @@ async fn no_key_and_no_words_of_a_conversation_are_in_the_log() -> anyhow::Resul
     for stream in [false, true] {
         gateway.chat(&hello(stream)).await?;
     }
+    // A request is logged once it is over, which may be after its client has the answer.
+    let both_logged = async |gateway: &Gateway| {
+        let log = gateway.log();
+        let of_requests = log.lines().filter(|line| line.contains("penstock::request"));
+        of_requests.filter(|line| line.contains("default/anthropic")).count() == 2
+    };
+    gateway.until("logging both requests", both_logged).await?;
     let log = gateway.log();
     for secret in [crate::bed::PRIMARY_KEY, crate::bed::FALLBACK_KEY, "hello there", "You said"] {
         assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");

@@ -4,7 +4,7 @@ use anyhow::Context;
 use penstock_tests::fake::{Action, Answer, At, End, How, Refusal, Script};
 use serde_json::Value;
 
-use crate::bed::{Bed, IMPATIENT, PRIMARY, hello};
+use crate::bed::{Bed, PRIMARY, SOON_IDLE, hello};
 use crate::sdk;
 
 /// The last event as JSON.
@@ -14,7 +14,7 @@ fn last(events: &[&str]) -> Value {
 
 #[tokio::test]
 async fn a_stream_that_dies_after_content_ends_in_an_error_and_without_an_end_marker() -> anyhow::Result<()> {
-    let bed = Bed::start(IMPATIENT).await?;
+    let bed = Bed::start(SOON_IDLE).await?;
     for how in [How::End, How::Close, How::Reset, How::Stall, How::Error(Refusal::ServerError)] {
         bed.fakes.clear_scripts();
         bed.fakes.script(Script::on("openai").forever(Answer::broken(At::Content(3), how.clone())));
@@ -31,7 +31,7 @@ async fn a_stream_that_dies_after_content_ends_in_an_error_and_without_an_end_ma
 
 #[tokio::test]
 async fn a_translated_stream_that_dies_after_content_ends_in_an_error_of_the_clients_dialect() -> anyhow::Result<()> {
-    let bed = Bed::start(IMPATIENT).await?;
+    let bed = Bed::start(SOON_IDLE).await?;
     bed.fakes.script(Script::on("openai").forever(Refusal::ServerError));
     for how in [How::End, How::Close, How::Reset, How::Stall, How::Error(Refusal::Overloaded)] {
         let broken = Script::on("anthropic").once(Answer::broken(At::Content(3), how.clone()));
@@ -47,7 +47,7 @@ async fn a_translated_stream_that_dies_after_content_ends_in_an_error_of_the_cli
 
 #[tokio::test]
 async fn the_openai_sdk_raises_when_a_stream_dies_after_content() -> anyhow::Result<()> {
-    let bed = Bed::start(IMPATIENT).await?;
+    let bed = Bed::start(SOON_IDLE).await?;
     let url = format!("{}/v1", bed.gateway.url());
     for how in [How::End, How::Close, How::Stall] {
         bed.fakes.clear_scripts();

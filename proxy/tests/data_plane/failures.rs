@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     bed::{Bed, Resources},
@@ -10,7 +10,11 @@ use crate::{
 };
 
 /// A route over a provider that fails as told and one that answers well, both ways.
-async fn with_fallback(primary: &Provider, more: serde_json::Value) -> anyhow::Result<(Bed, Provider)> {
+async fn with_fallback(primary: &Provider, more: Value) -> anyhow::Result<(Bed, Provider)> {
+    with_patience(primary, json!({}), more).await
+}
+
+async fn with_patience(primary: &Provider, timeouts: Value, more: Value) -> anyhow::Result<(Bed, Provider)> {
     let mut good = stream(&[ROLE, &text("fallback"), STOP, DONE]);
     good.push(end());
     let fallback = Provider::start({
@@ -19,7 +23,7 @@ async fn with_fallback(primary: &Provider, more: serde_json::Value) -> anyhow::R
     });
     let fallback = fallback.await?;
     let mut resources = Resources::new();
-    resources.provider("a", primary, json!({"timeouts": {"firstToken": "200ms", "answer": "200ms"}}))?;
+    resources.provider("a", primary, json!({"timeouts": timeouts}))?;
     resources.provider("b", &fallback, json!({}))?.route(&["a", "b"], more)?;
     Ok((Bed::start(&resources)?, fallback))
 }
@@ -61,7 +65,8 @@ fn failing_streams() -> Vec<(&'static str, Vec<Act>)> {
 async fn the_client_of_a_stream_sees_only_the_fallback_s_answer() -> anyhow::Result<()> {
     for (name, acts) in failing_streams() {
         let primary = Provider::always(acts).await?;
-        let (bed, fallback) = with_fallback(&primary, json!({})).await?;
+        let timeouts = if name.starts_with("silence") { json!({"firstToken": "200ms"}) } else { json!({}) };
+        let (bed, fallback) = with_patience(&primary, timeouts, json!({})).await?;
         let got = bed.stream().await?;
         assert_eq!(got.status, 200, "{name}");
         assert_eq!(got.body, [ROLE, &text("fallback"), STOP, DONE].concat(), "{name}");
@@ -87,8 +92,9 @@ async fn an_answer_that_is_cut_or_unreadable_is_tried_elsewhere() -> anyhow::Res
     for (name, acts) in cases {
         let primary = Provider::always(acts).await?;
         let fallback = Provider::always(says("fallback")).await?;
+        let timeouts = if name == "silent" { json!({"answer": "200ms"}) } else { json!({}) };
         let mut resources = Resources::new();
-        resources.provider("a", &primary, json!({"timeouts": {"answer": "200ms"}}))?;
+        resources.provider("a", &primary, json!({"timeouts": timeouts}))?;
         resources.provider("b", &fallback, json!({}))?.route(&["a", "b"], json!({}))?;
         let got = Bed::start(&resources)?.unary().await?;
         assert_eq!((got.status, got.body), (200, completion("fallback")), "{name}");

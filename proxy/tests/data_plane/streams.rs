@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     bed::{Bed, Resources, question},
@@ -10,9 +10,12 @@ use crate::{
 };
 
 async fn bed(acts: Vec<Act>) -> anyhow::Result<(Bed, Provider)> {
+    with_timeouts(acts, json!({})).await
+}
+
+async fn with_timeouts(acts: Vec<Act>, timeouts: Value) -> anyhow::Result<(Bed, Provider)> {
     let provider = Provider::always(acts).await?;
-    let more = json!({"timeouts": {"idle": "300ms"}});
-    let bed = Bed::start(Resources::new().provider("a", &provider, more)?)?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({"timeouts": timeouts}))?)?;
     Ok((bed, provider))
 }
 
@@ -72,7 +75,8 @@ async fn a_break_after_content_is_said_in_band_and_nothing_ends_as_if_it_were_wh
         ("a marker too early", with(stream(&[&text("hi"), DONE]), Act::Hang)),
     ];
     for (name, acts) in cases {
-        let (bed, provider) = bed(acts).await?;
+        let timeouts = if name == "stalled" { json!({"idle": "300ms"}) } else { json!({}) };
+        let (bed, provider) = with_timeouts(acts, timeouts).await?;
         let got = bed.stream().await?;
         let rest = got.body.strip_prefix(&text("hi")).unwrap_or_else(|| panic!("{name}: {}", got.body));
         assert!(rest.starts_with("data: {\"error\":{"), "{name}: {rest}");

@@ -10,6 +10,7 @@
 //! | `POST /_admin/keys` | `{"provider": ..., "keys": [...]}`; `null`: any key |
 //! | `POST /_admin/models` | `{"provider": ..., "models": [...]}` |
 //! | `POST /_admin/connections` | `{"provider": ..., "accept": false}`: refuse connections, close those that there are |
+//! | `POST /_admin/gate` | opens the gate that answers with `"how": "gate"` wait at |
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -53,6 +54,7 @@ pub(crate) fn router(desk: Desk) -> Router {
         .route("/_admin/keys", post(set_keys))
         .route("/_admin/models", post(set_models))
         .route("/_admin/connections", post(set_connections))
+        .route("/_admin/gate", post(open_gate))
         .with_state(desk)
 }
 
@@ -101,6 +103,11 @@ async fn set_keys(State(desk): State<Desk>, Json(body): Json<Keys>) -> Answer {
 
 async fn set_models(State(desk): State<Desk>, Json(body): Json<Models>) -> Answer {
     done(desk.set_models(&body.provider, &borrowed(&body.models)))
+}
+
+async fn open_gate(State(desk): State<Desk>) -> StatusCode {
+    desk.open_gate();
+    StatusCode::NO_CONTENT
 }
 
 async fn set_connections(State(desk): State<Desk>, Json(body): Json<Connections>) -> Answer {

@@ -25,6 +25,8 @@ struct Inner {
     state: Mutex<State>,
     /// Ticks when a request arrives or ends.
     changed: watch::Sender<u64>,
+    /// Whether answers go on that wait at the gate.
+    gate: watch::Sender<bool>,
 }
 
 struct State {
@@ -84,7 +86,8 @@ impl Desk {
             doors.push(Door { provider, listener, turns });
         }
         let state = State { providers, scripts: Vec::new(), ledger: Ledger::new(), answers: 0 };
-        Ok((Self(Arc::new(Inner { state: Mutex::new(state), changed: watch::Sender::new(0) })), doors))
+        let inner = Inner { state: Mutex::new(state), changed: watch::Sender::new(0), gate: watch::Sender::new(false) };
+        Ok((Self(Arc::new(inner)), doors))
     }
 
     /// Where a fake listens, as `http://IP:PORT`, without `/v1`.
@@ -112,6 +115,16 @@ impl Desk {
     /// Forgets all scripts.
     pub fn clear_scripts(&self) {
         self.state().scripts.clear();
+    }
+
+    /// Lets every answer go on that waits at [`How::Gate`](super::How::Gate), now or later.
+    pub fn open_gate(&self) {
+        self.0.gate.send_replace(true);
+    }
+
+    pub(crate) async fn gate_is_open(&self) {
+        let mut gate = self.0.gate.subscribe();
+        gate.wait_for(|open| *open).await.expect("the desk must hold the sender");
     }
 
     /// Everything that reached the fakes, in order of arrival.

@@ -80,6 +80,8 @@ pub(crate) enum Piece {
         events: u32,
     },
     Pause(Duration),
+    /// Until the gate is open.
+    Gate,
     Stall,
     /// The connection goes away, with a reset or a FIN.
     Cut {
@@ -202,7 +204,7 @@ impl Asking<'_> {
                 How::Close => response.pieces = vec![start, Piece::Cut { reset: false }],
                 How::Reset => response.pieces = vec![start, Piece::Cut { reset: true }],
                 How::Stall => response.pieces = vec![start, Piece::Stall],
-                How::Pause(ms) => response.pieces.insert(0, Piece::Pause(Duration::from_millis(*ms))),
+                How::Gate => response.pieces.insert(0, Piece::Gate),
             }
         }
         if answer.first_token_after_ms > 0 {
@@ -263,8 +265,8 @@ impl Asking<'_> {
             How::Close => pieces.push(Piece::Cut { reset: false }),
             How::Reset => pieces.push(Piece::Cut { reset: true }),
             How::Stall => pieces.push(Piece::Stall),
-            How::Pause(ms) => {
-                pieces.push(Piece::Pause(Duration::from_millis(*ms)));
+            How::Gate => {
+                pieces.push(Piece::Gate);
                 return false;
             }
             How::Malformed => {

@@ -167,8 +167,8 @@ pub enum How {
     Reset,
     /// Nothing more is sent; the connection stays open.
     Stall,
-    /// Nothing is sent for so many milliseconds, then the rest.
-    Pause(u64),
+    /// Nothing is sent until [`Desk::open_gate`](super::Desk::open_gate), then the rest.
+    Gate,
     /// One event (unary: the body) that is not JSON, then the rest.
     Malformed,
     /// An error in the stream (unary: in place of the answer, with status 200), then the end.

@@ -221,6 +221,7 @@ fn send(
                     tokio::task::yield_now().await;
                 }
                 Piece::Pause(time) => tokio::time::sleep(time).await,
+                Piece::Gate => running.desk.gate_is_open().await,
                 Piece::Stall => std::future::pending().await,
                 Piece::Cut { reset: with_reset } => {
                     reset.store(with_reset, Ordering::Relaxed);
