@@ -16,11 +16,15 @@ use penstock_tests::setup;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::chart;
+use crate::{chart, readme};
 
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
-/// The key of the one Consumer.
-pub(crate) const CALLER: &str = "caller-key-of-more-than-20-characters";
+/// The README's Secret, provider, Consumer's key and model.
+pub(crate) const SECRET: &str = "keys";
+const CALLER: &str = "a-long-random-string-of-your-own";
+const MODEL: &str = "gpt-4o";
+/// The provider's key until it is rotated.
+pub(crate) const FIRST_KEY: &str = "openai-key-0";
 
 pub(crate) struct Installation<'a> {
     pub(crate) cluster: &'a Cluster,
@@ -66,27 +70,12 @@ impl<'a> Installation<'a> {
         })
     }
 
-    /// What a user applies: two providers with their keys, a route over both, and who may call.
+    /// What the README tells a user to apply, with the fakes as providers.
     pub(crate) async fn apply_quickstart(&self) -> anyhow::Result<()> {
-        let provider = |name: &str, type_: &str, model: &str| {
-            format!(
-                "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{api-key: {name}-key-0}}\n---\n\
-                 apiVersion: {GROUP}/{VERSION}\nkind: AIProvider\nmetadata: {{name: {name}}}\nspec:\n  type: {type_}\n  \
-                 baseURL: {}/v1\n  credentials: [{{secretRef: {{name: {name}, key: api-key}}}}]\n  models: [{{name: {model}}}]\n  \
-                 retries: {{attempts: 2}}\n---\n",
-                self.fakes.url(name)
-            )
-        };
-        let objects = format!(
-            "{}{}apiVersion: {GROUP}/{VERSION}\nkind: RoutePolicy\nmetadata: {{name: chat}}\nspec:\n  models: [smart]\n  targets:\n  \
-             - {{provider: openai, model: gpt-4o, priority: 1}}\n  - {{provider: anthropic, model: claude-sonnet-5, priority: 2}}\n---\n\
-             apiVersion: v1\nkind: Secret\nmetadata: {{name: caller}}\nstringData: {{api-key: {CALLER}}}\n---\n\
-             apiVersion: {GROUP}/{VERSION}\nkind: Consumer\nmetadata: {{name: caller}}\nspec:\n  \
-             apiKeys: [{{secretRef: {{name: caller, key: api-key}}}}]\n",
-            provider("openai", "OpenAI", "gpt-4o"),
-            provider("anthropic", "Anthropic", "claude-sonnet-5"),
-        );
-        self.apply(&objects).await
+        let openai = format!("{}/v1", self.fakes.url("openai"));
+        let objects = readme::objects(&self.namespace, &openai, &self.fakes.url("anthropic"))?;
+        ensure!(objects.contains(CALLER), "the README's Consumer must have the key {CALLER}");
+        self.apply(&objects.replace(" sk-...", &format!(" {FIRST_KEY}"))).await
     }
 
     pub(crate) async fn apply(&self, objects: &str) -> anyhow::Result<()> {
@@ -96,7 +85,7 @@ impl<'a> Installation<'a> {
 
     /// `kubectl wait --for=condition=Programmed` on everything that was applied.
     pub(crate) async fn wait_programmed(&self) -> anyhow::Result<()> {
-        let objects = ["aiproviders/openai", "aiproviders/anthropic", "routepolicies/chat", "consumers/caller"];
+        let objects = ["aiproviders/openai", "aiproviders/anthropic", "routepolicies/chat", "consumers/search-team"];
         let mut args = vec!["wait", "--for=condition=Programmed", "--timeout=60s", "--namespace", &self.namespace];
         args.extend(objects);
         match self.cluster.kubectl(&args, "").await {
@@ -137,15 +126,20 @@ impl<'a> Installation<'a> {
     }
 
     /// One request of a caller, to be sent.
-    pub(crate) fn ask(&self, proxy: &RunningPod, model: &str, stream: bool) -> reqwest::RequestBuilder {
+    pub(crate) fn ask(&self, proxy: &RunningPod, stream: bool) -> reqwest::RequestBuilder {
+        self.ask_for(proxy, MODEL, stream)
+    }
+
+    /// The same for another model.
+    pub(crate) fn ask_for(&self, proxy: &RunningPod, model: &str, stream: bool) -> reqwest::RequestBuilder {
         let body =
             json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Say something."}]});
         self.http.post(format!("http://{}:8000/v1/chat/completions", proxy.ip)).bearer_auth(CALLER).json(&body)
     }
 
     /// One unary request that must succeed; the provider that answered.
-    pub(crate) async fn answered_by(&self, proxy: &RunningPod, model: &str) -> anyhow::Result<String> {
-        let answer = self.ask(proxy, model, false).send().await?;
+    pub(crate) async fn answered_by(&self, proxy: &RunningPod) -> anyhow::Result<String> {
+        let answer = self.ask(proxy, false).send().await?;
         let provider =
             answer.headers().get("x-penstock-provider").and_then(|name| name.to_str().ok()).map(str::to_owned);
         let (status, body) = (answer.status(), answer.text().await?);
@@ -153,11 +147,11 @@ impl<'a> Installation<'a> {
         provider.context("an answer must name its provider")
     }
 
-    /// Writes a provider's key; returns the Secret's resourceVersion.
-    pub(crate) async fn rotate(&self, secret: &str, key: &str) -> anyhow::Result<String> {
+    /// Writes the key of `OpenAI`; returns the Secret's resourceVersion.
+    pub(crate) async fn rotate(&self, key: &str) -> anyhow::Result<String> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let patch = Patch::Merge(json!({"stringData": {"api-key": key}}));
-        let written = secrets.patch(secret, &PatchParams::default(), &patch).await?;
+        let patch = Patch::Merge(json!({"stringData": {"openai": key}}));
+        let written = secrets.patch(SECRET, &PatchParams::default(), &patch).await?;
         written.metadata.resource_version.context("a Secret must have a resourceVersion")
     }
 
