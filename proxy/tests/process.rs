@@ -11,11 +11,14 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
     process::{Child, ChildStdout, Command},
     time,
 };
 
+/// 32 MiB.
+const DEFAULT_BOUND: usize = 33_554_432;
 const PATIENCE: Duration = Duration::from_secs(30);
 const KEY: &str = "sk-a-key-that-nobody-may-see";
 const GOOD: &str = "
@@ -140,6 +143,22 @@ async fn it_says_where_it_listens_serves_its_pages_and_never_shows_a_key() -> an
     for shown in [metrics, config, err] {
         assert!(!shown.contains(KEY), "{shown}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_over_the_default_bound_is_refused_with_the_bound_before_it_is_read() -> anyhow::Result<()> {
+    let folder = folder(GOOD)?;
+    let proxy = Proxy::start(&["--resources", text(folder.path()), "--auth", "open"]).await?;
+    proxy.until_ready().await?;
+    let mut socket = TcpStream::connect(proxy.data).await?;
+    let length = DEFAULT_BOUND + 1;
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await?;
+    let mut answer = String::new();
+    time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await??;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains(&format!("{DEFAULT_BOUND} bytes")), "{answer}");
     Ok(())
 }
 

@@ -122,6 +122,59 @@ async fn a_hint_that_it_does_not_know_is_dropped_and_said_or_as_the_route_wants(
 }
 
 #[tokio::test]
+async fn a_hint_dropped_from_a_stream_is_said_in_its_head() -> anyhow::Result<()> {
+    let mut acts = stream(&[START, BLOCK, TEXT, END]);
+    acts.push(end());
+    let (bed, _provider) = bed(acts).await?;
+    let mut body = question(true);
+    body["seed"] = json!(7);
+    let got = bed.ask(body).await?;
+    assert_eq!((spoken(&got.body).as_str(), got.header("x-penstock-dropped-params")), ("hello", "seed"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_schema_by_a_forced_tool_is_streamed_as_content() -> anyhow::Result<()> {
+    let tool = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"city\",\"input\":{}}}\n\n";
+    let input = |json: &str| {
+        let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": json}});
+        format!("event: content_block_delta\ndata: {delta}\n\n")
+    };
+    let end_of_tool = END.replace("end_turn", "tool_use");
+    let mut acts = stream(&[START, tool, &input(""), &input("{\"name\":"), &input("\"Bern\"}"), &end_of_tool]);
+    acts.push(end());
+    let provider = Provider::always(acts).await?;
+    // A model without a native form for schemas.
+    let model = json!({"type": "Anthropic", "models": [{"name": "m", "upstreamName": "claude-sonnet-4-20250514"}]});
+    let bed = Bed::start(Resources::new().provider("a", &provider, model)?)?;
+    let mut body = question(true);
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
+    body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "city", "schema": schema}});
+    let got = bed.ask(body).await?;
+    assert_eq!(spoken(&got.body), "{\"name\":\"Bern\"}", "{}", got.body);
+    assert!(!got.body.contains("tool_calls") && got.body.contains("\"finish_reason\":\"stop\""), "{}", got.body);
+    assert!(got.body.ends_with(DONE), "{}", got.body);
+    let sent: Value = serde_json::from_str(&provider.events().seen[0].body)?;
+    assert_eq!(sent["tool_choice"]["name"], "city", "{sent}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn several_choices_are_left_to_a_target_that_knows_them() -> anyhow::Result<()> {
+    let anthropic_one = Provider::always(answer(200, "", ANSWER)).await?;
+    let openai_one = Provider::always(says("openai")).await?;
+    let mut resources = Resources::new();
+    resources.provider("a", &anthropic_one, anthropic())?.provider("b", &openai_one, json!({}))?;
+    let bed = Bed::start(resources.route(&["a", "b"], json!({}))?)?;
+    let mut body = question(false);
+    body["n"] = json!(2);
+    let got = bed.ask(body).await?;
+    assert_eq!((got.status, got.header("x-penstock-provider")), (200, "default/b"), "{}", got.body);
+    assert_eq!((anthropic_one.calls(), openai_one.calls()), (0, 1));
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_it_has_no_words_for_is_a_422_that_names_the_field_if_nobody_is_left() -> anyhow::Result<()> {
     let (bed, provider) = bed(answer(200, "", ANSWER)).await?;
     let mut body = question(false);

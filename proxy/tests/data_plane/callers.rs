@@ -101,6 +101,19 @@ async fn state_on_the_provider_s_account_is_refused_by_name_unless_the_route_all
 }
 
 #[tokio::test]
+async fn a_reasoning_model_is_told_its_bound_by_the_name_that_it_takes() -> anyhow::Result<()> {
+    let provider = Provider::always(says("hi")).await?;
+    let models = json!({"models": [{"name": "m", "upstreamName": "o3-mini"}]});
+    let bed = Bed::start(Resources::new().provider("a", &provider, models)?)?;
+    let mut body = question(false);
+    body["max_tokens"] = json!(7);
+    assert_eq!(bed.ask(body).await?.status, 200);
+    let sent: Value = serde_json::from_str(&provider.events().seen[0].body)?;
+    assert_eq!((&sent["max_completion_tokens"], sent.get("max_tokens")), (&json!(7), None), "{sent}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_model_is_the_provider_s_name_upstream_and_every_other_byte_is_the_client_s() -> anyhow::Result<()> {
     let provider = Provider::always(says("hi")).await?;
     let models = json!({"models": [{"name": "m", "upstreamName": "real-model"}]});

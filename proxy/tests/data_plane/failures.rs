@@ -134,6 +134,31 @@ async fn a_request_at_fault_is_answered_with_the_provider_s_words_and_asked_nowh
 }
 
 #[tokio::test]
+async fn an_error_in_any_form_reaches_the_client_as_openai_s_object() -> anyhow::Result<()> {
+    let bodies = [
+        r#"[{"error":{"message":"too odd","code":400,"status":"INVALID_ARGUMENT"}}]"#,
+        r#"{"error":{"message":"too odd","code":400}}"#,
+        r#"{"error":"too odd"}"#,
+        r#"{"message":"too odd","code":40001}"#,
+        "<html>too odd</html>",
+        "",
+    ];
+    for body in bodies {
+        let provider = Provider::always(answer(400, "", body)).await?;
+        let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+        let got = bed.unary().await?;
+        let said: Value = serde_json::from_str(&got.body)?;
+        let error = said["error"].as_object().ok_or_else(|| anyhow::anyhow!("{body}: {said}"))?;
+        assert_eq!(got.status, 400, "{body}: {said}");
+        assert!(error["message"].is_string() && error["type"] == "invalid_request_error", "{body}: {said}");
+        let code = &error["code"];
+        assert!(error.contains_key("param") && (code.is_string() || code.is_null()), "{body}: {said}");
+        assert!(!body.starts_with(['[', '{']) || said.to_string().contains("too odd"), "{body}: {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_target_is_asked_again_as_often_as_its_retries_say() -> anyhow::Result<()> {
     let provider = Provider::start(|n| if n < 2 { answer(500, "", "{}") } else { says("at last") }).await?;
     let retries = json!({"retries": {"attempts": 2, "waitUpTo": "2s"}});
