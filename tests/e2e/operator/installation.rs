@@ -38,19 +38,35 @@ pub(crate) struct Installation<'a> {
 }
 
 impl<'a> Installation<'a> {
-    /// A namespace with everything but the programs.
+    /// A namespace with everything but the programs, for objects in that namespace alone.
     pub(crate) async fn new(cluster: &'a Cluster, prefix: &str) -> anyhow::Result<Self> {
-        cluster.install_definitions().await?;
+        Self::watching(cluster, prefix, None).await
+    }
+
+    /// The same, for objects in one more namespace too.
+    pub(crate) async fn watching(cluster: &'a Cluster, prefix: &str, other: Option<&str>) -> anyhow::Result<Self> {
         let namespace = cluster.namespace(prefix).await?;
-        let watch = format!("watchNamespaces={{{namespace}}}");
-        let values = [&*watch, "allowUpstream={127.0.0.0/8}", "proxy.drainDeadline=5s", "operator.log=debug"];
+        let other = other.map_or_else(String::new, |other| format!(",{other}"));
+        let watch = format!("watchNamespaces={{{namespace}{other}}}");
+        Self::install(cluster, namespace, &[&watch, "proxy.drainDeadline=5s", "operator.log=debug"]).await
+    }
+
+    /// The chart as it is, for objects in all namespaces: in a cluster that nobody shares.
+    pub(crate) async fn everywhere(cluster: &'a Cluster, prefix: &str) -> anyhow::Result<Self> {
+        Self::install(cluster, cluster.namespace(prefix).await?, &[]).await
+    }
+
+    async fn install(cluster: &'a Cluster, namespace: String, values: &[&str]) -> anyhow::Result<Self> {
+        cluster.install_definitions().await?;
+        // The fakes are on this machine.
+        let values = [&["allowUpstream={127.0.0.0/8}"], values].concat();
         let rendered: Vec<Value> = serde_saphyr::from_multiple(&chart::template(&namespace, &values).await?)?;
         let (deployments, others): (Vec<_>, Vec<_>) =
             rendered.into_iter().partition(|object| object["kind"] == "Deployment");
         // The definitions are there, and shared with other tests.
         let others = others.iter().filter(|object| object["kind"] != "CustomResourceDefinition");
         let others: String = others.map(|object| format!("{object}\n---\n")).collect();
-        cluster.kubectl(&["apply", "--namespace", &namespace, "--filename=-"], &others).await?;
+        cluster.kubectl(&["apply", "--filename=-"], &others).await?;
         let template = |name: &str| {
             let found = deployments.iter().find(|object| object["metadata"]["name"] == name);
             let template =
@@ -171,7 +187,18 @@ impl<'a> Installation<'a> {
         name: &str,
         wanted: impl Fn(Option<&DynamicObject>) -> bool,
     ) -> anyhow::Result<()> {
-        let objects = self.objects(kind);
+        self.until_in(&self.namespace, kind, name, wanted).await
+    }
+
+    /// The same in another namespace.
+    pub(crate) async fn until_in(
+        &self,
+        namespace: &str,
+        kind: Kind,
+        name: &str,
+        wanted: impl Fn(Option<&DynamicObject>) -> bool,
+    ) -> anyhow::Result<()> {
+        let objects = self.objects_in(namespace, kind);
         match timeout(WITHIN, await_condition(objects.clone(), name, wanted)).await {
             Ok(outcome) => Ok(outcome.map(drop)?),
             Err(_) => anyhow::bail!("{kind} {name} stayed {:#?}", objects.get(name).await?.data.get("status")),
@@ -179,9 +206,13 @@ impl<'a> Installation<'a> {
     }
 
     pub(crate) fn objects(&self, kind: Kind) -> Api<DynamicObject> {
+        self.objects_in(&self.namespace, kind)
+    }
+
+    fn objects_in(&self, namespace: &str, kind: Kind) -> Api<DynamicObject> {
         let resource =
             ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, kind.as_str()), kind.plural());
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
     /// The resourceVersion of every object of ours: equal ones mean that nobody wrote anything.
