@@ -33,11 +33,14 @@ lint: ## formatting, clippy, and what cargo-deny says of licences, bans and sour
 	@tests/deny
 
 .PHONY: bench
-bench: build ## the benchmarks, in release, side by side with nginx; the last core loads, the first serves
-	@command -v nginx >/dev/null || { echo 'make bench compares with nginx: apt-get install nginx-light' >&2; exit 1; }
-	cargo build --locked --release -p penstock-bench
+bench: ## the benchmarks, in release, side by side with nginx; the last core loads, the first serves
+	@missing=; for program in nginx taskset; do command -v $$program >/dev/null || missing+=" $$program"; done; \
+		[ -z "$$missing" ] || { echo "make bench needs$$missing: apt-get install nginx-light util-linux" >&2; exit 1; }
+	cargo build --locked --release -p penstock-proxy -p penstock-operator -p penstock-bench
 	'$(target)/release/penstock-bench' compile
-	taskset -c $$(($$(nproc) - 1)) '$(target)/release/penstock-bench' gateway --proxy '$(target)/release/penstock-proxy'
+	'$(target)/release/penstock-bench' llm
+	taskset -c $$(($$(nproc) - 1)) '$(target)/release/penstock-bench' gateway \
+		--proxy '$(target)/release/penstock-proxy' --operator '$(target)/release/penstock-operator'
 
 .PHONY: setup
 setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' Python SDKs

@@ -8,6 +8,8 @@ use std::{
 use penstock_config::{Compiler, Meta, ObjectRef, Resource, Secret, SecretState, Settings, World, outbound::Outbound};
 use serde_json::json;
 
+use crate::report;
+
 const RUNS: usize = 21;
 
 pub(crate) fn run() {
@@ -17,7 +19,7 @@ pub(crate) fn run() {
         std::hint::black_box(penstock_config::compile(&world));
         start.elapsed()
     }));
-    println!("compile 1,000 routes over 1,000 providers     {:>8.2} ms", millis(all));
+    report::line("compile 1,000 routes over 1,000 providers", millis(all), "ms", 100.0);
 
     let mut world = self::world(5_000, 5_000);
     let mut compiler = Compiler::default();
@@ -32,7 +34,7 @@ pub(crate) fn run() {
         before = after;
         took
     }));
-    println!("one change among 10,000 objects, with delta   {:>8.2} ms", millis(one));
+    report::line("one change among 10,000 objects, with delta", millis(one), "ms", 50.0);
 }
 
 fn world(providers: usize, routes: usize) -> World {

@@ -16,6 +16,7 @@ use self::{
     load::Shape,
     process::{Gateway, Nginx, Penstock},
 };
+use crate::report;
 
 /// Rounds of each gateway and shape, and requests in each.
 const ROUNDS: usize = 7;
@@ -26,6 +27,9 @@ pub(crate) struct Gateways {
     /// The release binary of the proxy.
     #[arg(long, default_value = "target/release/penstock-proxy")]
     proxy: PathBuf,
+    /// The release binary of the operator, which is only weighed.
+    #[arg(long, default_value = "target/release/penstock-operator")]
+    operator: PathBuf,
     /// The nginx to compare with.
     #[arg(long, default_value = "nginx")]
     nginx: PathBuf,
@@ -43,11 +47,14 @@ async fn compare(args: &Gateways) -> Result<()> {
     let mock = mock::start().await?;
     let nginx = Nginx::start(&args.nginx, args.core, mock).await.context("nginx")?;
     let penstock = Penstock::start(&args.proxy, args.core, mock).await.context("penstock-proxy")?;
-    println!("idle resident memory of the proxy: {:.1} MiB", penstock.resident_mib()?);
-    println!("size of the proxy's binary: {:.1} MiB", std::fs::metadata(&args.proxy)?.len() as f64 / (1 << 20) as f64);
+    report::line("resident memory of the idle proxy", penstock.resident_mib()?, "MiB", 10.0);
+    for (name, binary) in [("proxy", &args.proxy), ("operator", &args.operator)] {
+        let megabytes = std::fs::metadata(binary)?.len() as f64 / 1e6;
+        report::line(&format!("size of the {name}'s binary"), megabytes, "MB", 25.0);
+    }
     println!();
     println!("CPU time of the gateway, microseconds a request (median of {ROUNDS} rounds)");
-    println!("{:<24}{:>10}{:>10}{:>10}", "", "nginx", "penstock", "ratio");
+    println!("{:<24}{:>10}{:>10}{:>10}  limit", "", "nginx", "penstock", "ratio");
     for shape in Shape::ALL {
         let (mut theirs, mut ours) = (Vec::new(), Vec::new());
         // The first round of each warms up and is not counted.
@@ -60,7 +67,12 @@ async fn compare(args: &Gateways) -> Result<()> {
         }
         let ratios = theirs.iter().zip(&ours).map(|(theirs, ours)| ours / theirs).collect();
         let ratio = median(ratios);
-        println!("{:<24}{:>10.1}{:>10.1}{ratio:>9.2}x", shape.name(), median(theirs), median(ours));
+        let limit = match shape.limit() {
+            None => String::new(),
+            Some(limit) if ratio <= limit => format!("  {limit:.1}x"),
+            Some(limit) => format!("  {limit:.1}x  OVER THE LIMIT"),
+        };
+        println!("{:<24}{:>10.1}{:>10.1}{ratio:>9.2}x{limit}", shape.name(), median(theirs), median(ours));
     }
     println!();
     println!("resident memory of the proxy after the load: {:.1} MiB", penstock.resident_mib()?);

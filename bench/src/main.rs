@@ -3,6 +3,7 @@
 mod compile;
 mod gateway;
 mod llm;
+mod report;
 
 use clap::{Parser, Subcommand};
 

@@ -31,6 +31,15 @@ impl Shape {
         }
     }
 
+    /// How many times the CPU of nginx it may cost.
+    pub(super) fn limit(self) -> Option<f64> {
+        match self {
+            Self::Unary => Some(2.0),
+            Self::Stream => Some(1.5),
+            Self::LargePrompt => None,
+        }
+    }
+
     /// In one round.
     pub(super) fn requests(self) -> usize {
         match self {
