@@ -60,8 +60,8 @@ pub(crate) enum Step {
 pub(crate) struct Election {
     identity: String,
     seen: Option<(Record, Instant)>,
-    /// Held by this very process, in this epoch.
-    held: Option<u64>,
+    /// Held by this very process: the epoch, and until when.
+    held: Option<(u64, Instant)>,
     highest: u64,
 }
 
@@ -83,8 +83,8 @@ impl Election {
 
     /// What to do about the Lease as it was just read.
     ///
-    /// A Lease in this process's name that this process does not hold is from before a restart: the epoch must be
-    /// a new one, since sequences start again, but there is nobody to wait for.
+    /// A Lease in this process's name that this process does not hold is from before a restart, or was not renewed in
+    /// time: the epoch must be a new one, since another may have led in between, but there is nobody to wait for.
     pub(crate) fn step(&mut self, lease: Option<&Record>, now: Instant) -> Step {
         let Some(record) = lease else {
             self.seen = None;
@@ -95,15 +95,13 @@ impl Election {
             self.seen = Some((record.clone(), now));
         }
         let age = self.seen.as_ref().map_or(Duration::ZERO, |(_, at)| now.duration_since(*at));
+        self.held = self.held.filter(|(_, until)| now < *until);
         match self.held {
-            Some(epoch) if record.holder == self.identity && record.transitions == epoch => {
+            Some((epoch, _)) if record.holder == self.identity && record.transitions == epoch => {
                 Step::Write { transitions: epoch, taking: false }
             }
             _ if record.holder.is_empty() || record.holder == self.identity || age >= DURATION => self.take(),
-            _ => {
-                self.held = None;
-                Step::Wait
-            }
+            _ => Step::Wait,
         }
     }
 
@@ -114,13 +112,15 @@ impl Election {
 
     /// The write of `transitions`, asked for at `asked`, was accepted.
     pub(crate) fn granted(&mut self, transitions: u64, asked: Instant) -> Role {
-        self.held = Some(transitions);
+        let until = asked + RENEW_DEADLINE;
+        self.held = Some((transitions, until));
         self.highest = self.highest.max(transitions);
-        Role::Leader { epoch: transitions, until: asked + RENEW_DEADLINE }
+        Role::Leader { epoch: transitions, until }
     }
 
-    /// Who leads, if not this process.
-    pub(crate) fn follower(&self) -> Role {
+    /// This process does not lead, and if it did, that epoch is over. Says who does.
+    pub(crate) fn follow(&mut self) -> Role {
+        self.held = None;
         let leader = self.seen.as_ref().map(|(record, _)| record);
         let other = leader.filter(|record| !record.holder.is_empty() && record.holder != self.identity);
         Role::Follower { leader: other.and_then(|record| record.address) }
@@ -132,7 +132,7 @@ impl Election {
 
     /// The epoch that this process holds, as far as it knows.
     pub(crate) fn held(&self) -> Option<u64> {
-        self.held
+        self.held.map(|(epoch, _)| epoch)
     }
 }
 
@@ -181,7 +181,20 @@ mod tests {
         assert_eq!(role.epoch(asked + Duration::from_millis(6_999)), Some(1));
         assert_eq!(role.epoch(asked + RENEW_DEADLINE), None);
         let renew = Step::Write { transitions: 1, taking: false };
-        assert_eq!(election.step(Some(&record("a", 1, "t1")), Instant::now()), renew);
+        assert_eq!(election.step(Some(&record("a", 1, "t1")), asked), renew);
+    }
+
+    #[test]
+    fn a_leader_that_stopped_leading_comes_back_in_a_new_epoch() {
+        let mut election = Election::new("a");
+        let asked = Instant::now();
+        election.step(None, asked);
+        election.granted(1, asked);
+        let own = record("a", 1, "t1");
+        assert_eq!(election.step(Some(&own), asked + RENEW_DEADLINE), take(2), "its deadline passed");
+        election.granted(2, asked);
+        election.follow();
+        assert_eq!(election.step(Some(&record("a", 2, "t2")), asked), take(3), "its write met a conflict");
     }
 
     #[test]
@@ -197,7 +210,7 @@ mod tests {
         election.granted(1, Instant::now());
         assert_eq!(election.step(Some(&record("b", 2, "t")), Instant::now()), Step::Wait);
         let leader = record("b", 2, "t").address;
-        assert_eq!(election.follower(), Role::Follower { leader });
+        assert_eq!(election.follow(), Role::Follower { leader });
         assert_eq!(election.held(), None);
     }
 

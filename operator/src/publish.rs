@@ -23,9 +23,11 @@ pub(crate) struct Published {
     delta: OnceLock<Bytes>,
 }
 
-/// Gives every new snapshot the next sequence of its epoch.
+/// Gives every new snapshot the next sequence, in whatever epoch.
 pub(crate) struct Publisher {
     epoch: Option<u64>,
+    /// The last one that was given. It never goes back while the process lives: proxies take nothing older.
+    sequence: u64,
     latest: watch::Sender<Latest>,
 }
 
@@ -72,10 +74,10 @@ impl Published {
 impl Publisher {
     pub(crate) fn new() -> (Self, watch::Receiver<Latest>) {
         let (latest, readers) = watch::channel(None);
-        (Self { epoch: None, latest }, readers)
+        (Self { epoch: None, sequence: 0, latest }, readers)
     }
 
-    /// Begins an epoch, or (`None`) ends the one that was led: every stream ends, and sequences start again.
+    /// Begins an epoch, or (`None`) ends the one that was led: every stream ends. Sequences go on.
     pub(crate) fn lead(&mut self, epoch: Option<u64>) {
         if self.epoch != epoch {
             self.epoch = epoch;
@@ -88,15 +90,16 @@ impl Publisher {
     }
 
     /// Publishes, if this process leads and the content is not what is published already.
-    pub(crate) fn offer(&self, snapshot: Snapshot) -> Latest {
+    pub(crate) fn offer(&mut self, snapshot: Snapshot) -> Latest {
         let epoch = self.epoch?;
         let before = self.latest();
         if before.as_ref().is_some_and(|before| before.hash() == snapshot.hash()) {
             return None;
         }
-        let sequence = before.as_ref().map_or(1, |before| before.position.sequence + 1);
+        self.sequence += 1;
+        let position = Position { epoch, sequence: self.sequence };
         let base = before.map(|before| before.snapshot.clone());
-        let published = Arc::new(Published::new(Position { epoch, sequence }, snapshot, base));
+        let published = Arc::new(Published::new(position, snapshot, base));
         self.latest.send_replace(Some(published.clone()));
         Some(published)
     }

@@ -43,7 +43,7 @@ pub(crate) async fn run(elected: Elected, role: watch::Sender<Role>, stop: Cance
             () = stop.cancelled() => break,
             () = deadline(role.borrow().clone()) => {
                 warn!("the Lease could not be renewed in time: leading no more");
-                role.send_replace(election.follower());
+                role.send_replace(election.follow());
             }
             _ = look.tick() => match timeout(RETRY, elected.look(&mut election)).await {
                 Ok(Ok(next)) => say(&role, next),
@@ -82,7 +82,7 @@ impl Elected {
         let lease = self.leases.get_opt(&self.name).await?;
         let asked = Instant::now();
         match election.step(lease.as_ref().map(Record::from).as_ref(), asked) {
-            Step::Wait => Ok(election.follower()),
+            Step::Wait => Ok(election.follow()),
             Step::Write { transitions, taking } => {
                 let next = self.lease(lease, election.identity(), transitions, taking);
                 let written = if next.metadata.resource_version.is_some() {
@@ -93,7 +93,7 @@ impl Elected {
                 match written {
                     Ok(_) => Ok(election.granted(transitions, asked)),
                     // Somebody else was faster; the next look says who.
-                    Err(kube::Error::Api(status)) if status.code == 409 => Ok(election.follower()),
+                    Err(kube::Error::Api(status)) if status.code == 409 => Ok(election.follow()),
                     Err(error) => Err(error.into()),
                 }
             }

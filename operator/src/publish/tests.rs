@@ -34,7 +34,7 @@ fn publisher() -> Publisher {
 }
 
 #[test]
-fn a_follower_publishes_nothing_and_a_new_epoch_starts_its_sequences_again() {
+fn a_follower_publishes_nothing_and_sequences_go_on_in_the_next_epoch() {
     let (mut publisher, readers) = Publisher::new();
     assert!(publisher.offer(snapshot(&["a"])).is_none());
     publisher.lead(Some(3));
@@ -44,12 +44,12 @@ fn a_follower_publishes_nothing_and_a_new_epoch_starts_its_sequences_again() {
     assert!(readers.borrow().is_none(), "every stream ends");
     publisher.lead(Some(5));
     let again = publisher.offer(snapshot(&["a"])).expect("must publish");
-    assert_eq!(again.position, Position { epoch: 5, sequence: 1 });
+    assert_eq!(again.position, Position { epoch: 5, sequence: 2 });
 }
 
 #[test]
 fn the_same_content_is_not_published_again() {
-    let publisher = publisher();
+    let mut publisher = publisher();
     publisher.offer(snapshot(&["a"])).expect("must publish");
     assert!(publisher.offer(snapshot(&["a"])).is_none());
     let next = publisher.offer(snapshot(&["a", "b"])).expect("must publish");
@@ -58,7 +58,7 @@ fn the_same_content_is_not_published_again() {
 
 #[test]
 fn a_reader_of_the_last_snapshot_gets_the_delta_and_any_other_gets_all_of_it() {
-    let publisher = publisher();
+    let mut publisher = publisher();
     let (old, new) = (snapshot(&["a"]), snapshot(&["a", "b"]));
     publisher.offer(old.clone());
     let published = publisher.offer(new.clone()).expect("must publish");
@@ -73,7 +73,7 @@ fn a_reader_of_the_last_snapshot_gets_the_delta_and_any_other_gets_all_of_it() {
 
 #[test]
 fn a_reader_that_skipped_a_change_and_its_undoing_is_told_the_place_with_an_empty_delta() {
-    let publisher = publisher();
+    let mut publisher = publisher();
     publisher.offer(snapshot(&["a"]));
     publisher.offer(snapshot(&["b"]));
     let published = publisher.offer(snapshot(&["a"])).expect("must publish");
@@ -86,7 +86,7 @@ fn a_reader_that_skipped_a_change_and_its_undoing_is_told_the_place_with_an_empt
 
 #[test]
 fn all_readers_share_one_encoding() {
-    let publisher = publisher();
+    let mut publisher = publisher();
     let published = publisher.offer(snapshot(&["a"])).expect("must publish");
     assert_eq!(published.full().as_ptr(), published.full().as_ptr());
 }

@@ -67,7 +67,7 @@ async fn a_reader_that_is_current_hears_hello_and_then_heartbeats() {
 
 #[tokio::test]
 async fn a_slow_reader_skips_to_the_latest() {
-    let leader = Leader::new();
+    let mut leader = Leader::new();
     let mut reader = leader.reader(None);
     hash(&mut reader).await;
     assert!(matches!(next(&mut reader).await, Some(Document::Full(_))));
@@ -80,7 +80,7 @@ async fn a_slow_reader_skips_to_the_latest() {
 
 #[tokio::test]
 async fn what_a_process_could_not_decode_is_not_sent_to_it_again_and_the_next_is_sent_whole() {
-    let leader = Leader::new();
+    let mut leader = Leader::new();
     let mut reader = leader.reader(None);
     hash(&mut reader).await;
     let bad = hash(&mut reader).await;
