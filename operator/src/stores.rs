@@ -231,8 +231,9 @@ impl Stores {
         self.objects.values().any(|seen| seen.references.iter().any(|(wanted, _)| wanted == name))
     }
 
+    /// What objects refer to, in the form that was last seen and in the older one that serves until it may enter.
     fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted::new();
+        let mut wanted = if self.waiting.is_empty() { Wanted::new() } else { self.world.secret_references() };
         for (name, key) in self.objects.values().flat_map(|seen| &seen.references) {
             wanted.entry(name.clone()).or_default().insert(key.clone());
         }

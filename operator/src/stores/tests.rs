@@ -70,9 +70,13 @@ fn an_object_waits_alone_until_its_secret_was_read_and_its_old_form_serves_meanw
     stores.apply(applied(PROVIDERS, provider("a", 2, "new")));
     assert_eq!(refers_to(&stores, "a").as_deref(), Some("old"));
     let ask = stores.secrets_due(Instant::now()).pop().expect("must ask");
+    let (_, verdicts) = penstock_config::compile(&stores.world);
+    assert!(verdicts[&Key::new(Kind::AIProvider, name("a"))].live, "its old key is still there");
     assert!(stores.secret_answered(ask, SecretState::Missing).compile);
     assert_eq!(refers_to(&stores, "a").as_deref(), Some("new"));
     assert!(stores.is_complete());
+    assert_eq!(stores.secrets_due(Instant::now()), []);
+    assert_eq!(stores.world.secrets.keys().collect::<Vec<_>>(), [&name("new")], "nothing else is kept");
 }
 
 #[test]
