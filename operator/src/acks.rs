@@ -123,7 +123,11 @@ impl Book {
         for (key, verdict) in verdicts {
             match self.since.get_mut(key) {
                 Some((form, _)) if *form == verdict.form => {}
-                Some(entry) => *entry = (verdict.form, sequence),
+                Some(entry) => {
+                    *entry = (verdict.form, sequence);
+                    // Should the old form come back, everybody has to fetch it again.
+                    self.done.remove(key);
+                }
                 None => drop(self.since.insert(key.clone(), (verdict.form, sequence))),
             }
         }

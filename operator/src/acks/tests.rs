@@ -93,6 +93,18 @@ fn an_object_is_programmed_once_every_expected_pod_acked_its_present_form() {
 }
 
 #[test]
+fn a_form_that_comes_back_is_waited_for_again() {
+    let mut case = Case::new(&["x"]);
+    case.ack("x", 1, &[]);
+    case.book.compiled(&verdicts(&[("a", "a2"), ("b", "b1")]), 2, hash(2));
+    case.book.compiled(&verdicts(&[("a", "a1"), ("b", "b1")]), 3, hash(3));
+    case.look();
+    assert_eq!(case.programmed("a"), pending(&["proxy-x"], 1));
+    case.ack("x", 3, &[]);
+    assert_eq!(case.programmed("a"), Programmed::Yes { pods: 1 });
+}
+
+#[test]
 fn a_refusal_concerns_its_object_alone_and_ends_with_an_ack_that_no_longer_names_it() {
     let mut case = Case::new(&["x", "y"]);
     case.ack("x", 1, &[]);
