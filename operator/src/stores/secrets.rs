@@ -58,8 +58,12 @@ impl Index {
         for (name, keys) in wanted {
             let version = self.existing.get(name);
             let current = |ask: &Ask| ask.version.as_ref() == version && ask.keys.is_superset(keys);
+            if self.fetched.get(name).is_some_and(current) {
+                self.failed.remove(name);
+                continue;
+            }
             let waits = self.failed.get(name).is_some_and(|(_, until)| now < *until);
-            if waits || self.asked.contains(name) || self.fetched.get(name).is_some_and(current) {
+            if waits || self.asked.contains(name) {
                 continue;
             }
             self.asked.insert(name.clone());
@@ -169,5 +173,18 @@ mod tests {
         index.failed(&ask, now);
         assert_eq!(index.due(&wanted(&["a"]), now), []);
         assert_eq!(index.due(&wanted(&["a"]), now + FIRST_PAUSE).len(), 1);
+    }
+
+    #[test]
+    fn a_get_that_failed_is_not_tried_again_once_nobody_needs_its_answer() {
+        let mut index = Index::default();
+        let now = Instant::now();
+        let ask = index.due(&wanted(&["a"]), now).pop().expect("must ask");
+        index.answered(ask);
+        let ask = index.due(&wanted(&["a", "b"]), now).pop().expect("must ask");
+        index.failed(&ask, now);
+        assert_eq!(index.next_try(), Some(now + FIRST_PAUSE));
+        assert_eq!(index.due(&wanted(&["a"]), now), []);
+        assert_eq!(index.next_try(), None);
     }
 }
