@@ -81,7 +81,8 @@ impl Facts<'_> {
         Some(self.condition(finding, now))
     }
 
-    /// What the proxies say of a provider; nothing, where no proxy can say anything.
+    /// What the proxies say of a provider: what they last said while a change is on its way to them, and nothing where
+    /// there are none.
     fn healthy(&self, now: &str) -> Option<Condition> {
         if self.key.kind != Kind::AIProvider || !self.is_live() {
             return None;
@@ -92,9 +93,11 @@ impl Facts<'_> {
                 let message = format!("the provider rejected {}; put a valid key there", list(&keys));
                 (false, Reason::CredentialsRejected, message)
             }
-            (None, Programmed::Unknown) => return self.existing(ConditionType::Healthy).cloned(),
             (None, Programmed::Yes { .. }) => (true, Reason::Healthy, "no proxy reports trouble".to_owned()),
-            (None, Programmed::Pending { .. } | Programmed::Refused { .. } | Programmed::NoProxies) => return None,
+            (None, Programmed::Unknown | Programmed::Pending { .. } | Programmed::Refused { .. }) => {
+                return self.existing(ConditionType::Healthy).cloned();
+            }
+            (None, Programmed::NoProxies) => return None,
         };
         Some(self.condition(Finding { condition: ConditionType::Healthy, status, reason, message }, now))
     }

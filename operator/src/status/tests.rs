@@ -85,6 +85,18 @@ fn a_leader_that_does_not_know_yet_leaves_what_stands() {
 }
 
 #[test]
+fn health_stays_as_it_was_known_while_a_change_is_on_its_way() {
+    let healthy = condition("Healthy", Truth::False, "CredentialsRejected", 1);
+    let seen = seen(vec![healthy.clone()], vec![]);
+    let pending = Programmed::Pending { missing: vec!["proxy-0".to_owned()], of: 2 };
+    let refused = Programmed::Refused { by: vec![("proxy-0".to_owned(), "why".to_owned())], of: 2 };
+    for programmed in [pending, refused] {
+        assert_eq!(find(&status(&seen, Ok(&verdict(true)), programmed), "Healthy"), Some(&healthy));
+    }
+    assert_eq!(find(&status(&seen, Ok(&verdict(true)), Programmed::NoProxies), "Healthy"), None);
+}
+
+#[test]
 fn a_credential_that_changed_while_nobody_looked_is_not_called_programmed() {
     let credential = CredentialStatus {
         secret: "openai".to_owned(),
