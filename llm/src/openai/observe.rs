@@ -74,7 +74,7 @@ fn choice(reader: &mut Reader<'_>, chunk: &mut Chunk) -> Result<(), Fault> {
 }
 
 /// Some servers send an empty string where others send null.
-fn reason(reader: &mut Reader<'_>) -> Result<Option<Finish>, Fault> {
+pub(super) fn reason(reader: &mut Reader<'_>) -> Result<Option<Finish>, Fault> {
     if reader.peek()? != Kind::String {
         reader.skip()?;
         return Ok(None);
@@ -84,7 +84,7 @@ fn reason(reader: &mut Reader<'_>) -> Result<Option<Finish>, Fault> {
 }
 
 /// Passes over a value; true for null and for an empty string, list or object.
-fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
+pub(super) fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     Ok(match reader.peek()? {
         Kind::Null => reader.null()?,
         Kind::String => reader.literal()?.text.is_empty(),

@@ -82,7 +82,7 @@ impl Request<'_> {
 }
 
 /// Keeps a member that is not known, unless it is null, which says nothing.
-fn extra<'a>(reader: &mut Reader<'a>, name: &str, into: &mut Vec<Extra<'a>>) -> Result<(), Fault> {
+pub(super) fn extra<'a>(reader: &mut Reader<'a>, name: &str, into: &mut Vec<Extra<'a>>) -> Result<(), Fault> {
     if !reader.null()? {
         into.push(Extra { name: Text::Owned(name.to_owned()), value: Raw(reader.raw()?) });
     }
