@@ -144,6 +144,8 @@ pub enum Part<'a> {
         is_error: bool,
         /// See [`Part::Text`].
         cache: Option<Raw<'a>>,
+        /// Members that no other dialect has.
+        extra: Vec<Extra<'a>>,
     },
     /// What the model thought.
     Reasoning {
@@ -178,6 +180,8 @@ pub struct Media<'a> {
     pub label: Option<Text<'a>>,
     /// See [`Part::Text`].
     pub cache: Option<Raw<'a>>,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
 }
 
 /// What a [`Media`] is.
@@ -190,7 +194,7 @@ pub enum MediaKind {
 }
 
 /// Where bytes are. A URL is passed on, never fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source<'a> {
     /// In the request.
     Base64 {
@@ -201,6 +205,17 @@ pub enum Source<'a> {
     },
     /// Somewhere the provider fetches them.
     Url(Text<'a>),
+    /// In the provider's store, by its id there.
+    File(Text<'a>),
+    /// A document of plain text, as it is.
+    Text(Text<'a>),
+    /// A document in pieces that can be cited one by one.
+    Pieces {
+        /// The pieces: text and pictures.
+        parts: Vec<Part<'a>>,
+        /// The content was a bare string.
+        plain: bool,
+    },
 }
 
 /// A call of a tool.
@@ -290,6 +305,36 @@ pub enum Reasoning<'a> {
     Effort(Text<'a>),
     /// At most so many tokens.
     Budget(u64),
+    /// As much as the model sees fit.
+    Adaptive,
+}
+
+impl Request<'_> {
+    /// One that says nothing yet.
+    pub(crate) fn new(origin: Dialect) -> Self {
+        Self {
+            origin,
+            model: Text::default(),
+            messages: Vec::new(),
+            tools: Vec::new(),
+            other_tools: Vec::new(),
+            tool_choice: None,
+            parallel_tool_calls: None,
+            max_tokens: None,
+            sampling: Sampling::default(),
+            stop: Vec::new(),
+            stop_is_text: false,
+            n: None,
+            stream: false,
+            include_usage: None,
+            stream_options: Vec::new(),
+            output: None,
+            reasoning: None,
+            user: None,
+            safety_identifier: None,
+            extra: Vec::new(),
+        }
+    }
 }
 
 impl<'a> Part<'a> {

@@ -8,11 +8,11 @@ mod turns;
 
 use std::borrow::Cow;
 
-use crate::Error;
 use crate::facts::Sampling;
 use crate::json::Writer;
-use crate::neutral::{Part, Request};
+use crate::neutral::{Extra, Part, Request};
 use crate::translate::{Dropped, Emitted, Target};
+use crate::{Dialect, Error};
 use blocks::Blocks;
 use plan::{Plan, Thinking};
 use turns::Turns;
@@ -37,7 +37,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
     let plan = Plan::of(request, target, max_tokens, &turns, names, &mut dropped)?;
 
     let mut body = Vec::with_capacity(request.messages.iter().map(|m| m.parts.len() * 256).sum::<usize>() + 2048);
-    let mut blocks = Blocks::new(&plan.names);
+    let mut blocks = Blocks::new(&plan.names, request.origin);
     Writer::new(&mut body).object(|w| {
         w.key("model").string(target.model);
         w.key("max_tokens").unsigned(max_tokens);
@@ -51,6 +51,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
         if request.stream {
             w.key("stream").bool(true);
         }
+        extra(w, request, "");
         Ok::<(), Error>(())
     })?;
     Ok(Emitted { body, dropped: dropped.names(), names: plan.names })
@@ -78,10 +79,17 @@ fn system(
     if plan.instruction.is_none() && !parts().any(|part| matches!(part, Part::Text { text, .. } if !is_blank(text))) {
         return Ok(());
     }
+    let own = request.origin == Dialect::Anthropic && plan.instruction.is_none();
+    if let (true, 1, [Part::Text { text, cache: None, .. }]) = (own, turns.leading, &request.messages[0].parts[..])
+        && request.messages[0].plain
+    {
+        w.key("system").string(text);
+        return Ok(());
+    }
     w.key("system").array(|w| {
         parts().try_for_each(|part| blocks.write(w, part))?;
         if let Some(instruction) = plan.instruction {
-            blocks.text(w, instruction, None);
+            blocks.text(w, instruction, None, &[]);
         }
         Ok(())
     })
@@ -91,6 +99,7 @@ fn thinking(w: &mut Writer<'_>, request: &Request<'_>, plan: &Plan) -> Result<()
     let typed = |w: &mut Writer<'_>, of_type: &str| {
         w.key("thinking").object(|w| {
             w.key("type").string(of_type);
+            extra(w, request, "thinking.");
             Ok::<(), Error>(())
         })
     };
@@ -100,17 +109,20 @@ fn thinking(w: &mut Writer<'_>, request: &Request<'_>, plan: &Plan) -> Result<()
         Thinking::Budget(tokens) => w.key("thinking").object(|w| {
             w.key("type").string("enabled");
             w.key("budget_tokens").unsigned(tokens);
+            extra(w, request, "thinking.");
             Ok::<(), Error>(())
         })?,
         Thinking::Adaptive => typed(w, "adaptive")?,
     }
     let format = plan.native_schema.as_deref();
-    if plan.effort.is_none() && format.is_none() {
+    if plan.effort.is_none() && format.is_none() && !has_extra(request, "output_config.") {
         return Ok(());
     }
     debug_assert!(format.is_none() || request.output.is_some(), "a format comes from an output");
     w.key("output_config").object(|w| {
-        if let Some(effort) = plan.effort {
+        // An effort beside a budget is kept as it was said.
+        let said = extra_of(request, "output_config.").any(|(name, _)| name == "effort");
+        if let Some(effort) = plan.effort.filter(|_| !said) {
             w.key("effort").string(effort);
         }
         if let Some(schema) = format {
@@ -120,6 +132,7 @@ fn thinking(w: &mut Writer<'_>, request: &Request<'_>, plan: &Plan) -> Result<()
                 Ok::<(), Error>(())
             })?;
         }
+        extra(w, request, "output_config.");
         Ok(())
     })
 }
@@ -166,15 +179,41 @@ fn stop(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
 
 fn user(w: &mut Writer<'_>, request: &Request<'_>, dropped: &mut Dropped) -> Result<(), Error> {
     let user = request.user.as_deref().or(request.safety_identifier.as_deref());
-    let Some(user) = user.filter(|user| !user.is_empty()) else { return Ok(()) };
-    if user.chars().count() > MAX_USER {
+    let mut user = user.filter(|user| !user.is_empty());
+    if user.is_some_and(|user| user.chars().count() > MAX_USER) {
         dropped.add("user");
+        user = None;
+    }
+    if user.is_none() && !has_extra(request, "metadata.") {
         return Ok(());
     }
     w.key("metadata").object(|w| {
-        w.key("user_id").string(user);
+        if let Some(user) = user {
+            w.key("user_id").string(user);
+        }
+        extra(w, request, "metadata.");
         Ok(())
     })
+}
+
+/// Objects of which the neutral form knows some members keep the others by their path.
+const NESTED: [&str; 3] = ["thinking.", "output_config.", "metadata."];
+
+/// Members that only Anthropic knows: of the request itself, or of one of its objects.
+fn extra_of<'r, 'a>(request: &'r Request<'a>, within: &'r str) -> impl Iterator<Item = (&'r str, &'r Extra<'a>)> {
+    let own = request.origin == Dialect::Anthropic;
+    request.extra.iter().filter(move |_| own).filter_map(move |extra| {
+        let nested = NESTED.iter().find(|path| extra.name.starts_with(**path)).copied().unwrap_or_default();
+        (nested == within).then(|| (&extra.name[nested.len()..], extra))
+    })
+}
+
+fn has_extra(request: &Request<'_>, within: &str) -> bool {
+    extra_of(request, within).next().is_some()
+}
+
+fn extra(w: &mut Writer<'_>, request: &Request<'_>, within: &str) {
+    extra_of(request, within).for_each(|(name, extra)| w.any_key(name).raw(extra.value.0));
 }
 
 fn is_blank(text: &str) -> bool {

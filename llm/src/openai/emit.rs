@@ -25,7 +25,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
             Some(Reasoning::Effort(word)) => w.key("reasoning_effort").string(word),
             Some(Reasoning::Off) => w.key("reasoning_effort").string("none"),
             Some(Reasoning::Budget(_)) => dropped.add("reasoning"),
-            None => {}
+            Some(Reasoning::Adaptive) | None => {}
         }
         for (key, user) in [("user", &request.user), ("safety_identifier", &request.safety_identifier)] {
             if let Some(user) = user {
@@ -273,6 +273,10 @@ fn media(w: &mut Writer<'_>, media: &Media<'_>) -> Result<(), Error> {
         Source::Url(url) => url.to_string(),
         Source::Base64 { media_type, data } if media_type.is_empty() => data.to_string(),
         Source::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+        Source::File(_) | Source::Text(_) | Source::Pieces { .. } => {
+            let reason = "the target takes documents as data only".into();
+            return Err(Error::Unsupported { field: "messages".into(), reason });
+        }
     };
     let label = |w: &mut Writer<'_>, key: &'static str| {
         if let Some(label) = &media.label {

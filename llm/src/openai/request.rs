@@ -5,7 +5,7 @@ mod tools;
 
 use crate::Dialect;
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::{Extra, Output, Raw, Reasoning, Request, Sampling, Text};
+use crate::neutral::{Extra, Output, Raw, Reasoning, Request, Text};
 
 /// Reads a request. What is not known is kept in `extra`.
 pub(crate) fn parse_request(body: &[u8]) -> Result<Request<'_>, Fault> {
@@ -52,33 +52,6 @@ pub(crate) fn parse_request(body: &[u8]) -> Result<Request<'_>, Fault> {
     // The newer spelling wins where both are given.
     request.max_tokens = request.max_tokens.or(older_max);
     Ok(request)
-}
-
-impl Request<'_> {
-    fn new(origin: Dialect) -> Self {
-        Self {
-            origin,
-            model: Text::default(),
-            messages: Vec::new(),
-            tools: Vec::new(),
-            other_tools: Vec::new(),
-            tool_choice: None,
-            parallel_tool_calls: None,
-            max_tokens: None,
-            sampling: Sampling::default(),
-            stop: Vec::new(),
-            stop_is_text: false,
-            n: None,
-            stream: false,
-            include_usage: None,
-            stream_options: Vec::new(),
-            output: None,
-            reasoning: None,
-            user: None,
-            safety_identifier: None,
-            extra: Vec::new(),
-        }
-    }
 }
 
 /// Keeps a member that is not known, unless it is null, which says nothing.

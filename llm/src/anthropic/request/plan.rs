@@ -1,9 +1,9 @@
 use super::turns::Turns;
 use super::{schema, tools};
-use crate::Error;
 use crate::facts;
 use crate::neutral::{Extra, Output, Reasoning, Request, ToolChoice};
 use crate::translate::{Dropped, Names, Target};
+use crate::{Dialect, Error};
 
 /// What has to be decided before the first byte is written, because one decision excludes another.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Plan {
     }
 
     fn choose_tool(&mut self, request: &Request<'_>, target: &Target<'_>, turns: &Turns<'_, '_>) -> Result<(), Error> {
-        let declared = !request.tools.is_empty();
+        let declared = !request.tools.is_empty() || !request.other_tools.is_empty();
         self.choice = match &request.tool_choice {
             // Tools that only the history speaks of must be declared, but not called again.
             _ if !declared && turns.has_calls => Choice::None,
@@ -101,7 +101,10 @@ impl Plan {
             Some(Output::JsonSchema { schema, .. }) => *schema,
         };
         if target.facts.json_schema {
-            self.native_schema = schema.and_then(|schema| schema::closed(schema.0));
+            self.native_schema = schema.and_then(|schema| match request.origin {
+                Dialect::Anthropic => Some(schema.0.to_owned()),
+                _ => schema::closed(schema.0),
+            });
         }
         // A tool that the client forces leaves no room for another answer.
         if self.native_schema.is_some() || self.is_forced() {
@@ -135,10 +138,13 @@ impl Plan {
         let asked = request.reasoning.as_ref();
         let excluded = self.is_forced() || (facts.prefill && turns.ends_with_assistant());
         match (facts.thinking, asked) {
-            (facts::Thinking::None | facts::Thinking::Effort, Some(Reasoning::Effort(_) | Reasoning::Budget(_))) => {
+            (
+                facts::Thinking::None | facts::Thinking::Effort,
+                Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive),
+            ) => {
                 dropped.add("reasoning_effort");
             }
-            (facts::Thinking::Budget, Some(Reasoning::Effort(_) | Reasoning::Budget(_))) => {
+            (facts::Thinking::Budget, Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive)) => {
                 let wanted = asked.map_or(MIN_BUDGET, budget);
                 let most = max_tokens.saturating_sub(MIN_BUDGET).max(MIN_BUDGET);
                 let tokens = wanted.min(most);
@@ -150,14 +156,16 @@ impl Plan {
                 }
             }
             (facts::Thinking::Adaptive { always, xhigh }, asked) => {
-                self.effort = asked.map(|asked| effort(asked, xhigh));
+                self.effort = asked.and_then(|asked| effort(asked, xhigh));
                 match asked {
                     Some(Reasoning::Off) if !always => (self.thinking, self.effort) = (off, None),
-                    Some(Reasoning::Effort(_) | Reasoning::Budget(_)) if excluded && !always => {
+                    Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive) if excluded && !always => {
                         (self.thinking, self.effort) = (off, None);
                         dropped.add("reasoning_effort");
                     }
-                    Some(Reasoning::Effort(_) | Reasoning::Budget(_)) => self.thinking = Thinking::Adaptive,
+                    Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive) => {
+                        self.thinking = Thinking::Adaptive
+                    }
                     None if excluded && !always => self.thinking = off,
                     Some(Reasoning::Off) | None => {}
                 }
@@ -172,6 +180,7 @@ fn budget(reasoning: &Reasoning<'_>) -> u64 {
     match reasoning {
         Reasoning::Budget(tokens) => (*tokens).max(MIN_BUDGET),
         Reasoning::Off => MIN_BUDGET,
+        Reasoning::Adaptive => 8192,
         Reasoning::Effort(word) => match &**word {
             "minimal" => MIN_BUDGET,
             "low" => 2048,
@@ -182,8 +191,10 @@ fn budget(reasoning: &Reasoning<'_>) -> u64 {
     }
 }
 
-fn effort(reasoning: &Reasoning<'_>, xhigh: bool) -> &'static str {
-    match reasoning {
+/// None where the model's own is meant.
+fn effort(reasoning: &Reasoning<'_>, xhigh: bool) -> Option<&'static str> {
+    Some(match reasoning {
+        Reasoning::Adaptive => return None,
         Reasoning::Off => "low",
         Reasoning::Budget(tokens) => match tokens {
             0..=2048 => "low",
@@ -198,13 +209,16 @@ fn effort(reasoning: &Reasoning<'_>, xhigh: bool) -> &'static str {
             "max" => "max",
             _ => "medium",
         },
-    }
+    })
 }
 
 /// What a member of OpenAI's dialect, one that the neutral form does not know, means to Anthropic.
 pub(super) fn check(request: &Request<'_>, dropped: &mut Dropped) -> Result<(), Error> {
     if request.n.is_some_and(|n| n > 1) {
         return Err(unsupported("n", "only one answer can be asked for"));
+    }
+    if request.origin == Dialect::Anthropic {
+        return Ok(());
     }
     if let Some(tool) = request.other_tools.first() {
         let reason = format!("the target has no tools of type {:?}", tool.kind);

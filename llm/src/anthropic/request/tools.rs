@@ -1,10 +1,10 @@
 use super::blocks::Blocks;
 use super::plan::{Choice, Plan};
 use super::{is_plain, schema};
-use crate::Error;
 use crate::json::Writer;
-use crate::neutral::{Output, Part, Request, Tool};
+use crate::neutral::{OtherTool, Output, Part, Request, Tool};
 use crate::translate::{Dropped, Names, Target};
+use crate::{Dialect, Error};
 
 /// The longest name that Anthropic takes.
 const MAX_NAME: usize = 128;
@@ -53,18 +53,29 @@ pub(super) fn write(
     dropped: &mut Dropped,
 ) -> Result<(), Error> {
     let mut seen: Vec<&str> = Vec::new();
-    if request.tools.is_empty() {
+    let declared = !request.tools.is_empty() || !request.other_tools.is_empty();
+    if !declared {
         for name in called(request).map(|name| plan.names.sent_name(name)) {
             if !seen.contains(&name) {
                 seen.push(name);
             }
         }
     }
-    if request.tools.is_empty() && seen.is_empty() && plan.names.answer_tool().is_none() {
+    if !declared && seen.is_empty() && plan.names.answer_tool().is_none() {
         return Ok(());
     }
     w.key("tools").array(|w| {
-        request.tools.iter().try_for_each(|tool| declare(w, tool, target, plan, blocks, dropped))?;
+        let mut tools = request.tools.iter();
+        let mut others = request.other_tools.iter().peekable();
+        for index in 0..request.tools.len() + request.other_tools.len() {
+            match (others.next_if(|other| other.index == index), request.origin) {
+                (Some(OtherTool { value, .. }), _) => w.raw(value.0),
+                (None, Dialect::Anthropic) => tools.next().map_or(Ok(()), |tool| own(w, tool, plan, blocks))?,
+                (None, _) => {
+                    tools.next().map_or(Ok(()), |tool| declare(w, tool, target, plan, blocks, dropped))?;
+                }
+            }
+        }
         seen.iter().try_for_each(|name| bare(w, name, schema::ANY_OBJECT))?;
         match plan.names.answer_tool() {
             Some(name) => answer(w, name, request),
@@ -103,6 +114,23 @@ fn declare(
             (None, None) => w.key("input_schema").raw(schema::NO_ARGUMENTS),
         }
         blocks.mark(w, tool.cache);
+        Ok(())
+    })
+}
+
+/// A tool that was declared in Anthropic's own words.
+fn own(w: &mut Writer<'_>, tool: &Tool<'_>, plan: &Plan, blocks: &mut Blocks<'_>) -> Result<(), Error> {
+    w.object(|w| {
+        w.key("name").string(plan.names.sent_name(&tool.name));
+        if let Some(description) = &tool.description {
+            w.key("description").string(description);
+        }
+        w.key("input_schema").raw(tool.parameters.map_or(schema::NO_ARGUMENTS, |schema| schema.0));
+        if let Some(strict) = tool.strict {
+            w.key("strict").bool(strict);
+        }
+        blocks.mark(w, tool.cache);
+        blocks.extra(w, &tool.extra);
         Ok(())
     })
 }

@@ -1,8 +1,8 @@
 use super::blocks::Blocks;
 use super::is_blank;
-use crate::Error;
 use crate::json::Writer;
-use crate::neutral::{Part, Request, Role, Text};
+use crate::neutral::{Extra, Part, Request, Role, Text};
+use crate::{Dialect, Error};
 
 /// Said for the person where Anthropic demands that the person speaks.
 const GO_ON: &str = "Go on.";
@@ -20,6 +20,10 @@ pub(super) struct Turns<'r, 'a> {
 struct Turn<'r, 'a> {
     side: Side,
     blocks: Vec<Block<'r, 'a>>,
+    /// Its first message is a bare string of Anthropic's.
+    plain: bool,
+    /// Members that only Anthropic knows.
+    extra: Vec<&'r Extra<'a>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,7 @@ impl<'r, 'a> Turns<'r, 'a> {
         let is_system = |role| matches!(role, Role::System | Role::Developer);
         let leading = request.messages.iter().take_while(|message| is_system(message.role)).count();
         let mut turns = Self { leading, has_calls: false, turns: Vec::with_capacity(request.messages.len()) };
+        let own = request.origin == Dialect::Anthropic;
         let mut calls: Vec<&str> = Vec::new();
         for (index, message) in request.messages.iter().enumerate().skip(leading) {
             let side = match message.role {
@@ -55,7 +60,7 @@ impl<'r, 'a> Turns<'r, 'a> {
                         let what = format!("no tool call before it has the id {call:?}");
                         return Err(Error::bad_request(format!("messages[{index}].tool_call_id"), what));
                     }
-                    Part::Unknown { kind, .. } => {
+                    Part::Unknown { kind, origin, .. } if *origin != Dialect::Anthropic => {
                         let reason = format!("the target takes no parts of type {kind:?}");
                         return Err(Error::Unsupported {
                             field: format!("messages[{index}]").into(),
@@ -64,7 +69,10 @@ impl<'r, 'a> Turns<'r, 'a> {
                     }
                     _ => {}
                 }
-                turns.push(side, Block::Part(part));
+                turns.push(side, Block::Part(part), own && message.plain);
+            }
+            if own && let Some(turn) = turns.turns.last_mut() {
+                turn.extra.extend(&message.extra);
             }
         }
         turns.has_calls = !calls.is_empty();
@@ -87,16 +95,19 @@ impl<'r, 'a> Turns<'r, 'a> {
                     Block::Part(Part::Text { text, .. }) if side != turn.side => Block::Instruction(text),
                     block => block,
                 };
-                self.push(side, block);
+                self.push(side, block, turn.plain);
+            }
+            if let Some(merged) = self.turns.last_mut() {
+                merged.extra.extend(turn.extra);
             }
         }
     }
 
     /// Neighbours of one side are one turn; in a user's turn the results of tools come first.
-    fn push(&mut self, side: Side, block: Block<'r, 'a>) {
+    fn push(&mut self, side: Side, block: Block<'r, 'a>, plain: bool) {
         let is_result = |block: &Block<'_, '_>| matches!(block, Block::Part(Part::ToolResult { .. }));
         match self.turns.last_mut().filter(|turn| turn.side == side) {
-            None => self.turns.push(Turn { side, blocks: vec![block] }),
+            None => self.turns.push(Turn { side, blocks: vec![block], plain, extra: Vec::new() }),
             Some(turn) if is_result(&block) => {
                 let results = turn.blocks.iter().take_while(|block| is_result(block)).count();
                 turn.blocks.insert(results, block);
@@ -147,19 +158,29 @@ impl Turn<'_, '_> {
                 Side::Assistant => "assistant",
                 Side::System => "system",
             });
-            w.key("content").array(|w| {
-                for (index, block) in self.blocks.iter().enumerate() {
-                    match block {
-                        // Anthropic refuses white space at the very end of what the model is made to say.
-                        Block::Part(Part::Text { text, cache, .. }) if last && index + 1 == self.blocks.len() => {
-                            blocks.text(w, text.trim_end(), *cache);
-                        }
-                        Block::Part(part) => blocks.write(w, part)?,
-                        Block::Instruction(text) => blocks.text(w, &format!("<system>\n{text}\n</system>"), None),
+            self.content(w, blocks, last)?;
+            self.extra.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
+            Ok(())
+        })
+    }
+
+    fn content(&self, w: &mut Writer<'_>, blocks: &mut Blocks<'_>, last: bool) -> Result<(), Error> {
+        if let (true, [Block::Part(Part::Text { text, cache: None, .. })]) = (self.plain, &self.blocks[..]) {
+            w.key("content").string(if last { text.trim_end() } else { text });
+            return Ok(());
+        }
+        w.key("content").array(|w| {
+            for (index, block) in self.blocks.iter().enumerate() {
+                match block {
+                    // Anthropic refuses white space at the very end of what the model is made to say.
+                    Block::Part(Part::Text { text, cache, extra }) if last && index + 1 == self.blocks.len() => {
+                        blocks.text(w, text.trim_end(), *cache, extra);
                     }
+                    Block::Part(part) => blocks.write(w, part)?,
+                    Block::Instruction(text) => blocks.text(w, &format!("<system>\n{text}\n</system>"), None, &[]),
                 }
-                Ok(())
-            })
+            }
+            Ok(())
         })
     }
 }

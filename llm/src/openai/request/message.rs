@@ -41,7 +41,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, Fault> {
     let role = role.ok_or_else(|| Fault::new(start, "role is missing"))?;
     if role == Role::Tool {
         let call = call_id.ok_or_else(|| Fault::new(start, "tool_call_id is missing"))?;
-        let result = Part::ToolResult { call, parts: content, plain, is_error: false, cache: None };
+        let result = Part::ToolResult { call, parts: content, plain, is_error: false, cache: None, extra: Vec::new() };
         return Ok(Message { role, parts: vec![result], plain, extra });
     }
     let mut parts = thinking_blocks;
@@ -157,12 +157,22 @@ fn part<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
         "redacted_thinking" => Part::RedactedReasoning(data.unwrap_or_default()),
         "image_url" => {
             let Url { at, url, detail } = url.ok_or_else(|| missing("image_url"))?;
-            Part::Media(Media { kind: MediaKind::Image, source: source(at, url)?, label: detail, cache })
+            Part::Media(Media {
+                kind: MediaKind::Image,
+                source: source(at, url)?,
+                label: detail,
+                cache,
+                extra: Vec::new(),
+            })
         }
         "file" => match file {
-            Some(File { at, data: Some(data), name }) => {
-                Part::Media(Media { kind: MediaKind::Document, source: file_source(at, data)?, label: name, cache })
-            }
+            Some(File { at, data: Some(data), name }) => Part::Media(Media {
+                kind: MediaKind::Document,
+                source: file_source(at, data)?,
+                label: name,
+                cache,
+                extra: Vec::new(),
+            }),
             _ => Part::Unknown { origin: Dialect::OpenAI, kind: of_type, is_call: false, value: whole },
         },
         "" => return Err(missing("type")),
