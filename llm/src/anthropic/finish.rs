@@ -11,3 +11,40 @@ pub(super) fn read(word: &str) -> Finish {
         _ => Finish::Unknown,
     }
 }
+
+/// Anthropic's word. Some servers say `stop` after a call that was forced, or after a refusal in words; Anthropic's
+/// clients go by the reason alone.
+pub(super) fn word(finish: Finish, calls: bool, refused: bool) -> &'static str {
+    match finish {
+        Finish::Stop | Finish::Failed | Finish::Unknown if calls => "tool_use",
+        Finish::Stop | Finish::Failed | Finish::Unknown if refused => "refusal",
+        Finish::Stop | Finish::Failed | Finish::Unknown => "end_turn",
+        Finish::Length => "max_tokens",
+        Finish::ToolCalls => "tool_use",
+        Finish::ContentFilter => "refusal",
+        Finish::Pause => "pause_turn",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finish_reason_maps_into_anthropic_s_enum() {
+        let rows = [
+            (Finish::Stop, false, false, "end_turn"),
+            (Finish::Stop, true, false, "tool_use"),
+            (Finish::Stop, false, true, "refusal"),
+            (Finish::Unknown, false, false, "end_turn"),
+            (Finish::Failed, false, false, "end_turn"),
+            (Finish::Length, true, false, "max_tokens"),
+            (Finish::ToolCalls, true, false, "tool_use"),
+            (Finish::ContentFilter, false, false, "refusal"),
+            (Finish::Pause, false, false, "pause_turn"),
+        ];
+        for (finish, calls, refused, expected) in rows {
+            assert_eq!(word(finish, calls, refused), expected, "{finish:?}");
+        }
+    }
+}

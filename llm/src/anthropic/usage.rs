@@ -1,4 +1,6 @@
-use crate::json::{Fault, Kind, Reader};
+use std::convert::Infallible;
+
+use crate::json::{Fault, Kind, Reader, Writer};
 use crate::neutral::Usage;
 
 /// Usage as Anthropic counts it: input apart from what was read from or written to the cache.
@@ -46,6 +48,38 @@ impl Counts {
     }
 }
 
+/// Writes a `usage` object: input apart from what was read from or written to the cache. The two counts that Anthropic's
+/// types demand are 0 until they are known.
+pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible> {
+    let Usage { input, output, cached_input, cache_write, cache_write_1h, reasoning, .. } = *usage;
+    let beside = cached_input.unwrap_or(0).saturating_add(cache_write.unwrap_or(0));
+    w.object(|w| {
+        w.key("input_tokens").unsigned(input.unwrap_or(0).saturating_sub(beside));
+        if let Some(written) = cache_write {
+            w.key("cache_creation_input_tokens").unsigned(written);
+        }
+        if let Some(read) = cached_input {
+            w.key("cache_read_input_tokens").unsigned(read);
+        }
+        if let Some(hour) = cache_write_1h {
+            w.key("cache_creation").object(|w| {
+                let minutes = cache_write.unwrap_or(hour).saturating_sub(hour);
+                w.key("ephemeral_5m_input_tokens").unsigned(minutes);
+                w.key("ephemeral_1h_input_tokens").unsigned(hour);
+                Ok::<(), Infallible>(())
+            })?;
+        }
+        w.key("output_tokens").unsigned(output.unwrap_or(0));
+        if let Some(thinking) = reasoning {
+            w.key("output_tokens_details").object(|w| {
+                w.key("thinking_tokens").unsigned(thinking);
+                Ok::<(), Infallible>(())
+            })?;
+        }
+        Ok(())
+    })
+}
+
 fn latest(field: &mut Option<u64>, reader: &mut Reader<'_>) -> Result<(), Fault> {
     if reader.peek()? != Kind::Number {
         return reader.skip();
@@ -82,5 +116,29 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(counts.usage(), expected);
+    }
+
+    #[test]
+    fn the_way_back_subtracts_what_the_cache_read_and_wrote() {
+        let json = r#"{"input_tokens":10,"cache_creation_input_tokens":300,"cache_read_input_tokens":2000,"cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":200},"output_tokens":50,"output_tokens_details":{"thinking_tokens":30}}"#;
+        let mut counts = Counts::default();
+        counts.update(&mut Reader::of(json)).expect("must parse");
+        let mut out = Vec::new();
+        let Ok(()) = write(&mut Writer::new(&mut out), &counts.usage());
+        assert_eq!(String::from_utf8_lossy(&out), json);
+    }
+
+    #[test]
+    fn usage_that_is_not_known_is_zero_where_anthropic_s_types_demand_a_number() {
+        let mut out = Vec::new();
+        let Ok(()) = write(&mut Writer::new(&mut out), &Usage::default());
+        assert_eq!(String::from_utf8_lossy(&out), r#"{"input_tokens":0,"output_tokens":0}"#);
+        let odd = Usage { input: Some(3), cached_input: Some(5), ..Usage::default() };
+        out.clear();
+        let Ok(()) = write(&mut Writer::new(&mut out), &odd);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            r#"{"input_tokens":0,"cache_read_input_tokens":5,"output_tokens":0}"#
+        );
     }
 }
