@@ -1,9 +1,7 @@
 //! Anthropic messages.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "no client of Anthropic's is translated for yet"))]
 mod emit;
 mod finish;
-#[cfg_attr(not(test), expect(dead_code, reason = "no client of Anthropic's is translated for yet"))]
 mod parse;
 mod reject;
 mod request;
@@ -11,9 +9,7 @@ mod response;
 mod stream;
 mod usage;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "no client of Anthropic's is translated for yet"))]
 pub(crate) use emit::{StreamEmitter, emit_response};
-#[cfg_attr(not(test), expect(unused_imports, reason = "no client of Anthropic's is translated for yet"))]
 pub(crate) use parse::parse_request;
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::emit_request;

@@ -3,7 +3,6 @@
 mod emit;
 mod finish;
 mod observe;
-#[cfg_attr(not(test), expect(dead_code, reason = "nobody reads these answers into the neutral form yet"))]
 mod parse;
 mod reject;
 mod request;
@@ -13,7 +12,6 @@ mod usage;
 
 pub(crate) use emit::emit_request;
 pub(crate) use observe::{chunk, observe_answer};
-#[cfg_attr(not(test), expect(unused_imports, reason = "nobody reads these answers into the neutral form yet"))]
 pub(crate) use parse::{StreamParser, parse_response};
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::parse_request;

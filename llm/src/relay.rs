@@ -4,6 +4,7 @@
 //! stream parser feeds the other's emitter. Both know the commit point, the usage, and whether the answer is whole.
 
 mod choices;
+mod ends;
 
 use crate::classify::UpstreamError;
 use crate::json::Fault;
@@ -12,6 +13,7 @@ use crate::sse::Event;
 use crate::translate::Names;
 use crate::{Dialect, Error, anthropic, openai};
 use choices::Choices;
+use ends::{Emitter, Parser};
 
 /// So many unreadable events in a row are a broken stream.
 const MAX_MALFORMED: u8 = 3;
@@ -43,11 +45,11 @@ pub struct Relay {
 #[derive(Debug)]
 enum Path {
     /// OpenAI to OpenAI: looked at in place, forwarded as they came.
-    OpenAI,
-    /// Anthropic to Anthropic: read, forwarded as they came.
-    Anthropic(anthropic::StreamParser),
-    /// Anthropic to OpenAI.
-    AnthropicToOpenAI(anthropic::StreamParser, openai::StreamEmitter),
+    InPlace,
+    /// Another dialect to the same one: read, forwarded as they came. With the end marker, should it be missing.
+    Read(Parser, &'static [u8]),
+    /// Across dialects.
+    Translated(Box<(Parser, Emitter)>),
 }
 
 /// What the events so far have told.
@@ -116,17 +118,27 @@ pub struct Answer {
 /// # Errors
 /// What the provider says inside its 200, or that it does not parse.
 pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) -> Result<Answer, UpstreamError> {
-    if upstream == Dialect::OpenAI {
-        return openai::observe_answer(body);
-    }
-    let response = match anthropic::parse_response(body, names) {
+    let response = match upstream {
+        Dialect::OpenAI => {
+            let seen = openai::observe_answer(body)?;
+            if client.dialect == Dialect::OpenAI {
+                return Ok(seen);
+            }
+            openai::parse_response(body)
+        }
+        Dialect::Anthropic => anthropic::parse_response(body, names),
+    };
+    let response = match response {
         Ok(response) => response,
         Err(_) if anthropic::is_error(body) => return Err(crate::classify::in_band(body)),
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
-    let translated = client.dialect != upstream;
+    let written = || match client.dialect {
+        Dialect::OpenAI => openai::emit_response(&response, client.now),
+        Dialect::Anthropic => anthropic::emit_response(&response),
+    };
     Ok(Answer {
-        body: translated.then(|| openai::emit_response(&response, client.now)),
+        body: (client.dialect != upstream).then(written),
         usage: response.usage,
         has_content: response.choices.iter().any(|choice| choice.parts.iter().any(neutral::Part::is_content)),
         finish: response.choices.first().map(|choice| choice.finish),
@@ -136,26 +148,14 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
 
 impl Relay {
     /// For a stream that `upstream` sends; `names` is what translating the request gave, or the default.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a pair of dialects that has no translation yet: Anthropic clients of OpenAI.
-    pub fn new(upstream: Dialect, client: &Client, names: Names) -> Result<Self, Error> {
+    pub fn new(upstream: Dialect, client: &Client, names: Names) -> Self {
         let path = match (upstream, client.dialect) {
-            (Dialect::OpenAI, Dialect::OpenAI) => Path::OpenAI,
-            (Dialect::Anthropic, Dialect::Anthropic) => Path::Anthropic(anthropic::StreamParser::new(names)),
-            (Dialect::Anthropic, Dialect::OpenAI) => Path::AnthropicToOpenAI(
-                anthropic::StreamParser::new(names),
-                openai::StreamEmitter::new(client.include_usage, client.now),
-            ),
-            (Dialect::OpenAI, Dialect::Anthropic) => {
-                return Err(Error::Unsupported {
-                    field: "model".into(),
-                    reason: "OpenAI's answers are not translated for Anthropic's clients".into(),
-                });
-            }
+            (Dialect::OpenAI, Dialect::OpenAI) => Path::InPlace,
+            (Dialect::Anthropic, Dialect::Anthropic) => Path::Read(Parser::new(upstream, names), anthropic::STOP),
+            _ => Path::Translated(Box::new((Parser::new(upstream, names), Emitter::new(client)))),
         };
         let seen = Seen { usage: Usage::default(), choices: Choices::new(client.choices) };
-        Ok(Self { path, seen, include_usage: client.include_usage, malformed: 0, over: false })
+        Self { path, seen, include_usage: client.include_usage, malformed: 0, over: false }
     }
 
     /// Takes the next event. What is written for the client is appended to `out`.
@@ -164,7 +164,7 @@ impl Relay {
         if self.over {
             return step;
         }
-        let passes = !matches!(self.path, Path::AnthropicToOpenAI(..));
+        let passes = !matches!(self.path, Path::Translated(..));
         step.forward = if passes { Forward::AsItCame } else { Forward::Nothing };
         let data = event.data().unwrap_or_default();
         if data.is_empty() {
@@ -172,15 +172,18 @@ impl Relay {
         }
         let before = out.len();
         let read = match &mut self.path {
-            Path::OpenAI => in_place(&mut self.seen, event.name(), &data, self.include_usage, &mut step),
-            Path::Anthropic(parser) => parser.push(&data, &mut |event| self.seen.note(event, &mut step)),
-            Path::AnthropicToOpenAI(parser, emitter) => parser.push(&data, &mut |event| {
-                // The end marker is for a whole answer only.
-                if event != neutral::Event::End || self.seen.choices.all_ended() {
-                    emitter.push(&event, out);
-                }
-                self.seen.note(event, &mut step);
-            }),
+            Path::InPlace => in_place(&mut self.seen, event.name(), &data, self.include_usage, &mut step),
+            Path::Read(parser, _) => parser.push(event.name(), &data, &mut |event| self.seen.note(event, &mut step)),
+            Path::Translated(ends) => {
+                let (parser, emitter) = &mut **ends;
+                parser.push(event.name(), &data, &mut |event| {
+                    // The end marker is for a whole answer only.
+                    if event != neutral::Event::End || self.seen.choices.all_ended() {
+                        emitter.push(&event, out);
+                    }
+                    self.seen.note(event, &mut step);
+                })
+            }
         };
         match read {
             Ok(()) => self.malformed = 0,
@@ -206,9 +209,9 @@ impl Relay {
         }
         self.over = true;
         match &mut self.path {
-            Path::OpenAI => out.extend_from_slice(openai::DONE),
-            Path::Anthropic(_) => out.extend_from_slice(anthropic::STOP),
-            Path::AnthropicToOpenAI(_, emitter) => emitter.push(&neutral::Event::End, out),
+            Path::InPlace => out.extend_from_slice(openai::DONE),
+            Path::Read(_, end) => out.extend_from_slice(end),
+            Path::Translated(ends) => ends.1.push(&neutral::Event::End, out),
         }
         End::NoMarker
     }
@@ -248,6 +251,7 @@ impl Seen {
         step.commits |= event.commits();
         match event {
             neutral::Event::Usage(usage) => self.usage.update(&usage),
+            neutral::Event::Finish(Finish::Failed) => step.error = Some(failed()),
             neutral::Event::Finish(finish) => {
                 step.finish = Some(finish);
                 self.choices.finish(1, 1, Some(finish));
@@ -257,6 +261,10 @@ impl Seen {
             _ => {}
         }
     }
+}
+
+fn failed() -> UpstreamError {
+    UpstreamError::broken_answer("the provider's finish reason says that it failed")
 }
 
 /// One chunk of OpenAI's for a client of OpenAI's.
@@ -277,9 +285,7 @@ fn in_place(
     step.error = match (chunk.error, chunk.finish) {
         (Some(error), _) => Some(error),
         (None, _) if name == Some(b"error") => Some(crate::classify::in_band(data)),
-        (None, Some(Finish::Failed)) => {
-            Some(UpstreamError::broken_answer("the provider's finish reason says that it failed"))
-        }
+        (None, Some(Finish::Failed)) => Some(failed()),
         (None, _) => None,
     };
     seen.choices.finish(chunk.seen, chunk.finished, chunk.finish);

@@ -14,6 +14,8 @@ pub struct Target<'a> {
     pub model: &'a str,
     /// What that model takes.
     pub facts: Facts,
+    /// Streams of OpenAI's dialect are asked for their usage, whether the client wants it or not.
+    pub ask_for_usage: bool,
 }
 
 /// A translated request.
@@ -50,14 +52,10 @@ const MAX_DROPPED: usize = 16;
 /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target has no way to say what it means.
 pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
     let request = match from {
-        Dialect::OpenAI => openai::parse_request(body).map_err(|fault| Error::in_request(body, &fault))?,
-        Dialect::Anthropic => {
-            return Err(Error::Unsupported {
-                field: "model".into(),
-                reason: "requests in Anthropic's dialect are not translated".into(),
-            });
-        }
+        Dialect::OpenAI => openai::parse_request(body),
+        Dialect::Anthropic => anthropic::parse_request(body),
     };
+    let request = request.map_err(|fault| Error::in_request(body, &fault))?;
     match target.dialect {
         Dialect::OpenAI => openai::emit_request(&request, target),
         Dialect::Anthropic => anthropic::emit_request(&request, target),

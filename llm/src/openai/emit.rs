@@ -32,7 +32,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
                 w.key(key).string(user);
             }
         }
-        stream(w, request)?;
+        stream(w, request, target.ask_for_usage)?;
         for Extra { name, value } in &request.extra {
             match request.origin {
                 Dialect::OpenAI => w.any_key(name).raw(value.0),
@@ -71,16 +71,19 @@ fn stop(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
     }
 }
 
-fn stream(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+/// What a client of another dialect wants of its stream is not OpenAI's business.
+fn stream(w: &mut Writer<'_>, request: &Request<'_>, ask_for_usage: bool) -> Result<(), Error> {
     if !request.stream {
         return Ok(());
     }
     w.key("stream").bool(true);
-    if request.include_usage.is_none() && request.stream_options.is_empty() {
+    let said = request.include_usage.filter(|_| request.origin == Dialect::OpenAI);
+    let include = if ask_for_usage { Some(true) } else { said };
+    if include.is_none() && request.stream_options.is_empty() {
         return Ok(());
     }
     w.key("stream_options").object(|w| {
-        if let Some(include) = request.include_usage {
+        if let Some(include) = include {
             w.key("include_usage").bool(include);
         }
         request.stream_options.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));

@@ -8,7 +8,12 @@ use crate::translate::{self, Target};
 use crate::{Dialect, Error, anthropic};
 
 fn back(body: &[u8]) -> Result<Vec<u8>, Error> {
-    let target = Target { dialect: Dialect::OpenAI, model: "gpt-4o", facts: Facts::of(Provider::OpenAI, "gpt-4o") };
+    let target = Target {
+        dialect: Dialect::OpenAI,
+        model: "gpt-4o",
+        facts: Facts::of(Provider::OpenAI, "gpt-4o"),
+        ask_for_usage: false,
+    };
     translate::request(Dialect::OpenAI, body, &target).map(|emitted| emitted.body)
 }
 
@@ -85,7 +90,8 @@ fn a_request_emitted_in_its_own_dialect_is_the_same_json_unknown_fields_included
 fn the_token_bound_is_written_under_the_name_that_the_model_takes() {
     let body = br#"{"model":"m","messages":[],"max_tokens":7}"#;
     for (model, key) in [("gpt-4o", "max_tokens"), ("gpt-5", "max_completion_tokens")] {
-        let target = Target { dialect: Dialect::OpenAI, model, facts: Facts::of(Provider::OpenAI, model) };
+        let target =
+            Target { dialect: Dialect::OpenAI, model, facts: Facts::of(Provider::OpenAI, model), ask_for_usage: false };
         let emitted = translate::request(Dialect::OpenAI, body, &target).expect("must be translated");
         let seen: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
         assert_eq!(seen, json!({"model": model, "messages": [], key: 7}));
@@ -94,8 +100,12 @@ fn the_token_bound_is_written_under_the_name_that_the_model_takes() {
 
 fn for_anthropic(body: &[u8], model: &str) -> Result<Vec<u8>, Error> {
     let facts = Facts::of(Provider::Anthropic, model);
-    translate::request(Dialect::OpenAI, body, &Target { dialect: Dialect::Anthropic, model, facts })
-        .map(|emitted| emitted.body)
+    translate::request(
+        Dialect::OpenAI,
+        body,
+        &Target { dialect: Dialect::Anthropic, model, facts, ask_for_usage: false },
+    )
+    .map(|emitted| emitted.body)
 }
 
 /// A piece of a conversation, likely or not.

@@ -12,7 +12,12 @@ const CLIENT: Client = Client { dialect: Dialect::OpenAI, include_usage: false, 
 
 fn for_claude(request: &Value) -> (Value, Names) {
     let model = "claude-haiku-4-5";
-    let target = Target { dialect: Dialect::Anthropic, model, facts: Facts::of(Provider::Anthropic, model) };
+    let target = Target {
+        dialect: Dialect::Anthropic,
+        model,
+        facts: Facts::of(Provider::Anthropic, model),
+        ask_for_usage: false,
+    };
     let emitted = super::request(Dialect::OpenAI, request.to_string().as_bytes(), &target).expect("must be translated");
     (serde_json::from_slice(&emitted.body).expect("must be JSON"), emitted.names)
 }
@@ -118,7 +123,7 @@ fn a_streamed_tool_conversation_of_two_turns_keeps_the_same() {
         json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 5}}),
         json!({"type": "message_stop"}),
     ];
-    let mut relay = Relay::new(Dialect::Anthropic, &CLIENT, names).expect("must be a known pair");
+    let mut relay = Relay::new(Dialect::Anthropic, &CLIENT, names);
     let mut out = Vec::new();
     let mut splitter = Splitter::default();
     for event in events {
@@ -137,19 +142,13 @@ fn a_streamed_tool_conversation_of_two_turns_keeps_the_same() {
 }
 
 #[test]
-fn requests_in_anthropic_s_dialect_are_refused_as_not_translated_yet() {
-    let target = Target { dialect: Dialect::OpenAI, model: "gpt-4o", facts: Facts::of(Provider::OpenAI, "gpt-4o") };
-    let refused = super::request(Dialect::Anthropic, b"{}", &target).expect_err("must be refused");
-    assert_eq!(refused.status(), 422);
-}
-
-#[test]
-fn dropped_names_are_safe_in_a_header_and_few() {
-    let mut dropped = Dropped::default();
-    for name in ["a", "a", "", "x\r\ny", "é", "with space"] {
-        dropped.add(name);
+fn a_request_of_anthropic_s_asks_openai_for_usage_if_the_target_takes_that() {
+    let body = br#"{"model":"m","max_tokens":5,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    for (ask_for_usage, options) in [(true, json!({"include_usage": true})), (false, Value::Null)] {
+        let facts = Facts::of(Provider::OpenAI, "gpt-4o");
+        let target = Target { dialect: Dialect::OpenAI, model: "gpt-4o", facts, ask_for_usage };
+        let emitted = request(Dialect::Anthropic, body, &target).expect("must be translated");
+        let sent: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
+        assert_eq!((&sent["stream_options"], &sent["max_tokens"]), (&options, &json!(5)));
     }
-    (0..40).for_each(|n| dropped.add(&format!("n{n}")));
-    let names = dropped.names();
-    assert_eq!((names.len(), &*names[0], &*names[1]), (MAX_DROPPED, "a", "n0"));
 }

@@ -167,7 +167,7 @@ impl Attempt<'_> {
     /// A stream, read up to its first content.
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
         let dialect = self.target.provider.dialect;
-        let relay = Relay::new(dialect, &self.ask.client, self.prepared.names.clone()).map_err(Failure::Meaning)?;
+        let relay = Relay::new(dialect, &self.ask.client, self.prepared.names.clone());
         let stream = Stream::open(
             incoming,
             Reader::new(relay),

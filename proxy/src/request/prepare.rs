@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use penstock_crds::OnUnsupported;
 use penstock_llm::{
+    Dialect,
     facts::Sampling,
     scan::Key,
     splice,
@@ -39,9 +40,11 @@ pub(super) async fn prepare(
     if target.provider.dialect == ask.client.dialect {
         return spliced(ask, target, unknown, ask_for_usage);
     }
+    let asks = ask.scan.stream && ask_for_usage && target.provider.dialect == Dialect::OpenAI;
     let (client, body, to) = (ask.client.dialect, ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
-        let target = translate::Target { dialect: to.provider.dialect, model: &to.model, facts: to.facts };
+        let target =
+            translate::Target { dialect: to.provider.dialect, model: &to.model, facts: to.facts, ask_for_usage: asks };
         translate::request(client, &body, &target)
     });
     let emitted = emitted.await.map_err(Failure::Meaning)?;
@@ -50,7 +53,7 @@ pub(super) async fn prepare(
         body: vec![emitted.body.into()],
         names: emitted.names,
         translated: true,
-        asks_for_usage: false,
+        asks_for_usage: asks,
     })
 }
 

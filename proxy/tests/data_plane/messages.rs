@@ -80,3 +80,60 @@ async fn a_stream_that_breaks_after_content_ends_in_an_error_event() -> anyhow::
     );
     Ok(())
 }
+
+/// Clients of Anthropic's before a provider of OpenAI's.
+mod translated {
+    use super::*;
+    use crate::provider::{DONE, ROLE, STOP, USAGE, says, text};
+
+    async fn bed(acts: Vec<Act>) -> anyhow::Result<(Bed, Provider)> {
+        let provider = Provider::always(acts).await?;
+        Ok((Bed::start(Resources::new().provider("a", &provider, json!({}))?)?, provider))
+    }
+
+    #[tokio::test]
+    async fn a_message_is_translated_both_ways() -> anyhow::Result<()> {
+        let (bed, provider) = bed(says("hello")).await?;
+        let got = ask(&bed, &question(false)).await?;
+        let body: Value = serde_json::from_str(&got.body)?;
+        assert_eq!(
+            (got.status, &body["content"][0]["text"], &body["stop_reason"]),
+            (200, &json!("hello"), &json!("end_turn"))
+        );
+        assert_eq!(body["usage"]["input_tokens"], 3);
+        let seen = &provider.events().seen[0];
+        let sent: Value = serde_json::from_str(&seen.body)?;
+        assert_eq!(
+            (&sent["model"], &sent["max_tokens"], &sent["messages"][0]["content"]),
+            (&json!("m"), &json!(9), &json!("hi"))
+        );
+        assert!(seen.head.to_ascii_lowercase().contains("authorization: bearer a-key-0"), "{}", seen.head);
+        assert_eq!(got.header("x-penstock-dropped-params"), "x_new");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_translated_with_the_usage_that_comes_last() -> anyhow::Result<()> {
+        let (bed, provider) =
+            bed([stream(&[ROLE, &text("hel"), &text("lo"), STOP, USAGE, DONE]), vec![end()]].concat()).await?;
+        let got = ask(&bed, &question(true)).await?;
+        let events: Vec<Value> =
+            got.body.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect();
+        let kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+        assert_eq!(kinds.first().zip(kinds.last()), Some((&"message_start", &"message_stop")), "{}", got.body);
+        let said: String = events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
+        assert_eq!(said, "hello");
+        let last = &events[events.len() - 2];
+        assert_eq!((&last["delta"]["stop_reason"], &last["usage"]["output_tokens"]), (&json!("end_turn"), &json!(2)));
+        assert!(provider.events().seen[0].body.contains(r#""include_usage":true"#));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_cut_gets_no_end_marker() -> anyhow::Result<()> {
+        let (bed, _provider) = bed([stream(&[ROLE, &text("hel")]), vec![Act::Close]].concat()).await?;
+        let got = ask(&bed, &question(true)).await?;
+        assert!(got.body.contains("event: error") && !got.body.contains("message_stop"), "{}", got.body);
+        Ok(())
+    }
+}

@@ -25,7 +25,7 @@ const OLD: &str = "claude-3-5-haiku-20241022";
 
 fn emit(model: &str, request: &Value) -> Result<Emitted, Error> {
     let facts = Facts::of(Provider::Anthropic, model);
-    let target = Target { dialect: Dialect::Anthropic, model, facts };
+    let target = Target { dialect: Dialect::Anthropic, model, facts, ask_for_usage: false };
     translate::request(Dialect::OpenAI, request.to_string().as_bytes(), &target)
 }
 

@@ -74,7 +74,12 @@ fn messages() -> Value {
 fn back(request: &Value, model: &str) -> Value {
     let body = request.to_string();
     let parsed = anthropic::parse_request(body.as_bytes()).expect("must parse");
-    let target = Target { dialect: Dialect::Anthropic, model, facts: Facts::of(Provider::Anthropic, model) };
+    let target = Target {
+        dialect: Dialect::Anthropic,
+        model,
+        facts: Facts::of(Provider::Anthropic, model),
+        ask_for_usage: false,
+    };
     let emitted = anthropic::emit_request(&parsed, &target).expect("must be sayable");
     assert!(emitted.dropped.is_empty(), "{:?}", emitted.dropped);
     serde_json::from_slice(&emitted.body).expect("must be JSON")

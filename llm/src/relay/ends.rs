@@ -1,0 +1,67 @@
+//! The two ends of a translated stream: who reads the provider's events, and who writes the client's.
+
+use crate::classify::in_band;
+use crate::json::Fault;
+use crate::neutral::Event;
+use crate::translate::Names;
+use crate::{Dialect, anthropic, openai};
+
+use super::Client;
+
+/// Reads a provider's events, by its dialect.
+#[derive(Debug)]
+pub(super) enum Parser {
+    OpenAI(openai::StreamParser),
+    Anthropic(anthropic::StreamParser),
+}
+
+/// Writes events for a client, by its dialect.
+#[derive(Debug)]
+pub(super) enum Emitter {
+    OpenAI(openai::StreamEmitter),
+    Anthropic(anthropic::StreamEmitter),
+}
+
+impl Parser {
+    pub(super) fn new(upstream: Dialect, names: Names) -> Self {
+        match upstream {
+            Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
+            Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
+        }
+    }
+
+    /// Hands what one event means to `each`. `name` is that of its `event:` line.
+    pub(super) fn push<'e>(
+        &mut self,
+        name: Option<&[u8]>,
+        data: &'e [u8],
+        each: &mut impl FnMut(Event<'e>),
+    ) -> Result<(), Fault> {
+        match self {
+            // Some servers say by the name alone that the data is an error.
+            Self::OpenAI(_) if name == Some(b"error") => {
+                each(Event::Error(Box::new(in_band(data))));
+                Ok(())
+            }
+            Self::OpenAI(parser) => parser.push(data, each),
+            Self::Anthropic(parser) => parser.push(data, each),
+        }
+    }
+}
+
+impl Emitter {
+    pub(super) fn new(client: &Client) -> Self {
+        match client.dialect {
+            Dialect::OpenAI => Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now)),
+            Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
+        }
+    }
+
+    /// Appends what an event makes.
+    pub(super) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::OpenAI(emitter) => emitter.push(event, out),
+            Self::Anthropic(emitter) => emitter.push(event, out),
+        }
+    }
+}
