@@ -1,7 +1,9 @@
 //! OpenAI chat completions, and what calls itself compatible.
 
+mod effort;
 mod emit;
 mod finish;
+mod foreign;
 mod observe;
 mod parse;
 mod reject;

@@ -1,3 +1,4 @@
+use super::foreign;
 use super::response::{thinking_block, tool_call};
 use crate::json::Writer;
 use crate::neutral::{
@@ -9,6 +10,14 @@ use crate::{Dialect, Error};
 /// Writes a chat completion request. Members that only the dialect of origin knows come back if that is OpenAI's.
 pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     let mut dropped = Dropped::default();
+    let adapted;
+    let request = match request.origin {
+        Dialect::OpenAI => request,
+        _ => {
+            adapted = foreign::adapt(request, target, &mut dropped)?;
+            &adapted
+        }
+    };
     let mut body = Vec::with_capacity(4096);
     Writer::new(&mut body).object(|w| {
         w.key("model").string(target.model);
@@ -33,12 +42,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
             }
         }
         stream(w, request, target.ask_for_usage)?;
-        for Extra { name, value } in &request.extra {
-            match request.origin {
-                Dialect::OpenAI => w.any_key(name).raw(value.0),
-                Dialect::Anthropic => dropped.add(name),
-            }
-        }
+        request.extra.iter().for_each(|Extra { name, value }| w.any_key(name).raw(value.0));
         Ok::<(), Error>(())
     })?;
     Ok(Emitted { body, dropped: dropped.names(), names: Names::default() })
@@ -71,14 +75,12 @@ fn stop(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
     }
 }
 
-/// What a client of another dialect wants of its stream is not OpenAI's business.
 fn stream(w: &mut Writer<'_>, request: &Request<'_>, ask_for_usage: bool) -> Result<(), Error> {
     if !request.stream {
         return Ok(());
     }
     w.key("stream").bool(true);
-    let said = request.include_usage.filter(|_| request.origin == Dialect::OpenAI);
-    let include = if ask_for_usage { Some(true) } else { said };
+    let include = if ask_for_usage { Some(true) } else { request.include_usage };
     if include.is_none() && request.stream_options.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What a message request means. The names say the rules; the bodies are what Anthropic's reference takes.
 
+mod openai;
 mod rich;
 
 use proptest::prelude::*;

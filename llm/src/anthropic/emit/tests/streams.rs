@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::anthropic::{StreamEmitter, StreamParser};
 use crate::neutral::{Event, Finish, Usage};
+use crate::openai;
 use crate::sse::Splitter;
 use crate::translate::Names;
 
@@ -235,6 +236,44 @@ fn more_than_may_wait_is_an_honest_error_and_no_end() {
     emitter.push(&Event::End, &mut out);
     let last = data(&out).pop().expect("must be there");
     assert_eq!(last["type"], "error");
+}
+
+#[test]
+fn a_stream_of_openai_s_with_parallel_calls_is_a_message_with_its_usage() {
+    let chunk = |delta: Value| json!({"id": "chatcmpl-1", "model": "gpt-x", "choices": [{"index": 0, "delta": delta}]});
+    let call = |index: usize, id: &str, name: &str| {
+        chunk(
+            json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]}),
+        )
+    };
+    let more =
+        |index: usize, json: &str| chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": json}}]}));
+    let chunks = [
+        chunk(json!({"role": "assistant", "content": ""})),
+        chunk(json!({"content": "Looking."})),
+        call(0, "call_1", "get"),
+        more(0, "{\"city\":"),
+        more(0, "\"Paris\"}"),
+        call(1, "call_2", "get"),
+        more(1, "{}"),
+        json!({"id": "chatcmpl-1", "model": "gpt-x", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}),
+        json!({"id": "chatcmpl-1", "model": "gpt-x", "choices": [],
+            "usage": {"prompt_tokens": 20, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 4}}}),
+    ];
+    let (mut parser, mut emitter, mut out) = (openai::StreamParser::new(), StreamEmitter::new(), Vec::new());
+    for data in chunks.iter().map(Value::to_string).chain(["[DONE]".to_owned()]) {
+        parser.push(data.as_bytes(), &mut |event| emitter.push(&event, &mut out)).expect("must parse");
+    }
+    let expected = json!({
+        "id": "chatcmpl-1", "type": "message", "role": "assistant", "model": "gpt-x",
+        "content": [
+            {"type": "text", "text": "Looking."},
+            {"type": "tool_use", "id": "call_1", "name": "get", "input": {"city": "Paris"}},
+            {"type": "tool_use", "id": "call_2", "name": "get", "input": {}}],
+        "stop_reason": "tool_use", "stop_sequence": null, "stopped": true,
+        "usage": {"input_tokens": 16, "cache_read_input_tokens": 4, "output_tokens": 7},
+    });
+    assert_eq!(gathered(&out), expected);
 }
 
 /// What the crate's own parser reads of a stream, with neighbouring pieces joined.
