@@ -21,6 +21,8 @@ pub struct World {
     pub secrets: BTreeMap<ObjectRef, SecretState>,
     /// Labels of Namespaces, for `allowedRoutes.namespaces.selector`.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether they can be known; true in a new world. Where they can't, such a selector has a verdict.
+    pub namespaces_known: bool,
 }
 
 /// What of an object's metadata counts.
@@ -66,6 +68,7 @@ impl World {
             consumers: BTreeMap::new(),
             secrets: BTreeMap::new(),
             namespaces: BTreeMap::new(),
+            namespaces_known: true,
         }
     }
 }

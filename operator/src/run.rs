@@ -27,7 +27,7 @@ use crate::{
     status::Writer,
     stored,
     stores::Stores,
-    watch as watches,
+    watch::{self as watches, Source},
 };
 
 /// Changes that wait for the reconciler; more wait at the API server.
@@ -108,7 +108,9 @@ pub(crate) async fn run(flags: cli::Run) -> anyhow::Result<()> {
     let sources = watches::start(&client, &flags, &changes);
     let teller = Teller::start(client.clone(), flags.identity.clone(), metrics.clone());
     let out = Outputs { publisher, replicas, pods, ready, wishes, teller };
-    let stores = Stores::new(World::new(settings), sources);
+    let mut world = World::new(settings);
+    world.namespaces_known = sources.contains(&Source::Namespaces);
+    let stores = Stores::new(world, sources);
     let reconciler = Reconciler::new(client, flags.namespace.clone(), stores, sessions, out, metrics);
     let reconciling =
         tokio::spawn(reconciler.run(Inputs { changes: seen, acks: heard, role: roles, too_large: sizes }));

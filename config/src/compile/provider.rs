@@ -76,6 +76,11 @@ fn compile_one<'w>(world: &World, resource: &'w Resource<AIProviderSpec>, secret
     let spec = &resource.spec;
     let mut draft = Draft::new(&resource.problems);
     unsupported::provider(spec, &mut draft);
+    if spec.allowed_routes.namespaces.from == RoutesFrom::Selector && !world.namespaces_known {
+        let message = "spec.allowedRoutes.namespaces.from: Selector is not supported where the operator watches only \
+                       named namespaces, since labels of Namespaces are not known there; use Same or All";
+        draft.refuse(Reason::NotSupported, message);
+    }
     let base_url = match base_url(world, spec) {
         Ok(url) => Some(url),
         Err(what) => {

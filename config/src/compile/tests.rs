@@ -405,6 +405,27 @@ metadata: {name: search, labels: {tier: gold}}";
 }
 
 #[test]
+fn a_selector_has_a_verdict_where_labels_of_namespaces_are_not_known() {
+    let mut world = quickstart_and(
+        "
+kind: AIProvider
+metadata: {name: openai, namespace: platform}
+spec:
+  type: OpenAI
+  models: [{name: gpt-4o}]
+  allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {tier: gold}}}}
+",
+    );
+    let openai = |world: &crate::World| condition(world, Kind::AIProvider, "platform/openai", ConditionType::Accepted);
+    assert!(openai(&world).0);
+    world.namespaces_known = false;
+    let (status, reason, message) = openai(&world);
+    assert_eq!((status, reason), (false, Reason::NotSupported));
+    assert!(message.starts_with("spec.allowedRoutes.namespaces.from: Selector"), "{message}");
+    assert!(message.ends_with("use Same or All"), "{message}");
+}
+
+#[test]
 fn of_two_policies_that_claim_a_name_the_older_wins_and_the_other_loses_just_that() {
     let policy = |name: &str, created: &str, models: &str| {
         format!(
