@@ -3,7 +3,10 @@
 //! Platform namespaces come first: their names are bare and may shadow a tenant's `namespace/name`. Within a rank
 //! RoutePolicies come before models that providers list, and the older object wins.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use penstock_crds::{Reason, RoutePolicySpec};
 
@@ -23,9 +26,9 @@ pub(super) struct Claims<'w> {
     /// The policy of `*`, by position in `policies`.
     pub(super) defaults: Option<usize>,
     /// Names that providers list and no policy claims.
-    pub(super) models: BTreeMap<String, Listed<'w>>,
+    pub(super) models: Pools<'w>,
     /// All listed names, claimed or not: a policy without targets uses them.
-    pub(super) pools: BTreeMap<String, Listed<'w>>,
+    pub(super) pools: Pools<'w>,
 }
 
 /// A RoutePolicy and the names that it got.
@@ -63,7 +66,10 @@ pub(super) fn claim<'w>(world: &'w World, providers: &mut Providers<'w>) -> Clai
 
     let mut policies: Vec<Policy<'w>> = Vec::with_capacity(platform.len() + tenants.len());
     policies.extend(platform.into_iter().map(|route| taken.by_policy(world, route)));
-    let pools = pools(world, providers);
+    let (pools, lost) = pools(world, providers);
+    for (provider, name) in &lost {
+        lose(providers, provider, Owner::Platform.says(name));
+    }
     let (platform_pools, tenant_pools) = pools.iter().partition(|(_, listed)| listed.namespace.is_empty());
     let mut models = taken.by_models(platform_pools, providers);
     policies.extend(tenants.into_iter().map(|route| taken.by_policy(world, route)));
@@ -73,26 +79,38 @@ pub(super) fn claim<'w>(world: &'w World, providers: &mut Providers<'w>) -> Clai
     Claims { policies, defaults, models, pools }
 }
 
-/// Every exposed model under its whole name, with its providers by priority.
-fn pools<'w>(world: &'w World, providers: &Providers<'w>) -> BTreeMap<String, Listed<'w>> {
+fn lose(providers: &mut Providers<'_>, provider: &ObjectRef, what: String) {
+    if let Some(Compiled { draft, .. }) = providers.get_mut(provider) {
+        draft.partial(Reason::NameLost, format!("spec.models: {what}"));
+    }
+}
+
+/// Exposed models under their whole names, each with its providers by priority.
+pub(super) type Pools<'w> = BTreeMap<String, Listed<'w>>;
+
+/// All pools, and the tenants' providers that are in none although they list its name.
+fn pools<'w>(world: &'w World, providers: &Providers<'w>) -> (Pools<'w>, Vec<(ObjectRef, String)>) {
     let mut by_priority: Vec<(&ObjectRef, &'w Resource<_>)> =
         providers.iter().map(|(name, provider)| (name, provider.resource)).collect();
     by_priority.sort_by_key(|(name, provider)| (provider.spec.priority, *name));
-    let mut pools: BTreeMap<String, Listed<'w>> = BTreeMap::new();
+    let mut pools = Pools::new();
+    let mut lost = Vec::new();
     for (name, provider) in by_priority {
         for model in provider.spec.models.iter().filter(|model| model.exposed) {
             let whole = whole_name(world, &name.namespace, &model.name);
             let platform = world.settings.is_platform(&name.namespace);
             let pool = match pools.entry(whole) {
                 // A platform's "search/smart" is not the tenant's: the platform's providers alone make the pool.
-                std::collections::btree_map::Entry::Occupied(entry) if entry.get().namespace.is_empty() != platform => {
-                    if platform {
-                        let pool = entry.into_mut();
-                        *pool = Listed::default();
-                        pool
-                    } else {
+                Entry::Occupied(entry) if entry.get().namespace.is_empty() != platform => {
+                    let whole = entry.key().clone();
+                    if !platform {
+                        lost.push((name.clone(), whole));
                         continue;
                     }
+                    let pool = entry.into_mut();
+                    lost.extend(pool.by.drain(..).map(|(tenant, _)| (tenant, whole.clone())));
+                    *pool = Listed::default();
+                    pool
                 }
                 entry => entry.or_default(),
             };
@@ -102,7 +120,7 @@ fn pools<'w>(world: &'w World, providers: &Providers<'w>) -> BTreeMap<String, Li
             pool.by.push((name.clone(), upstream_name(model)));
         }
     }
-    pools
+    (pools, lost)
 }
 
 /// Names that are given away, each with its owner for messages.
@@ -148,12 +166,8 @@ impl Taken {
         policy
     }
 
-    fn by_models<'w>(
-        &mut self,
-        pools: BTreeMap<&String, &Listed<'w>>,
-        providers: &mut Providers<'w>,
-    ) -> BTreeMap<String, Listed<'w>> {
-        let mut models = BTreeMap::new();
+    fn by_models<'w>(&mut self, pools: BTreeMap<&String, &Listed<'w>>, providers: &mut Providers<'w>) -> Pools<'w> {
+        let mut models = Pools::new();
         for (name, listed) in pools {
             match self.0.get(name) {
                 None => {
@@ -165,10 +179,8 @@ impl Taken {
                 // A policy of the same rank takes the place of the listed model: that is what it is for.
                 Some(Owner::Policy(policy)) if listed.namespace.is_empty() || policy.namespace == listed.namespace => {}
                 Some(owner) => {
-                    let message = format!("spec.models: {}", owner.says(name));
                     for (provider, _) in &listed.by {
-                        let told = providers.get_mut(provider).map(|Compiled { draft, .. }| draft);
-                        told.into_iter().for_each(|draft| draft.partial(Reason::NameLost, message.clone()));
+                        lose(providers, provider, owner.says(name));
                     }
                 }
             }

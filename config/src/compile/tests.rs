@@ -476,6 +476,25 @@ spec: {models: [search/smart], targets: [{provider: openai, model: gpt-4o}]}
 }
 
 #[test]
+fn a_tenants_provider_is_told_that_a_platforms_provider_has_its_name_whichever_came_first() {
+    for priority in [0, 5] {
+        let world = quickstart_and(&format!(
+            "kind: AIProvider\nmetadata: {{name: own, namespace: search}}\n\
+             spec: {{type: OpenAI, models: [{{name: smart}}], priority: {priority}}}\n---\n\
+             kind: AIProvider\nmetadata: {{name: shadow, namespace: platform}}\n\
+             spec: {{type: OpenAI, models: [{{name: search/smart}}], priority: 3}}"
+        ));
+        assert_eq!(targets(&compile(&world).0, "search/smart"), ["platform/shadow search/smart"]);
+        let (_, reason, message) = condition(&world, Kind::AIProvider, "search/own", ConditionType::PartiallyInvalid);
+        assert_eq!(reason, Reason::NameLost);
+        assert_eq!(message, "spec.models: \"search/smart\" is the name of a platform's model; choose another name");
+        assert!(
+            verdict(&world, Kind::AIProvider, "platform/shadow").finding(ConditionType::PartiallyInvalid).is_none()
+        );
+    }
+}
+
+#[test]
 fn of_two_consumers_with_one_key_the_older_keeps_it() {
     let world = quickstart_and(
         "
