@@ -5,7 +5,7 @@ use penstock_crds::{FallbackOn, OnUnsupported, Reason, RoutePolicySpec, Target a
 use super::{
     Output,
     draft::Draft,
-    names::{ALL, Claims, Listed, Policy},
+    names::{ALL, Claims, Listed, Policy, Pools},
     provider::Providers,
     unsupported,
 };
@@ -68,7 +68,7 @@ impl<'w> Defaults<'w> {
 
 impl<'w> Context<'_, 'w> {
     /// The routes of one policy; empty where it is that of `*`, or has lost all its names.
-    fn policy(&self, policy: &mut Policy<'w>, pools: &std::collections::BTreeMap<String, Listed<'w>>) -> Vec<Route> {
+    fn policy(&self, policy: &mut Policy<'w>, pools: &Pools<'w>) -> Vec<Route> {
         let names: Vec<String> = policy.names.iter().filter(|name| *name != ALL).cloned().collect();
         let own = policy.resource.object_ref();
         if policy.draft.is_refused() {
@@ -98,16 +98,19 @@ impl<'w> Context<'_, 'w> {
     }
 
     /// A name of a policy without targets: the providers that list it serve it.
-    fn pooled(
-        &self,
-        name: String,
-        pools: &std::collections::BTreeMap<String, Listed<'w>>,
-        policy: &mut Policy<'w>,
-    ) -> Route {
+    fn pooled(&self, name: String, pools: &Pools<'w>, policy: &mut Policy<'w>) -> Route {
         let own = policy.resource.object_ref();
         let spec = &policy.resource.spec;
-        let targets =
-            pools.get(&name).map(|listed| self.listed_targets(listed, spec.timeouts.as_ref())).unwrap_or_default();
+        let mut listed = pools.get(&name).cloned().unwrap_or_default();
+        listed.by.retain(|(provider, _)| {
+            let admitted = self.providers.get(provider).is_some_and(|p| p.allows(self.world, &own.namespace));
+            if !admitted {
+                let message = format!("spec.models: of those that list \"{name}\", {}", closed_to(provider, &own));
+                policy.draft.partial(Reason::TargetDropped, message);
+            }
+            admitted
+        });
+        let targets = self.listed_targets(&listed, spec.timeouts.as_ref());
         if targets.is_empty() {
             let message =
                 format!("spec.models: no usable provider lists \"{name}\"; add targets, or list it in an AIProvider");
@@ -181,11 +184,7 @@ impl<'w> Context<'_, 'w> {
             return Err((Some(Reason::ProviderNotFound), message));
         };
         if !provider.allows(self.world, &own.namespace) {
-            let message = format!(
-                "AIProvider {name} does not admit routes of namespace {}; widen its allowedRoutes",
-                own.namespace
-            );
-            return Err((Some(Reason::NotPermitted), message));
+            return Err((Some(Reason::NotPermitted), closed_to(&name, own)));
         }
         let Some(model) = provider.upstream_model(&target.model) else {
             let message = format!("AIProvider {name} lists no model \"{}\"; add it there or correct it", target.model);
@@ -241,6 +240,11 @@ fn closed(names: Vec<String>, policy: &ObjectRef) -> Vec<Route> {
         return Vec::new();
     }
     vec![Route { names, answer: refuse(policy) }]
+}
+
+fn closed_to(provider: &ObjectRef, policy: &ObjectRef) -> String {
+    let namespace = &policy.namespace;
+    format!("AIProvider {provider} does not admit routes of namespace {namespace}; widen its allowedRoutes")
 }
 
 fn refuse(policy: &ObjectRef) -> Answer {

@@ -405,6 +405,30 @@ metadata: {name: search, labels: {tier: gold}}";
 }
 
 #[test]
+fn a_policy_without_targets_does_not_reach_a_provider_that_does_not_admit_it() {
+    let route = |allowed: &str| {
+        let yaml = format!(
+            "kind: AIProvider\nmetadata: {{name: own, namespace: search}}\n\
+             spec: {{type: OpenAI, models: [{{name: smart}}], allowedRoutes: {{namespaces: {{from: {allowed}}}}}}}\n---\n\
+             kind: RoutePolicy\nmetadata: {{name: reach, namespace: platform}}\nspec: {{models: [search/smart]}}"
+        );
+        quickstart_and(&yaml)
+    };
+    assert_eq!(targets(&compile(&route("All")).0, "search/smart"), ["search/own smart"]);
+    let world = route("Same");
+    refusal(&compile(&world).0, "search/smart");
+    let (_, reason, message) = condition(&world, Kind::RoutePolicy, "platform/reach", ConditionType::PartiallyInvalid);
+    assert_eq!(reason, Reason::TargetDropped);
+    assert!(
+        message.starts_with(
+            "spec.models: of those that list \"search/smart\", AIProvider search/own does not admit routes of \
+             namespace platform; widen its allowedRoutes"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_selector_has_a_verdict_where_labels_of_namespaces_are_not_known() {
     let mut world = quickstart_and(
         "
