@@ -7,7 +7,7 @@ use std::{
 
 use penstock_config::{
     Hash, Key, ObjectRef, Verdicts,
-    protocol::{Ack, Position, Report},
+    protocol::{Ack, Position, Refused, Report},
 };
 use tokio::time::Instant;
 
@@ -52,6 +52,8 @@ pub(crate) struct Book {
     published: BTreeMap<u64, Hash>,
     /// The form of each object, and the sequence in which that form first appeared.
     since: BTreeMap<Key, (Hash, u64)>,
+    /// The providers that list the name which an entry of the snapshot stands for.
+    lists: BTreeMap<Key, Vec<Key>>,
     /// Forms that every proxy had: who joins later does not take that back.
     done: BTreeMap<Key, Hash>,
     proxies: BTreeMap<Uid, Proxy>,
@@ -106,6 +108,7 @@ impl Book {
             began: now,
             published: BTreeMap::new(),
             since: BTreeMap::new(),
+            lists: BTreeMap::new(),
             done: BTreeMap::new(),
             proxies: BTreeMap::new(),
             settled: false,
@@ -120,7 +123,11 @@ impl Book {
         }
         self.since.retain(|key, _| verdicts.contains_key(key));
         self.done.retain(|key, _| verdicts.contains_key(key));
+        self.lists.clear();
         for (key, verdict) in verdicts {
+            for model in &verdict.models {
+                self.lists.entry(model.clone()).or_default().push(key.clone());
+            }
             match self.since.get_mut(key) {
                 Some((form, _)) if *form == verdict.form => {}
                 Some(entry) => {
@@ -167,7 +174,15 @@ impl Book {
             return false;
         }
         proxy.undecodable = None;
-        proxy.refused = ack.refused.into_iter().map(|refused| (refused.key, refused.reason)).collect();
+        proxy.refused.clear();
+        for Refused { key, reason } in ack.refused {
+            // No object has this key: whoever made the entry is told.
+            for provider in self.lists.get(&key).into_iter().flatten() {
+                let reason = format!("model {}: {reason}", key.object.name);
+                proxy.refused.entry(provider.clone()).or_insert(reason);
+            }
+            proxy.refused.insert(key, reason);
+        }
         proxy.acked.replace(sequence).is_some_and(|before| before < sequence)
     }
 

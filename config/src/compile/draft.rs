@@ -2,7 +2,7 @@
 
 use penstock_crds::{ConditionType, Reason, condition::MAX_MESSAGE};
 
-use crate::{CredentialState, Finding, Hash, Verdict};
+use crate::{CredentialState, Finding, Hash, Key, Verdict};
 
 /// Collects what is found about one object. Each list keeps the order of finding.
 #[derive(Default)]
@@ -13,6 +13,7 @@ pub(super) struct Draft {
     notes: Vec<String>,
     dead: bool,
     pub(super) credentials: Vec<CredentialState>,
+    pub(super) models: Vec<Key>,
 }
 
 impl Draft {
@@ -75,6 +76,7 @@ impl Draft {
             live,
             form: Hash::of_parts(parts.iter().map(|part| part.as_bytes().as_slice())),
             credentials: self.credentials,
+            models: self.models,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     draft::Draft,
     provider::{Compiled, Providers, upstream_name},
 };
-use crate::{ObjectRef, World, world::Resource};
+use crate::{Key, Kind, ObjectRef, World, world::Resource};
 
 /// The name of the policy that holds the defaults of every route.
 pub(super) const ALL: &str = "*";
@@ -173,6 +173,11 @@ impl Taken {
                 None => {
                     if listed.namespace.is_empty() {
                         self.0.insert(name.clone(), Owner::Platform);
+                    }
+                    let key = Key::new(Kind::Model, ObjectRef::new(&listed.namespace, name));
+                    for (provider, _) in &listed.by {
+                        let lists = providers.get_mut(provider);
+                        lists.into_iter().for_each(|provider| provider.draft.models.push(key.clone()));
                     }
                     models.insert(name.clone(), listed.clone());
                 }

@@ -41,6 +41,7 @@ fn verdict(live: bool) -> Verdict {
             resource_version: Some("41".to_owned()),
             digest: Some(Hash::of(b"key")),
         }],
+        models: vec![],
     }
 }
 
