@@ -8,15 +8,11 @@ use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind},
     core::PartialObjectMeta,
-    runtime::{
-        WatchStreamExt,
-        utils::Backoff,
-        watcher::{self, watcher},
-    },
+    runtime::watcher::{self, watcher},
 };
 use penstock_config::ObjectRef;
 use penstock_crds::{GROUP, Kind, VERSION};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, warn};
 
 use crate::{cli, pods};
@@ -143,6 +139,10 @@ fn pod(pod: Pod) -> Option<Item> {
     Some(Item::Pod { uid, pod })
 }
 
+/// Doubles after each failure in a row: a kind that is installed after the operator started is seen soon.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// Passes a watch on for as long as somebody listens. Errors are tried again for ever.
 async fn forward<K: Debug>(
     source: Source,
@@ -150,8 +150,16 @@ async fn forward<K: Debug>(
     read: fn(K) -> Option<Item>,
     changes: mpsc::Sender<Change>,
 ) {
-    let mut events = std::pin::pin!(events.backoff(Pause::default()));
+    let mut events = std::pin::pin!(events);
+    let mut pause = FIRST_PAUSE;
     while let Some(event) = events.next().await {
+        let wait = event.is_err().then(|| pause.mul_f64(0.75 + rand::random::<f64>() / 4.0));
+        pause = match &event {
+            Err(_) => (pause * 2).min(LONGEST_PAUSE),
+            // That a list begins, or has a first page, is no sign that it will end well.
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => pause,
+            Ok(_) => FIRST_PAUSE,
+        };
         let happened = match event {
             Ok(watcher::Event::Init) => Some(Happened::ListBegins),
             Ok(watcher::Event::InitApply(item)) => read(item).map(Happened::Listed),
@@ -167,37 +175,47 @@ async fn forward<K: Debug>(
                 None
             }
         };
-        let Some(happened) = happened else { continue };
-        if changes.send(Change { source: source.clone(), happened }).await.is_err() {
+        if let Some(happened) = happened
+            && changes.send(Change { source: source.clone(), happened }).await.is_err()
+        {
             return;
+        }
+        if let Some(wait) = wait {
+            sleep(wait).await;
         }
     }
 }
 
-/// Doubles from 200 ms to 5 s: a kind that is installed after the operator started is seen soon.
-struct Pause(Duration);
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use kube::core::Status;
+    use tokio::time::Instant;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+    use super::*;
 
-impl Default for Pause {
-    fn default() -> Self {
-        Self(FIRST_PAUSE)
-    }
-}
-
-impl Iterator for Pause {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.0;
-        self.0 = (pause * 2).min(LONGEST_PAUSE);
-        Some(pause.mul_f64(0.75 + rand::random::<f64>() / 4.0))
-    }
-}
-
-impl Backoff for Pause {
-    fn reset(&mut self) {
-        self.0 = FIRST_PAUSE;
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_while_lists_fail_and_start_again_after_one_that_ended() {
+        let absent = || kube::Error::Api(Status::failure("absent", "NotFound").with_code(404).boxed());
+        let failed = || [Ok(watcher::Event::Init), Err(watcher::Error::InitialListFailed(absent()))];
+        let listed = || [Ok(watcher::Event::Init), Ok(watcher::Event::InitDone)];
+        let events: Vec<_> = (0..7).flat_map(|_| failed()).chain(listed()).chain(failed()).chain(listed()).collect();
+        let (changes, mut seen) = mpsc::channel(64);
+        let read: fn(()) -> Option<Item> = |()| None;
+        tokio::spawn(forward(Source::Pods, stream::iter(events), read, changes));
+        let (mut pauses, mut last) = (Vec::new(), Instant::now());
+        while let Some(change) = seen.recv().await {
+            if matches!(change.happened, Happened::ListBegins) {
+                pauses.push(last.elapsed());
+                last = Instant::now();
+            }
+        }
+        // The first list of all, and what each of the others waited for.
+        let most = [0, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 0, 200].map(Duration::from_millis);
+        assert_eq!(pauses.len(), most.len());
+        for (pause, most) in pauses.into_iter().zip(most) {
+            let slack = Duration::from_millis(2);
+            assert!(most.mul_f64(0.75) <= pause + slack && pause <= most + slack, "{pause:?} of {most:?}");
+        }
     }
 }
