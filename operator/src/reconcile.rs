@@ -53,8 +53,8 @@ pub(crate) struct Inputs {
     pub(crate) changes: mpsc::Receiver<Change>,
     pub(crate) acks: mpsc::Receiver<(Process, Ack)>,
     pub(crate) role: watch::Receiver<Role>,
-    /// The size of a snapshot that could not be stored.
-    pub(crate) too_large: mpsc::Receiver<usize>,
+    /// That a snapshot could not be stored.
+    pub(crate) too_large: mpsc::Receiver<()>,
 }
 
 /// What goes out; each is latest-wins.
@@ -137,7 +137,7 @@ impl Reconciler {
                 Some((process, ack)) = inputs.acks.recv() => self.hear(&process, ack),
                 Ok(()) = streams.changed() => self.count_proxies(),
                 Ok(()) = inputs.role.changed() => self.take_role(&inputs.role.borrow_and_update().clone()),
-                Some(bytes) = inputs.too_large.recv() => self.tell_too_large(bytes),
+                Some(()) = inputs.too_large.recv() => self.tell_too_large(),
                 () = at(next) => {}
             }
             self.act(Instant::now());
@@ -351,12 +351,12 @@ impl Reconciler {
         self.out.teller.tell(notes);
     }
 
-    fn tell_too_large(&self, bytes: usize) {
+    /// Always in the same words, so that it is one Event.
+    fn tell_too_large(&self) {
         let subject = Subject::Secret { namespace: self.namespace.clone(), name: stored::SECRET.to_owned() };
-        let text = format!(
-            "the snapshot has {bytes} bytes compressed, too many for a Secret: proxies can't start while no operator answers"
-        );
-        self.out.teller.tell_once(Note { subject, reason: "SnapshotTooLarge".to_owned(), text });
+        let text = "compressed, the snapshot is too large for a Secret: proxies can't start while no operator answers";
+        let (reason, text) = ("SnapshotTooLarge".to_owned(), text.to_owned());
+        self.out.teller.tell_once(Note { subject, reason, text });
     }
 }
 

@@ -90,16 +90,15 @@ pub(crate) async fn run(flags: cli::Run) -> anyhow::Result<()> {
     });
     let serve = tokio::spawn(push::listen(push, serving, router, stop.clone()));
 
-    let (too_large, sizes) = mpsc::channel(1);
-    if flags.store_snapshot {
-        tokio::spawn(stored::keep(stored::Keeper {
-            secrets: Api::namespaced(client.clone(), &flags.namespace),
-            published,
-            role: roles.clone(),
-            metrics: metrics.clone(),
-            too_large,
-        }));
-    }
+    let (too_large, told) = mpsc::channel(1);
+    tokio::spawn(stored::keep(stored::Keeper {
+        secrets: Api::namespaced(client.clone(), &flags.namespace),
+        enabled: flags.store_snapshot,
+        published,
+        role: roles.clone(),
+        metrics: metrics.clone(),
+        too_large,
+    }));
 
     let (wishes, granted) = watch::channel(None);
     tokio::spawn(Writer::new(client.clone(), granted, roles.clone(), metrics.clone()).run());
@@ -112,8 +111,7 @@ pub(crate) async fn run(flags: cli::Run) -> anyhow::Result<()> {
     world.namespaces_known = sources.contains(&Source::Namespaces);
     let stores = Stores::new(world, sources);
     let reconciler = Reconciler::new(client, flags.namespace.clone(), stores, sessions, out, metrics);
-    let reconciling =
-        tokio::spawn(reconciler.run(Inputs { changes: seen, acks: heard, role: roles, too_large: sizes }));
+    let reconciling = tokio::spawn(reconciler.run(Inputs { changes: seen, acks: heard, role: roles, too_large: told }));
 
     tokio::select! {
         () = asked_to_stop() => info!("stopping"),

@@ -14,7 +14,7 @@ use kube::{
     api::{ObjectMeta, Patch, PatchParams, PostParams},
 };
 use penstock_config::protocol::{Full, Position};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
@@ -40,14 +40,17 @@ const PAUSE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Keeps the stored copy up to date while this process leads.
+/// Keeps the stored copy up to date while this process leads. What can't or must not be stored takes the old copy's
+/// place as nothing: a proxy would start from keys and routes that were withdrawn.
 pub(crate) struct Keeper {
     pub(crate) secrets: Api<Secret>,
+    /// Whether there is to be a copy at all.
+    pub(crate) enabled: bool,
     pub(crate) published: watch::Receiver<Latest>,
     pub(crate) role: watch::Receiver<Role>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Told of a snapshot that is too large, with its size in bytes.
-    pub(crate) too_large: mpsc::Sender<usize>,
+    /// Told of a snapshot that is too large.
+    pub(crate) too_large: mpsc::Sender<()>,
 }
 
 /// The stored form: the whole document, compressed, with the time in the archive's header, by which a proxy knows its age.
@@ -58,6 +61,13 @@ fn encode(position: Position, published: &Published) -> Result<Vec<u8>, Error> {
     let mut encoder = GzBuilder::new().mtime(seconds).write(Vec::new(), Compression::default());
     encoder.write_all(&full)?;
     Ok(encoder.finish()?)
+}
+
+/// The merge patch that takes the copy out of the Secret, if it has one. The version that was read is a precondition.
+fn emptied(secret: &Secret) -> Option<Value> {
+    secret.data.as_ref()?.get(KEY)?;
+    let version = &secret.metadata.resource_version;
+    Some(json!({"metadata": {"resourceVersion": version, "annotations": {HASH: null}}, "data": {KEY: null}}))
 }
 
 pub(crate) async fn keep(mut keeper: Keeper) {
@@ -80,12 +90,18 @@ pub(crate) async fn keep(mut keeper: Keeper) {
 }
 
 impl Keeper {
-    /// Writes the copy, unless it is there already or too large. Returns whether it wrote.
+    /// Writes the copy, unless it is there already, or takes an old one away. Returns whether it wrote.
     async fn store(&self, published: &Published) -> Result<bool, Error> {
         let hash = published.hash().to_string();
         let stored = self.secrets.get_opt(SECRET).await?;
+        if self.role.borrow().epoch(Instant::now()) != Some(published.position.epoch) {
+            return Ok(false);
+        }
+        if !self.enabled {
+            return self.empty(stored).await;
+        }
         let holds = stored.as_ref().and_then(|secret| secret.metadata.annotations.as_ref()?.get(HASH));
-        if holds == Some(&hash) || self.role.borrow().epoch(Instant::now()) != Some(published.position.epoch) {
+        if holds == Some(&hash) {
             return Ok(false);
         }
         let bytes = encode(published.position, published)?;
@@ -96,11 +112,18 @@ impl Keeper {
                 "the snapshot is too large to be stored; proxies can't start without an operator"
             );
             // Full: somebody is being told already.
-            let _ = self.too_large.try_send(bytes.len());
-            return Ok(false);
+            let _ = self.too_large.try_send(());
+            return self.empty(stored).await;
         }
         self.write(stored, bytes, hash).await?;
         info!(hash = %published.hash(), "stored the snapshot");
+        Ok(true)
+    }
+
+    async fn empty(&self, stored: Option<Secret>) -> Result<bool, Error> {
+        let Some(patch) = stored.as_ref().and_then(emptied) else { return Ok(false) };
+        self.secrets.patch(SECRET, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        info!("took the stored snapshot away");
         Ok(true)
     }
 
@@ -129,5 +152,23 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_copy_is_taken_out_with_the_hash_that_says_what_it_was_and_a_secret_without_one_is_left_alone() {
+        let mut secret = Secret { data: Some(BTreeMap::new()), ..Secret::default() };
+        assert_eq!(emptied(&secret), None);
+        secret.metadata.resource_version = Some("7".to_owned());
+        secret.data.get_or_insert_default().insert(KEY.to_owned(), ByteString(vec![1]));
+        let patch = json!({
+            "metadata": {"resourceVersion": "7", "annotations": {"penstock.dev/snapshot-hash": null}},
+            "data": {"snapshot.json.gz": null},
+        });
+        assert_eq!(emptied(&secret), Some(patch));
     }
 }
