@@ -209,20 +209,28 @@ impl fmt::Display for Head<'_> {
 
 /// The spec, when it can be read; what is wrong with it is in `errors` in any case.
 fn spec<S: Spec + DeserializeOwned>(value: &Value, errors: &mut Vec<FieldError>) -> Option<S> {
+    let (spec, wrong) = stored(value.get("spec")?);
+    errors.extend(wrong);
+    spec
+}
+
+/// Reads a `spec` as it is stored in an API server, as strictly as one in a file: definitions of another version may
+/// have let in what this one would ignore. Returns it, if it can be read, and what is wrong with it in any case.
+#[must_use]
+pub fn stored<S: Spec + DeserializeOwned>(value: &Value) -> (Option<S>, Vec<FieldError>) {
     let path = Path::Root("spec");
-    let value = value.get("spec")?;
-    let before = errors.len();
-    shape::spec(S::KIND).check(value, &path, Unknown::Refused, errors);
+    let mut errors = Vec::new();
+    shape::spec(S::KIND).check(value, &path, Unknown::Refused, &mut errors);
     match serde_json::from_value::<S>(without_nulls(value.clone())) {
         Ok(spec) => {
-            spec.check(&path, errors);
-            Some(spec)
+            spec.check(&path, &mut errors);
+            (Some(spec), errors)
         }
         Err(error) => {
-            if errors.len() == before {
+            if errors.is_empty() {
                 errors.push(path.error(&error.to_string()));
             }
-            None
+            (None, errors)
         }
     }
 }

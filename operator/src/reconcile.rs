@@ -245,8 +245,7 @@ impl Reconciler {
         for kind in penstock_crds::Kind::ALL {
             let refused = verdicts.iter().filter(|(key, verdict)| key.kind.as_str() == kind.as_str() && !verdict.live);
             let unreadable = self.stores.unreadable().filter(|(key, _)| key.kind.as_str() == kind.as_str());
-            let unread = unreadable.filter(|(key, _)| !verdicts.contains_key(key));
-            let count = refused.count() + unread.count();
+            let count = refused.count() + unreadable.count();
             self.metrics.refused_objects.with_label_values(&[kind.as_str()]).set(count as i64);
         }
         self.compiled = Some((snapshot, verdicts));

@@ -278,7 +278,7 @@ impl Stores {
         }
     }
 
-    /// Objects that can't be read. A RoutePolicy among them has a verdict of `compile` all the same, if its names can be.
+    /// Objects of which nothing can be read, so that `compile` has no verdict on them.
     pub(crate) fn unreadable(&self) -> impl Iterator<Item = (&Key, &str)> {
         self.objects.iter().filter_map(|(key, seen)| seen.unreadable.as_deref().map(|why| (key, why)))
     }

@@ -1,12 +1,14 @@
 //! One object as last seen, read by itself: what can't be read is a verdict on this object, and delays no other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kube::{ResourceExt, api::DynamicObject};
 use penstock_config::{Key, Meta, ObjectRef, Resource, World};
 use penstock_crds::{
-    AIProviderSpec, AIProviderStatus, ConsumerSpec, DEFAULT_GATEWAY, Kind, RateLimitSpec, RoutePolicySpec, SecretKeyRef,
+    AIProviderSpec, AIProviderStatus, ConsumerSpec, DEFAULT_GATEWAY, FieldError, Kind, RateLimitSpec, RoutePolicySpec,
+    SecretKeyRef, read::stored,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// What of an object is kept beside its spec.
@@ -17,7 +19,7 @@ pub(crate) struct Seen {
     pub(crate) resource_version: String,
     /// An AIProvider's has credentials; the other kinds' is the same without.
     pub(crate) status: AIProviderStatus,
-    /// Set where the spec can't be read: why.
+    /// Set where nothing of the spec can be read: why.
     pub(crate) unreadable: Option<String>,
     /// The keys of Secrets that it refers to.
     pub(crate) references: Vec<(ObjectRef, String)>,
@@ -33,8 +35,6 @@ pub(crate) enum Spec {
     Consumer(Box<ConsumerSpec>),
     /// Nothing of it can be used.
     None,
-    /// A route of which only the names can be read: it keeps them, closed.
-    Names(Box<RoutePolicySpec>, String),
 }
 
 /// An object that was read.
@@ -44,6 +44,8 @@ pub(crate) struct Read {
     pub(crate) meta: Meta,
     pub(crate) gateway: String,
     pub(crate) spec: Spec,
+    /// What is wrong with the spec; the object is refused where there is something.
+    problems: Vec<String>,
 }
 
 /// The config crate's name for a kind.
@@ -68,13 +70,12 @@ impl Read {
         let meta = Meta::of(&object.metadata);
         let raw = object.data.get("spec").cloned().unwrap_or(Value::Null);
         let gateway = raw.get("gateway").and_then(Value::as_str).unwrap_or(DEFAULT_GATEWAY).to_owned();
-        let (spec, unreadable) = match read_spec(kind, &raw) {
-            Ok(spec) => (spec, None),
-            Err(error) => {
-                let message = format!("spec: {error}; correct it, or install the CRDs of this version");
-                (names_of(kind, &raw, &message), Some(message))
-            }
-        };
+        let (spec, problems) = read_spec(kind, &raw);
+        let mut problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let unreadable = matches!(spec, Spec::None).then(|| {
+            problems.push("correct it, or install the CRDs of this version".to_owned());
+            problems.join("; ")
+        });
         let status = object.data.get("status").cloned().unwrap_or_default();
         let seen = Seen {
             uid: object.uid().unwrap_or_default(),
@@ -86,32 +87,27 @@ impl Read {
             labels: meta.labels.clone(),
         };
         let key = Key::new(config_kind(kind), ObjectRef::new(&meta.namespace, &meta.name));
-        (key, Self { seen, meta, gateway, spec })
+        (key, Self { seen, meta, gateway, spec, problems })
     }
 
     /// Puts the object into the world, in place of what it was.
     pub(crate) fn enter(&self, world: &mut World) {
         let name = ObjectRef::new(&self.meta.namespace, &self.meta.name);
-        let meta = self.meta.clone();
         match &self.spec {
-            Spec::Provider(spec) => {
-                world.providers.insert(name, Resource::new(meta, (**spec).clone()).into());
-            }
-            Spec::Route(spec) => {
-                world.routes.insert(name, Resource::new(meta, (**spec).clone()).into());
-            }
-            Spec::Limit(spec) => {
-                world.limits.insert(name, Resource::new(meta, (**spec).clone()).into());
-            }
-            Spec::Consumer(spec) => {
-                world.consumers.insert(name, Resource::new(meta, (**spec).clone()).into());
-            }
-            Spec::Names(spec, problem) => {
-                let closed = Resource::refused(meta, (**spec).clone(), vec![problem.clone()]);
-                world.routes.insert(name, closed.into());
-            }
+            Spec::Provider(spec) => drop(world.providers.insert(name, self.resource(spec))),
+            Spec::Route(spec) => drop(world.routes.insert(name, self.resource(spec))),
+            Spec::Limit(spec) => drop(world.limits.insert(name, self.resource(spec))),
+            Spec::Consumer(spec) => drop(world.consumers.insert(name, self.resource(spec))),
             Spec::None => {}
         }
+    }
+
+    fn resource<S: penstock_crds::Spec + Clone>(&self, spec: &S) -> Arc<Resource<S>> {
+        let (meta, spec) = (self.meta.clone(), spec.clone());
+        if self.problems.is_empty() {
+            return Resource::new(meta, spec).into();
+        }
+        Resource::refused(meta, spec, self.problems.clone()).into()
     }
 }
 
@@ -126,24 +122,30 @@ pub(crate) fn leave(world: &mut World, key: &Key) {
     }
 }
 
-fn read_spec(kind: Kind, raw: &Value) -> Result<Spec, serde_json::Error> {
-    let raw = raw.clone();
-    Ok(match kind {
-        Kind::AIProvider => Spec::Provider(serde_json::from_value(raw)?),
-        Kind::RoutePolicy => Spec::Route(serde_json::from_value(raw)?),
-        Kind::RateLimit => Spec::Limit(serde_json::from_value(raw)?),
-        Kind::Consumer => Spec::Consumer(serde_json::from_value(raw)?),
-    })
+/// What can be read, and what is wrong with it.
+fn read_spec(kind: Kind, raw: &Value) -> (Spec, Vec<FieldError>) {
+    fn read<S>(raw: &Value, spec: fn(Box<S>) -> Spec) -> (Spec, Vec<FieldError>)
+    where
+        S: penstock_crds::Spec + DeserializeOwned,
+    {
+        let (read, problems) = stored(raw);
+        (read.map_or(Spec::None, |read| spec(Box::new(read))), problems)
+    }
+    match kind {
+        Kind::AIProvider => read(raw, Spec::Provider),
+        Kind::RoutePolicy => match read(raw, Spec::Route) {
+            (Spec::None, problems) => (names_of(raw), problems),
+            route => route,
+        },
+        Kind::RateLimit => read(raw, Spec::Limit),
+        Kind::Consumer => read(raw, Spec::Consumer),
+    }
 }
 
 /// Refused means closed: a RoutePolicy that can't be read keeps its names, as far as they can be.
-fn names_of(kind: Kind, raw: &Value, problem: &str) -> Spec {
-    let reduced =
-        json!({"models": raw.get("models"), "gateway": raw.get("gateway").unwrap_or(&json!(DEFAULT_GATEWAY))});
-    match (kind, serde_json::from_value(reduced)) {
-        (Kind::RoutePolicy, Ok(spec)) => Spec::Names(spec, problem.to_owned()),
-        _ => Spec::None,
-    }
+fn names_of(raw: &Value) -> Spec {
+    let gateway = raw.get("gateway").and_then(Value::as_str).unwrap_or(DEFAULT_GATEWAY);
+    serde_json::from_value(json!({"models": raw.get("models"), "gateway": gateway})).map_or(Spec::None, Spec::Route)
 }
 
 fn references(namespace: &str, spec: &Spec) -> Vec<(ObjectRef, String)> {
@@ -151,6 +153,6 @@ fn references(namespace: &str, spec: &Spec) -> Vec<(ObjectRef, String)> {
     match spec {
         Spec::Provider(spec) => spec.credentials.iter().map(|credential| named(&credential.secret_ref)).collect(),
         Spec::Consumer(spec) => spec.api_keys.iter().map(|key| named(&key.secret_ref)).collect(),
-        Spec::Route(_) | Spec::Limit(_) | Spec::Names(..) | Spec::None => Vec::new(),
+        Spec::Route(_) | Spec::Limit(_) | Spec::None => Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 use kube::api::DynamicObject;
 use penstock_config::{Kind, Secret, Settings};
+use penstock_crds::ConditionType;
 use serde_json::{Value, json};
 
 use super::*;
@@ -120,13 +121,26 @@ fn an_object_that_cannot_be_read_is_named_and_a_route_among_them_keeps_its_names
     let route = json!({"models": ["smart"], "targets": "everywhere"});
     stores.apply(applied(ROUTES, item("chat", 1, route)));
     let unreadable: Vec<_> = stores.unreadable().map(|(key, why)| (key.kind, why.to_owned())).collect();
-    assert_eq!(unreadable.len(), 2);
+    assert_eq!(unreadable.len(), 1);
     assert!(unreadable[0].0 == Kind::AIProvider && unreadable[0].1.contains("Telepathy"), "{unreadable:?}");
     assert!(stores.world.providers.is_empty());
     let (snapshot, verdicts) = penstock_config::compile(&stores.world);
     let key = Key::new(Kind::RoutePolicy, name("chat"));
     assert!(!verdicts[&key].live);
+    let accepted = verdicts[&key].finding(ConditionType::Accepted).expect("must be there");
+    assert_eq!(accepted.message, "spec.targets: must be a list, not a string");
     assert!(snapshot.get(&key).is_some(), "a closed route is told to proxies");
+}
+
+#[test]
+fn a_stored_field_that_this_version_does_not_know_refuses_its_object_as_in_a_folder() {
+    let mut stores = stores();
+    let spec = json!({"type": "OpenAI", "models": [{"name": "m"}], "maxTokensPerDay": 5});
+    stores.apply(applied(PROVIDERS, item("a", 1, spec)));
+    let verdict = &penstock_config::compile(&stores.world).1[&Key::new(Kind::AIProvider, name("a"))];
+    assert!(!verdict.live);
+    let accepted = verdict.finding(ConditionType::Accepted).expect("must be there");
+    assert!(accepted.message.starts_with("spec.maxTokensPerDay: is not a known field; "), "{}", accepted.message);
 }
 
 #[test]
