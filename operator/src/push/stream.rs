@@ -1,6 +1,6 @@
 //! One reader's stream: hello, the snapshot if it has another, then whatever is latest, and a heartbeat in silence.
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -73,7 +73,7 @@ impl Reader {
 
     /// The next line; `None` ends the stream: this process leads no more, or the pod is gone.
     async fn next(&mut self) -> Option<Bytes> {
-        let mut silent = Box::pin(sleep(Duration::from_secs(HEARTBEAT_SECONDS)));
+        let mut silence = pin!(sleep(Duration::from_secs(HEARTBEAT_SECONDS)));
         loop {
             if self.sources.role.borrow_and_update().epoch(Instant::now()) != Some(self.epoch) {
                 return None;
@@ -84,12 +84,15 @@ impl Reader {
             if let Some(line) = self.first.pop_front().or_else(|| self.news()) {
                 return Some(line);
             }
+            if silence.is_elapsed() {
+                return Some(line(&Document::Heartbeat(Heartbeat {})));
+            }
             tokio::select! {
                 changed = self.sources.published.changed() => changed.ok()?,
                 changed = self.sources.replicas.changed() => changed.ok()?,
                 changed = self.sources.role.changed() => changed.ok()?,
                 changed = self.sources.pods.changed() => changed.ok()?,
-                () = &mut silent => return Some(line(&Document::Heartbeat(Heartbeat {}))),
+                () = &mut silence => {}
             }
         }
     }

@@ -110,6 +110,14 @@ async fn a_stream_ends_with_leadership_and_with_its_pod() {
     assert!(reader.next().await.is_none(), "past the deadline nothing is sent, not even the hello");
 
     let leader = Leader::new();
+    let mut reader = leader.reader(Some(snapshot(&["a"]).hash()));
+    hash(&mut reader).await;
+    leader.role.send_replace(Role::Leader { epoch: 1, until: Instant::now() + Duration::from_secs(1) });
+    tokio::time::pause();
+    assert!(reader.next().await.is_none(), "nor a heartbeat, though nobody has said yet that it passed");
+    tokio::time::resume();
+
+    let leader = Leader::new();
     let mut reader = leader.reader(None);
     hash(&mut reader).await;
     leader.pods.send_replace(Arc::default());
