@@ -28,6 +28,7 @@ pub(crate) const LEAF_RENEWAL: Duration = DAY.saturating_mul(10);
 const SKEW: Duration = Duration::from_secs(60 * 60);
 
 /// A certificate authority. Its key is in one Secret, and in no log.
+#[derive(Clone)]
 pub(crate) struct Ca {
     pub(crate) certificate_pem: String,
     pub(crate) key_pem: String,

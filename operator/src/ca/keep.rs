@@ -95,7 +95,7 @@ impl Keeper {
         let stored = self.secrets.get_opt(SECRET).await?;
         let found = match stored.as_ref().and_then(read) {
             Some(found) => found,
-            None if leads => self.store(stored, ca.take()).await?,
+            None if leads => self.store(stored, ca.as_ref()).await?,
             None => return Ok(()),
         };
         let new = ca.as_ref().is_none_or(|ca| ca.certificate_pem != found.certificate_pem);
@@ -114,9 +114,9 @@ impl Keeper {
     }
 
     /// Writes a CA where there is none: the one in memory if a stored one was lost, since proxies trust it.
-    async fn store(&self, stored: Option<Secret>, known: Option<Ca>) -> Result<Ca, Error> {
+    async fn store(&self, stored: Option<Secret>, known: Option<&Ca>) -> Result<Ca, Error> {
         let ca = match known {
-            Some(ca) => ca,
+            Some(ca) => ca.clone(),
             None => Ca::generate(SystemTime::now())?,
         };
         let data = BTreeMap::from([
@@ -163,4 +163,44 @@ fn named(name: &str) -> ObjectMeta {
 fn read(secret: &Secret) -> Option<Ca> {
     let text = |key| String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok();
     Some(Ca { certificate_pem: text(CERTIFICATE)?, key_pem: text(KEY)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, http::StatusCode, routing::get};
+    use kube::Client;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// An API server that has nothing and takes nothing.
+    async fn empty_and_full() -> Client {
+        let refuse = || async { StatusCode::INSUFFICIENT_STORAGE };
+        let absent = || async {
+            let status = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404});
+            (StatusCode::NOT_FOUND, axum::Json(status))
+        };
+        let router = Router::new().fallback(get(absent).post(refuse));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("must bind");
+        let address = listener.local_addr().expect("must have an address");
+        tokio::spawn(axum::serve(listener, router).into_future());
+        let config = kube::Config::new(format!("http://{address}").parse().expect("must be a URL"));
+        Client::try_from(config).expect("must build")
+    }
+
+    #[tokio::test]
+    async fn a_ca_that_could_not_be_stored_again_is_still_the_one_that_proxies_trust() {
+        let client = empty_and_full().await;
+        let until = Instant::now() + Duration::from_secs(3600);
+        let mut keeper = Keeper {
+            secrets: Api::namespaced(client.clone(), "ns"),
+            config_maps: Api::namespaced(client, "ns"),
+            names: vec![],
+            role: watch::channel(Role::Leader { epoch: 1, until }).1,
+            serving: Arc::default(),
+        };
+        let mut ca = Some(Ca::generate(SystemTime::now()).expect("must generate"));
+        keeper.look(&mut ca, &mut Instant::now()).await.expect_err("must fail");
+        assert!(ca.is_some());
+    }
 }
