@@ -48,7 +48,7 @@ pub(crate) struct Run {
     #[arg(long, env = "PENSTOCK_PROXY_SERVICE_ACCOUNT", default_value = "penstock-proxy")]
     pub(crate) proxy_service_account: String,
     /// Names and addresses by which proxies reach this operator; they go into its certificate
-    #[arg(long = "tls-name", env = "PENSTOCK_TLS_NAMES", value_delimiter = ',', required = true)]
+    #[arg(long = "tls-name", env = "PENSTOCK_TLS_NAME", value_delimiter = ',', required = true)]
     pub(crate) tls_names: Vec<String>,
     /// The Lease that elects the leader
     #[arg(long, env = "PENSTOCK_LEASE_NAME", default_value = "penstock-operator")]
@@ -88,5 +88,23 @@ impl Run {
     /// What followers name while this process leads; none if nothing is known that others could connect to.
     pub(crate) fn address(&self, bound: SocketAddr) -> Option<SocketAddr> {
         self.advertise.or_else(|| (!bound.ip().is_unspecified()).then_some(bound))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_flag_has_a_variable_of_its_name() {
+        let cli = Cli::command();
+        let run = cli.find_subcommand("run").expect("must be there");
+        for flag in run.get_arguments().filter(|flag| !flag.is_global_set() && flag.get_id() != "help") {
+            let name = flag.get_long().expect("must have a long name").to_uppercase().replace('-', "_");
+            let variable = flag.get_env().and_then(|variable| variable.to_str());
+            assert_eq!(variable, Some(format!("PENSTOCK_{name}").as_str()));
+        }
     }
 }
