@@ -8,6 +8,8 @@ use std::{
 use penstock_config::{ObjectRef, SecretState};
 use tokio::time::Instant;
 
+/// GETs on their way at once. An answer makes room for the next.
+const AT_ONCE: usize = 32;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -63,7 +65,7 @@ impl Index {
                 continue;
             }
             let waits = self.failed.get(name).is_some_and(|(_, until)| now < *until);
-            if waits || self.asked.contains(name) {
+            if waits || self.asked.contains(name) || self.asked.len() >= AT_ONCE {
                 continue;
             }
             self.asked.insert(name.clone());
@@ -72,8 +74,11 @@ impl Index {
         due
     }
 
-    /// When a GET that failed is to be tried again.
+    /// When a GET that failed is to be tried again; with no room for it, an answer comes first.
     pub(crate) fn next_try(&self) -> Option<Instant> {
+        if self.asked.len() >= AT_ONCE {
+            return None;
+        }
         let idle = self.failed.iter().filter(|(name, _)| !self.asked.contains(*name));
         idle.map(|(_, (_, until))| *until).min()
     }
@@ -173,6 +178,22 @@ mod tests {
         index.failed(&ask, now);
         assert_eq!(index.due(&wanted(&["a"]), now), []);
         assert_eq!(index.due(&wanted(&["a"]), now + FIRST_PAUSE).len(), 1);
+    }
+
+    #[test]
+    fn a_few_are_asked_for_at_once_and_each_answer_makes_room() {
+        let now = Instant::now();
+        let secret = |n: usize| (ObjectRef::new("ns", n.to_string()), ["a".to_owned()].into());
+        let wanted: Wanted = (0..100).map(secret).collect();
+        let mut index = Index::default();
+        let mut asks = index.due(&wanted, now);
+        assert_eq!(asks.len(), AT_ONCE);
+        index.answered(asks.pop().expect("must be there"));
+        index.failed(&asks.pop().expect("must be there"), now);
+        assert_eq!(index.due(&wanted, now).len(), 2);
+        assert_eq!(index.next_try(), None, "its turn comes with an answer");
+        asks.into_iter().for_each(|ask| index.answered(ask));
+        assert!(index.next_try().is_some());
     }
 
     #[test]
