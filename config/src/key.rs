@@ -1,11 +1,12 @@
 //! Names of objects.
 
-use std::{fmt, sync::Arc};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What kind of object a snapshot entry came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What kind of object a snapshot entry came from. Ordered by name, so that versions which know more kinds or fewer
+/// hash the same entries in the same order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     AIProvider,
     Consumer,
@@ -13,18 +14,58 @@ pub enum Kind {
     Model,
     RateLimit,
     RoutePolicy,
+    /// One of another version: its entries can't be built, and are no reason to refuse the others.
+    Other(Arc<str>),
 }
 
 impl Kind {
     /// The kind's name as in `kind:` of a manifest.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Kind::AIProvider => "AIProvider",
             Kind::Consumer => "Consumer",
             Kind::Model => "Model",
             Kind::RateLimit => "RateLimit",
             Kind::RoutePolicy => "RoutePolicy",
+            Kind::Other(name) => name,
         }
+    }
+}
+
+impl From<&str> for Kind {
+    fn from(name: &str) -> Self {
+        match name {
+            "AIProvider" => Kind::AIProvider,
+            "Consumer" => Kind::Consumer,
+            "Model" => Kind::Model,
+            "RateLimit" => Kind::RateLimit,
+            "RoutePolicy" => Kind::RoutePolicy,
+            other => Kind::Other(other.into()),
+        }
+    }
+}
+
+impl Ord for Kind {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|name| Kind::from(name.as_str()))
     }
 }
 

@@ -127,11 +127,13 @@ pub struct Consumer {
 impl Object {
     /// Reads the object that stands under `key`. The error is what a proxy reports as its refusal.
     pub fn parse(key: &Key, json: &str) -> Result<Self, serde_json::Error> {
-        match key.kind {
+        match &key.kind {
             Kind::AIProvider => serde_json::from_str(json).map(Object::Provider),
             Kind::Consumer => serde_json::from_str(json).map(Object::Consumer),
             Kind::RoutePolicy | Kind::Model => serde_json::from_str(json).map(Object::Routes),
-            Kind::RateLimit => Err(serde::de::Error::custom("this version knows no RateLimit")),
+            kind @ (Kind::RateLimit | Kind::Other(_)) => {
+                Err(serde::de::Error::custom(format_args!("this version knows no {kind}")))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::{
-    Compiler, Delta, Entry, Hash, Key, SecretState, Snapshot, World, compile,
+    Compiler, Delta, Entry, Hash, Key, Kind, ObjectRef, SecretState, Snapshot, World, compile,
     fixture::{apply, empty},
     protocol::{Document, Full, Position},
 };
@@ -222,4 +222,28 @@ fn a_document_whose_objects_do_not_hash_to_what_it_says_is_refused() {
     let line = serde_json::to_string(&full).expect("must serialise").replace("gpt-4o-mini", "gpt-4o-maxi");
     let forged: Full = serde_json::from_str(&line).expect("must decode");
     assert!(forged.into_snapshot().is_err());
+}
+
+#[test]
+fn an_entry_of_a_kind_that_nobody_knows_is_refused_alone() {
+    let (snapshot, _) = compile(&world_of(&[crate::fixture::QUICKSTART.to_owned()]));
+    let budget = Key::new(Kind::from("Budget"), ObjectRef::new("platform", "search"));
+    let routes = crate::object::Object::Routes(crate::object::Routes { routes: vec![] });
+    let entries = snapshot.entries().cloned().chain([Entry::new(budget.clone(), &routes)]);
+    let objects = entries.map(|entry| (entry.key().clone(), entry)).collect();
+    let newer = Snapshot::new(objects, snapshot.secrets().clone());
+    let Document::Full(full) = over_the_wire(&Document::Full(Full::new(Position::default(), &newer))) else {
+        panic!("must stay a full document");
+    };
+    let received = full.into_snapshot().expect("must be whole");
+    let kinds: Vec<_> = received.entries().map(|entry| entry.key().kind.to_string()).collect();
+    assert!(kinds.is_sorted(), "{kinds:?}");
+    for entry in received.entries() {
+        match entry.parse() {
+            Ok(_) => assert_ne!(entry.key(), &budget),
+            Err(error) => {
+                assert_eq!((entry.key(), error.to_string().as_str()), (&budget, "this version knows no Budget"))
+            }
+        }
+    }
 }

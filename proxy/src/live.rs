@@ -152,7 +152,7 @@ impl Build<'_> {
         let built = match entry.key().kind {
             Kind::AIProvider => self.provider(entry),
             Kind::Model | Kind::RoutePolicy => self.routes(entry),
-            Kind::Consumer | Kind::RateLimit => self.consumer(entry),
+            Kind::Consumer | Kind::RateLimit | Kind::Other(_) => self.consumer(entry),
         };
         if let Err(reason) = built {
             self.refused.push(Refused { key: entry.key().clone(), reason });

@@ -234,7 +234,7 @@ fn what_protects_limits_or_authenticates_and_is_not_built_refuses_its_object() {
     for (kind, spec, field) in cases {
         let world =
             quickstart_and(&format!("kind: {kind}\nmetadata: {{name: new, namespace: platform}}\nspec: {{{spec}}}"));
-        let (status, reason, message) = condition(&world, kind, "platform/new", ConditionType::Accepted);
+        let (status, reason, message) = condition(&world, kind.clone(), "platform/new", ConditionType::Accepted);
         assert_eq!((status, reason), (false, Reason::NotSupported), "{spec}");
         assert!(message.contains(field) && message.contains("is not supported by this version"), "{message}");
         assert!(!verdict(&world, kind, "platform/new").live);

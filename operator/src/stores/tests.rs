@@ -120,7 +120,7 @@ fn an_object_that_cannot_be_read_is_named_and_a_route_among_them_keeps_its_names
     stores.apply(applied(PROVIDERS, item("poison", 1, json!({"type": "Telepathy", "models": [{"name": "m"}]}))));
     let route = json!({"models": ["smart"], "targets": "everywhere"});
     stores.apply(applied(ROUTES, item("chat", 1, route)));
-    let unreadable: Vec<_> = stores.unreadable().map(|(key, why)| (key.kind, why.to_owned())).collect();
+    let unreadable: Vec<_> = stores.unreadable().map(|(key, why)| (key.kind.clone(), why.to_owned())).collect();
     assert_eq!(unreadable.len(), 1);
     assert!(unreadable[0].0 == Kind::AIProvider && unreadable[0].1.contains("Telepathy"), "{unreadable:?}");
     assert!(stores.world.providers.is_empty());

@@ -165,6 +165,8 @@ impl Target {
 fn label(key: &Key) -> String {
     match key.kind {
         Kind::Model => key.object.name.to_string(),
-        Kind::AIProvider | Kind::Consumer | Kind::RateLimit | Kind::RoutePolicy => key.object.to_string(),
+        Kind::AIProvider | Kind::Consumer | Kind::RateLimit | Kind::RoutePolicy | Kind::Other(_) => {
+            key.object.to_string()
+        }
     }
 }

@@ -185,7 +185,8 @@ impl Served {
     }
 
     fn has(&self, kind: Kind, name: &str) -> bool {
-        self.live.state().objects.iter().any(|object| object.key == key(kind, name))
+        let key = key(kind, name);
+        self.live.state().objects.iter().any(|object| object.key == key)
     }
 
     /// Waits until the live objects are as `wanted`.
