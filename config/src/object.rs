@@ -1,6 +1,6 @@
 //! The objects of a snapshot: what the proxy builds. Everything is resolved: defaults, names, references.
 
-use penstock_crds::{FallbackOn, OnUnsupported, ProviderType};
+use penstock_crds::{FallbackOn, OnUnsupported, Preset, ProviderType};
 use serde::{Deserialize, Serialize};
 
 use crate::{Hash, Key, Kind, ObjectRef};
@@ -19,6 +19,12 @@ pub enum Object {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Provider {
     pub r#type: ProviderType,
+    /// Which of the known servers it is, among the OpenAI-compatible ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// The version of Azure's API; none: the one without versions, whose base URL ends in `/openai/v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
     /// Without a trailing slash; paths of the dialect are appended.
     pub base_url: String,
     /// In order of preference. Empty: the provider wants no key.

@@ -51,6 +51,8 @@ pub struct Facts {
     pub inline_system: bool,
     /// OpenAI: the bound is called `max_completion_tokens`, and `max_tokens` is refused.
     pub max_completion_tokens: bool,
+    /// OpenAI: the member of a message that holds thinking; see [`crate::compatible::Manners::thinking`].
+    pub thinking_member: &'static str,
 }
 
 /// How a model is asked to think.

@@ -8,6 +8,7 @@
 
 mod anthropic;
 pub mod classify;
+pub mod compatible;
 mod error;
 pub mod facts;
 mod json;

@@ -19,6 +19,7 @@ use provider::Provider;
 use route::Route;
 
 pub(crate) mod credential;
+mod endpoint;
 pub(crate) mod provider;
 pub(crate) mod route;
 
@@ -163,9 +164,7 @@ impl Build<'_> {
         let Object::Provider(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
         let name = &entry.key().object;
         let old = self.old.providers.get(name);
-        let dialect = provider::dialect(object.r#type)?;
-        let cells = &mut self.old.cells;
-        let credentials = cells.update(name, &object, dialect, self.snapshot.secrets())?;
+        let credentials = self.old.cells.update(name, &object, self.snapshot.secrets())?;
         let provider = Provider::build(name, &object, credentials, old)?;
         self.providers.insert(name.clone(), provider);
         Ok(())

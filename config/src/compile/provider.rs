@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use penstock_crds::{AIProviderSpec, Model, ProviderType, Reason, RoutesFrom, Timeouts as TimeoutSpec};
+use penstock_crds::{AIProviderSpec, Model, Preset, ProviderType, Reason, RoutesFrom, Timeouts as TimeoutSpec};
 use url::Url;
 
 use super::{Output, draft::Draft, secrets, unsupported};
@@ -19,6 +19,9 @@ pub(super) struct Compiled<'w> {
     /// None: it can't be used; the draft says why.
     pub(super) object: Option<Provider>,
 }
+
+/// How the base URL of Azure's API without versions ends.
+const VERSIONLESS: &str = "/openai/v1";
 
 pub(super) type Providers<'w> = BTreeMap<ObjectRef, Compiled<'w>>;
 
@@ -97,6 +100,8 @@ fn compile_one<'w>(world: &World, resource: &'w Resource<AIProviderSpec>, secret
     }
     let object = base_url.filter(|_| draft.is_live()).map(|base_url| Provider {
         r#type: spec.type_,
+        preset: spec.preset,
+        api_version: api_version(spec, &base_url, &mut draft),
         base_url,
         credentials,
         retries: retries(spec),
@@ -111,6 +116,10 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
         (Some(text), _) => text.as_str(),
         (None, ProviderType::OpenAI) => "https://api.openai.com/v1",
         (None, ProviderType::Anthropic) => "https://api.anthropic.com",
+        (None, ProviderType::OpenAICompatible) => match spec.preset.and_then(address) {
+            Some(address) => address,
+            None => return Err(format!("must be set with {}", preset_of(spec))),
+        },
         (None, other) => return Err(format!("must be set with type {other:?}")),
     };
     let url =
@@ -119,9 +128,52 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
     let url = url.as_str().trim_end_matches('/');
     let url = match spec.type_ {
         ProviderType::Anthropic => url.strip_suffix("/v1").unwrap_or(url),
+        ProviderType::AzureOpenAI => return Ok(azure_url(url, spec)),
         _ => url,
     };
     Ok(url.to_owned())
+}
+
+fn preset_of(spec: &AIProviderSpec) -> String {
+    match spec.preset {
+        Some(preset) => format!("preset {preset:?}"),
+        None => format!("type {:?}", spec.type_),
+    }
+}
+
+/// Where a known server is; none for those that people run themselves. Each from the vendor's own page on using OpenAI's
+/// SDK.
+fn address(preset: Preset) -> Option<&'static str> {
+    match preset {
+        Preset::Groq => Some("https://api.groq.com/openai/v1"),
+        Preset::DeepSeek => Some("https://api.deepseek.com/v1"),
+        Preset::Together => Some("https://api.together.xyz/v1"),
+        Preset::Fireworks => Some("https://api.fireworks.ai/inference/v1"),
+        Preset::XAI => Some("https://api.x.ai/v1"),
+        Preset::OpenRouter => Some("https://openrouter.ai/api/v1"),
+        Preset::VLLM | Preset::LlamaCpp => None,
+    }
+}
+
+/// A resource's own address with `/openai/v1`, the API without versions, or with nothing behind it. People write it with
+/// either, with `/openai`, or bare.
+fn azure_url(url: &str, spec: &AIProviderSpec) -> String {
+    if url.ends_with(VERSIONLESS) {
+        return url.to_owned();
+    }
+    let resource = url.strip_suffix("/openai").unwrap_or(url);
+    let has_version = spec.azure.as_ref().is_some_and(|azure| azure.api_version.is_some());
+    if has_version { resource.to_owned() } else { format!("{resource}{VERSIONLESS}") }
+}
+
+/// The version to ask Azure for, where its API has versions.
+fn api_version(spec: &AIProviderSpec, base_url: &str, draft: &mut Draft) -> Option<String> {
+    let version = spec.azure.as_ref()?.api_version.clone()?;
+    if base_url.ends_with(VERSIONLESS) {
+        draft.note("spec.azure.apiVersion has no effect with a baseURL that ends in /openai/v1");
+        return None;
+    }
+    Some(version)
 }
 
 /// The credentials that have a value, in order. What is missing goes into the draft.

@@ -8,6 +8,8 @@ use crate::{
     object::{Answer, Consumer, Forward, Object, Provider, Route},
 };
 
+mod addresses;
+
 fn key(kind: Kind, object: &str) -> Key {
     let (namespace, name) = object.split_once('/').expect("must be namespace/name");
     Key::new(kind, ObjectRef::new(namespace, name))

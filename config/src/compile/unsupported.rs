@@ -12,16 +12,13 @@ use super::draft::Draft;
 
 pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
     match spec.type_ {
-        ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::Anthropic => {}
+        ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::AzureOpenAI | ProviderType::Anthropic => {
+        }
         ProviderType::Gemini
         | ProviderType::Mistral
         | ProviderType::Ollama
-        | ProviderType::AzureOpenAI
         | ProviderType::Bedrock
         | ProviderType::VertexAI => refuse(draft, &format!("type: {:?}", spec.type_)),
-    }
-    if let Some(preset) = spec.preset {
-        refuse(draft, &format!("preset: {preset:?} (set baseURL instead)"));
     }
     if spec.max_concurrent_requests.is_some() {
         refuse(draft, "maxConcurrentRequests");

@@ -1,4 +1,5 @@
 use super::{Facts, Provider, Sampling, Thinking, list};
+use crate::compatible::Manners;
 
 /// What one generation of Claude takes.
 struct Generation {
@@ -18,6 +19,7 @@ const NEWEST: Facts = Facts {
     json_schema: true,
     inline_system: true,
     max_completion_tokens: false,
+    thinking_member: Manners::OPENAI.thinking,
 };
 
 const PLAIN: Facts = Facts {

@@ -21,7 +21,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
     let mut body = Vec::with_capacity(4096);
     Writer::new(&mut body).object(|w| {
         w.key("model").string(target.model);
-        w.key("messages").array(|w| request.messages.iter().try_for_each(|it| message(w, it)))?;
+        w.key("messages").array(|w| request.messages.iter().try_for_each(|it| message(w, it, target)))?;
         tools(w, request)?;
         if let Some(max) = request.max_tokens {
             w.key(if target.facts.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" })
@@ -178,7 +178,7 @@ fn function(w: &mut Writer<'_>, tool: &Tool<'_>) -> Result<(), Error> {
     })
 }
 
-fn message(w: &mut Writer<'_>, message: &Message<'_>) -> Result<(), Error> {
+fn message(w: &mut Writer<'_>, message: &Message<'_>, target: &Target<'_>) -> Result<(), Error> {
     w.object(|w| {
         w.key("role").string(match message.role {
             Role::System => "system",
@@ -192,14 +192,14 @@ fn message(w: &mut Writer<'_>, message: &Message<'_>) -> Result<(), Error> {
                 content(w, &parts.iter().collect::<Vec<_>>(), *plain)?;
                 w.key("tool_call_id").string(call);
             }
-            parts => spoken(w, parts, message)?,
+            parts => spoken(w, parts, message, target)?,
         }
         message.extra.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
         Ok(())
     })
 }
 
-fn spoken(w: &mut Writer<'_>, parts: &[Part<'_>], message: &Message<'_>) -> Result<(), Error> {
+fn spoken(w: &mut Writer<'_>, parts: &[Part<'_>], message: &Message<'_>, target: &Target<'_>) -> Result<(), Error> {
     let thought = |part: &Part<'_>| matches!(part, Part::Reasoning { .. } | Part::RedactedReasoning(_));
     let called = |part: &Part<'_>| matches!(part, Part::ToolCall(_) | Part::Unknown { is_call: true, .. });
     // Beside a bare content a refusal is a member of its own.
@@ -214,7 +214,7 @@ fn spoken(w: &mut Writer<'_>, parts: &[Part<'_>], message: &Message<'_>) -> Resu
     let thinking = |part: &Part<'_>| thought(part) && !matches!(part, Part::Reasoning { signature: None, .. });
     for part in parts {
         if let Part::Reasoning { text, signature: None } = part {
-            w.key("reasoning_content").string(text);
+            w.key(target.facts.thinking_member).string(text);
         }
     }
     let dull = |w: &mut Writer<'_>, part: &Part<'_>| thinking_block(w, part).or(Ok::<(), Error>(()));

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::compatible::{Manners, Server};
 use crate::facts::{Facts, Provider};
 use crate::translate::{self, Target};
 use crate::{Dialect, Error, anthropic};
@@ -95,6 +96,25 @@ fn the_token_bound_is_written_under_the_name_that_the_model_takes() {
         let emitted = translate::request(Dialect::OpenAI, body, &target).expect("must be translated");
         let seen: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
         assert_eq!(seen, json!({"model": model, "messages": [], key: 7}));
+    }
+}
+
+#[test]
+fn thinking_is_given_back_in_the_member_that_the_server_calls_it() {
+    let body = json!({"model": "m", "messages": [{"role": "assistant", "content": "so", "reasoning_content": "hm"}]});
+    let facts = Facts::of(Provider::OpenAICompatible, "m");
+    for server in [Server::Groq, Server::DeepSeek] {
+        let thinking_member = Manners::of(server).thinking;
+        let target = Target {
+            dialect: Dialect::OpenAI,
+            model: "m",
+            facts: Facts { thinking_member, ..facts },
+            ask_for_usage: false,
+        };
+        let emitted =
+            translate::request(Dialect::OpenAI, body.to_string().as_bytes(), &target).expect("must be emitted");
+        let sent: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
+        assert_eq!(sent["messages"][0][thinking_member], "hm", "{server:?}");
     }
 }
 

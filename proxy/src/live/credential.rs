@@ -10,13 +10,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use penstock_config::{
     ObjectRef, Secrets,
     object::{self, Provider},
     protocol::Report,
 };
-use penstock_llm::Dialect;
+use penstock_crds::ProviderType;
 use tokio::time::Instant;
 
 /// How long a credential that a provider rejected is left alone, unless it changes.
@@ -47,6 +47,17 @@ pub(crate) struct Credential {
     rejected_at: AtomicU64,
 }
 
+/// How a provider wants to be given its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Scheme {
+    /// `Authorization: Bearer`
+    Bearer,
+    /// Anthropic's `x-api-key`
+    XApiKey,
+    /// Azure's `api-key`
+    ApiKey,
+}
+
 /// What an attempt is sent with.
 #[derive(Clone)]
 pub(crate) enum Pick {
@@ -57,11 +68,35 @@ pub(crate) enum Pick {
     None,
 }
 
-/// All cells that somebody holds, by provider, base URL and the dialect that its headers are built for.
+/// All cells that somebody holds, by provider, base URL and the header that they are built for.
 #[derive(Default)]
-pub(crate) struct Cells(HashMap<(ObjectRef, String, Dialect), Weak<Cell>>);
+pub(crate) struct Cells(HashMap<(ObjectRef, String, Scheme), Weak<Cell>>);
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl Scheme {
+    pub(crate) fn of(provider: ProviderType) -> Self {
+        match provider {
+            ProviderType::Anthropic => Self::XApiKey,
+            ProviderType::AzureOpenAI => Self::ApiKey,
+            ProviderType::OpenAI
+            | ProviderType::Gemini
+            | ProviderType::Mistral
+            | ProviderType::Ollama
+            | ProviderType::Bedrock
+            | ProviderType::VertexAI
+            | ProviderType::OpenAICompatible => Self::Bearer,
+        }
+    }
+
+    pub(crate) fn header(self) -> HeaderName {
+        match self {
+            Self::Bearer => AUTHORIZATION,
+            Self::XApiKey => HeaderName::from_static("x-api-key"),
+            Self::ApiKey => HeaderName::from_static("api-key"),
+        }
+    }
+}
 
 impl Cell {
     /// The first credential that may be used now and was not tried.
@@ -100,12 +135,12 @@ impl Credential {
         at != 0 && at + time.as_millis() as u64 > now
     }
 
-    fn build(source: &object::Credential, dialect: Dialect, secrets: &Secrets) -> Result<Self, String> {
+    fn build(source: &object::Credential, scheme: Scheme, secrets: &Secrets) -> Result<Self, String> {
         let place = || format!("key {:?} of Secret {:?}", source.key, source.secret);
         let value = secrets.get(&source.digest).ok_or_else(|| format!("{}: the snapshot does not have it", place()))?;
-        let text = match dialect {
-            Dialect::OpenAI => HeaderValue::try_from(format!("Bearer {}", value.expose())),
-            Dialect::Anthropic => HeaderValue::try_from(value.expose()),
+        let text = match scheme {
+            Scheme::Bearer => HeaderValue::try_from(format!("Bearer {}", value.expose())),
+            Scheme::XApiKey | Scheme::ApiKey => HeaderValue::try_from(value.expose()),
         };
         let mut header = text.map_err(|_| format!("{}: has characters that no header may have", place()))?;
         header.set_sensitive(true);
@@ -119,17 +154,17 @@ impl Cells {
         &mut self,
         name: &ObjectRef,
         provider: &Provider,
-        dialect: Dialect,
         secrets: &Secrets,
     ) -> Result<Arc<Cell>, String> {
-        let place = (name.clone(), provider.base_url.clone(), dialect);
+        let scheme = Scheme::of(provider.r#type);
+        let place = (name.clone(), provider.base_url.clone(), scheme);
         let old = self.0.get(&place).and_then(Weak::upgrade);
         let old_keys = old.as_ref().map(|cell| cell.keys.load_full());
         let same = |source: &object::Credential| {
             let mut all = old_keys.iter().flat_map(|keys| &keys.credentials);
             all.find(|old| old.source == *source).cloned()
         };
-        let build = |source| same(source).map_or_else(|| Credential::build(source, dialect, secrets).map(Arc::new), Ok);
+        let build = |source| same(source).map_or_else(|| Credential::build(source, scheme, secrets).map(Arc::new), Ok);
         let credentials = provider.credentials.iter().map(build).collect::<Result<Vec<_>, _>>()?;
         let keys = Arc::new(Keys { wanted: !credentials.is_empty(), credentials });
         if let Some(cell) = old {
@@ -176,7 +211,6 @@ fn millis() -> u64 {
 #[cfg(test)]
 mod tests {
     use penstock_config::Secret;
-    use penstock_crds::ProviderType;
 
     use super::*;
 
@@ -194,12 +228,14 @@ mod tests {
             });
             let provider = Provider {
                 r#type: ProviderType::OpenAI,
+                preset: None,
+                api_version: None,
                 base_url: base_url.into(),
                 credentials: credentials.collect(),
                 retries: object::Retries { attempts: 2, wait_up_to_ms: 2000 },
             };
             let name = ObjectRef::new("default", "openai");
-            let cell = self.cells.update(&name, &provider, Dialect::OpenAI, &secrets)?;
+            let cell = self.cells.update(&name, &provider, &secrets)?;
             self.cells.retain(&secrets);
             Ok(cell)
         }

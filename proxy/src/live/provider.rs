@@ -8,14 +8,18 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, uri::PathAndQuery};
 use penstock_config::{ObjectRef, object};
-use penstock_crds::ProviderType;
-use penstock_llm::{Dialect, facts};
-use url::Url;
+use penstock_crds::{Preset, ProviderType};
+use penstock_llm::{
+    Dialect,
+    compatible::{Manners, Server},
+    facts,
+};
 
-use super::credential::Cell;
-use crate::upstream::Origin;
+use super::{
+    credential::{Cell, Scheme},
+    endpoint::Endpoint,
+};
 
 /// A provider. The same one as long as its object says the same, whatever its keys are.
 pub(crate) struct Provider {
@@ -25,18 +29,14 @@ pub(crate) struct Provider {
     pub(crate) dialect: Dialect,
     /// Whose models these are, for what is known of them.
     pub(crate) vendor: facts::Provider,
+    /// How it differs from OpenAI, if it speaks that dialect.
+    pub(crate) manners: Manners,
     pub(crate) endpoint: Endpoint,
     pub(crate) retries: Retries,
     pub(crate) credentials: Arc<Cell>,
-    /// It answered 400 to `stream_options`, and is not sent them again.
+    pub(crate) scheme: Scheme,
+    /// It is known not to need `stream_options`, or answered 400 to `stream_options`, and is not sent them again.
     takes_no_options: AtomicBool,
-}
-
-/// Where a provider's chat API is.
-pub(crate) struct Endpoint {
-    pub(crate) origin: Origin,
-    pub(crate) host: HeaderValue,
-    pub(crate) chat: PathAndQuery,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,14 +62,24 @@ impl Provider {
             return Ok(old.clone());
         }
         let dialect = dialect(object.r#type)?;
-        let endpoint = Endpoint::build(&object.base_url, dialect)?;
+        let endpoint = Endpoint::build(&object, dialect)?;
         let retries = Retries {
             attempts: object.retries.attempts,
             wait_up_to: Duration::from_millis(object.retries.wait_up_to_ms),
         };
-        let vendor = vendor(object.r#type);
-        let (name, takes_no_options) = (name.to_string(), AtomicBool::new(false));
-        Ok(Arc::new(Self { name, object, dialect, vendor, endpoint, retries, credentials, takes_no_options }))
+        let manners = object.preset.map_or(Manners::OPENAI, |preset| Manners::of(server(preset)));
+        Ok(Arc::new(Self {
+            name: name.to_string(),
+            dialect,
+            vendor: vendor(object.r#type),
+            manners,
+            endpoint,
+            retries,
+            credentials,
+            scheme: Scheme::of(object.r#type),
+            takes_no_options: AtomicBool::new(!manners.stream_options),
+            object,
+        }))
     }
 }
 
@@ -84,40 +94,14 @@ impl Provider {
     }
 }
 
-impl Endpoint {
-    fn build(base_url: &str, dialect: Dialect) -> Result<Self, String> {
-        let url = Url::parse(base_url).map_err(|error| format!("baseURL {base_url:?}: {error}"))?;
-        let origin =
-            Origin::of(&url).ok_or_else(|| format!("baseURL {base_url:?}: needs http:// or https:// and a host"))?;
-        let default_port = if origin.tls { 443 } else { 80 };
-        let host = match origin.port {
-            port if port == default_port => origin.host.to_string(),
-            port => format!("{}:{port}", origin.host),
-        };
-        let base = url.path().trim_end_matches('/');
-        let chat = match dialect {
-            Dialect::OpenAI => format!("{base}/chat/completions"),
-            // Each as its own SDK takes it: Anthropic's base URL ends before the version.
-            Dialect::Anthropic => format!("{}/v1/messages", base.strip_suffix("/v1").unwrap_or(base)),
-        };
-        Ok(Self {
-            host: HeaderValue::try_from(host)
-                .map_err(|_| format!("baseURL {base_url:?}: no header can carry its host"))?,
-            chat: PathAndQuery::try_from(chat).map_err(|error| format!("baseURL {base_url:?}: {error}"))?,
-            origin,
-        })
-    }
-}
-
 /// What a provider of this type speaks. Types that this version does not serve are refused.
-pub(crate) fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
+fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
     match r#type {
-        ProviderType::OpenAI | ProviderType::OpenAICompatible => Ok(Dialect::OpenAI),
+        ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::AzureOpenAI => Ok(Dialect::OpenAI),
         ProviderType::Anthropic => Ok(Dialect::Anthropic),
         ProviderType::Gemini
         | ProviderType::Mistral
         | ProviderType::Ollama
-        | ProviderType::AzureOpenAI
         | ProviderType::Bedrock
         | ProviderType::VertexAI => Err(format!("this version does not serve providers of type {type:?}")),
     }
@@ -137,25 +121,15 @@ fn vendor(r#type: ProviderType) -> facts::Provider {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn endpoint(url: &str, dialect: Dialect) -> Result<(String, String), String> {
-        let endpoint = Endpoint::build(url, dialect)?;
-        Ok((endpoint.host.to_str().map_err(|error| error.to_string())?.to_owned(), endpoint.chat.to_string()))
-    }
-
-    #[test]
-    fn the_path_of_a_dialect_is_appended_to_the_base_url() -> Result<(), String> {
-        assert_eq!(
-            endpoint("https://api.openai.com/v1", Dialect::OpenAI)?,
-            ("api.openai.com".into(), "/v1/chat/completions".into())
-        );
-        assert_eq!(endpoint("http://[::1]:9000/v1", Dialect::Anthropic)?, ("[::1]:9000".into(), "/v1/messages".into()));
-        assert_eq!(endpoint("http://host/a", Dialect::Anthropic)?, ("host".into(), "/a/v1/messages".into()));
-        assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
-        assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
-        Ok(())
+fn server(preset: Preset) -> Server {
+    match preset {
+        Preset::Groq => Server::Groq,
+        Preset::DeepSeek => Server::DeepSeek,
+        Preset::Together => Server::Together,
+        Preset::Fireworks => Server::Fireworks,
+        Preset::XAI => Server::XAI,
+        Preset::OpenRouter => Server::OpenRouter,
+        Preset::VLLM => Server::VLLM,
+        Preset::LlamaCpp => Server::LlamaCpp,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderValue, uri::PathAndQuery};
 use penstock_config::{Key, Kind, ObjectRef, object};
 use penstock_crds::{FallbackOn, OnUnsupported};
 use penstock_llm::facts::Facts;
@@ -46,6 +46,8 @@ pub(crate) struct Target {
     pub(crate) provider: Arc<Provider>,
     /// What the provider calls the model.
     pub(crate) model: String,
+    /// Where its chat requests go.
+    pub(crate) path: PathAndQuery,
     pub(crate) facts: Facts,
     pub(crate) priority: u32,
     pub(crate) weight: u32,
@@ -118,7 +120,8 @@ impl Forward {
         let named: Vec<_> = named.map(|name| (name.clone(), providers.get(name).cloned())).collect();
         let usable = |target: &object::Target| {
             let provider = providers.get(&target.provider)?;
-            Some(Arc::new(Target::build(route, target, provider, metrics)))
+            let path = provider.endpoint.chat(&target.model).ok()?;
+            Some(Arc::new(Target::build(route, target, provider, path, metrics)))
         };
         let mut targets: Vec<_> = forward.targets.iter().filter_map(usable).collect();
         if targets.is_empty() {
@@ -140,15 +143,22 @@ impl Forward {
 }
 
 impl Target {
-    fn build(route: &str, target: &object::Target, provider: &Arc<Provider>, metrics: &Metrics) -> Self {
+    fn build(
+        route: &str,
+        target: &object::Target,
+        provider: &Arc<Provider>,
+        path: PathAndQuery,
+        metrics: &Metrics,
+    ) -> Self {
         let timeouts = &target.timeouts;
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unprintable"));
         Self {
             headers: [header(&provider.name), header(&target.model)],
             metrics: metrics.target(route, &provider.name, &target.model),
             provider: provider.clone(),
-            facts: Facts::of(provider.vendor, &target.model),
+            facts: Facts { thinking_member: provider.manners.thinking, ..Facts::of(provider.vendor, &target.model) },
             model: target.model.clone(),
+            path,
             priority: target.priority,
             weight: target.weight,
             timeouts: Timeouts {

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use penstock_llm::{Dialect, neutral::Finish};
 
@@ -44,7 +44,7 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
     let provider = &target.provider;
     let mut request = Request::new(Outgoing::new(prepared.body.clone()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from(provider.endpoint.chat.clone());
+    *request.uri_mut() = Uri::from(target.path.clone());
     let headers = request.headers_mut();
     headers.reserve(16);
     headers.insert(HOST, provider.endpoint.host.clone());
@@ -65,11 +65,7 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
         headers.insert("anthropic-version", theirs.cloned().unwrap_or(own));
     }
     if let Pick::Key(credential) = credential {
-        let name = match provider.dialect {
-            Dialect::OpenAI => AUTHORIZATION,
-            Dialect::Anthropic => HeaderName::from_static("x-api-key"),
-        };
-        headers.insert(name, credential.header.clone());
+        headers.insert(provider.scheme.header(), credential.header.clone());
     }
     request
 }

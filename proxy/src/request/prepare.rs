@@ -75,8 +75,11 @@ fn spliced(ask: &Ask<'_>, target: &Target, unknown: OnUnsupported, ask_for_usage
     let scan = &ask.scan;
     let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
     let usage = if scan.stream && ask_for_usage { scan.ask_for_usage() } else { None };
-    let bound =
-        if target.facts.max_completion_tokens { scan.rename_max_tokens(Key::MaxCompletionTokens) } else { None };
+    let bound = match (target.facts.max_completion_tokens, target.provider.manners.max_completion_tokens) {
+        (true, _) => scan.rename_max_tokens(Key::MaxCompletionTokens),
+        (false, false) => scan.rename_max_tokens(Key::MaxTokens),
+        (false, true) => None,
+    };
     let fixed = target.facts.sampling == Sampling::Fixed;
     let (sampling, hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };

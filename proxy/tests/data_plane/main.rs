@@ -1,6 +1,7 @@
 //! The data plane in this process, before providers that do what a test says.
 
 mod anthropic;
+mod azure;
 mod bed;
 mod callers;
 mod credentials;

@@ -1,0 +1,68 @@
+//! What is different about servers that call themselves compatible with OpenAI.
+
+/// A known server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// api.groq.com
+    Groq,
+    /// api.deepseek.com
+    DeepSeek,
+    /// api.together.xyz
+    Together,
+    /// api.fireworks.ai
+    Fireworks,
+    /// api.x.ai
+    XAI,
+    /// openrouter.ai
+    OpenRouter,
+    /// vLLM's own server.
+    VLLM,
+    /// llama.cpp's own server.
+    LlamaCpp,
+}
+
+/// How a server differs from OpenAI's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// Usage in a stream is asked for. Where it is not, it comes unasked.
+    pub stream_options: bool,
+    /// It knows the token bound as `max_completion_tokens` too, and not as `max_tokens` only.
+    pub max_completion_tokens: bool,
+    /// The member of a message in which it gives its thinking, and takes it back.
+    pub thinking: &'static str,
+}
+
+impl Manners {
+    /// OpenAI's own, and what is assumed of a server that is not known.
+    pub const OPENAI: Self = Self { stream_options: true, max_completion_tokens: true, thinking: "reasoning_content" };
+
+    /// The known differences of a server.
+    ///
+    /// Sources: console.groq.com/docs/api-reference and /docs/reasoning; api-docs.deepseek.com, "Create chat completion";
+    /// docs.together.ai/reference/chat-completions-1; docs.fireworks.ai/api-reference/post-chatcompletions;
+    /// docs.x.ai/docs/api-reference; openrouter.ai/docs/use-cases/usage-accounting and /reasoning-tokens;
+    /// docs.vllm.ai, "Reasoning outputs"; tools/server/README.md of llama.cpp.
+    pub const fn of(server: Server) -> Self {
+        let openai = Self::OPENAI;
+        match server {
+            Server::Groq | Server::VLLM => Self { thinking: "reasoning", ..openai },
+            Server::DeepSeek | Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
+            Server::Together => Self { max_completion_tokens: false, thinking: "reasoning", ..openai },
+            Server::Fireworks | Server::XAI => openai,
+            Server::OpenRouter => Self { stream_options: false, thinking: "reasoning", ..openai },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_asked_for_by_preset() {
+        assert!(!Manners::of(Server::OpenRouter).stream_options, "it gives usage unasked");
+        for server in [Server::Groq, Server::DeepSeek, Server::Together, Server::VLLM, Server::LlamaCpp] {
+            assert!(Manners::of(server).stream_options, "{server:?}");
+        }
+    }
+}

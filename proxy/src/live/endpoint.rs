@@ -1,0 +1,138 @@
+//! Where a provider's API is.
+
+use http::{HeaderValue, uri::PathAndQuery};
+use penstock_config::object;
+use penstock_crds::ProviderType;
+use penstock_llm::Dialect;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use crate::upstream::Origin;
+
+pub(crate) struct Endpoint {
+    pub(crate) origin: Origin,
+    pub(crate) host: HeaderValue,
+    chat: Chat,
+}
+
+/// Where chat requests go.
+enum Chat {
+    /// The body names the model.
+    OnePath(PathAndQuery),
+    /// Azure: the path does, as a deployment.
+    Deployments { base: String, api_version: String },
+}
+
+/// What stays as it is in a segment of a path, and in the value of a query.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Endpoint {
+    pub(crate) fn build(provider: &object::Provider, dialect: Dialect) -> Result<Self, String> {
+        let base_url = &provider.base_url;
+        let url = Url::parse(base_url).map_err(|error| format!("baseURL {base_url:?}: {error}"))?;
+        let origin =
+            Origin::of(&url).ok_or_else(|| format!("baseURL {base_url:?}: needs http:// or https:// and a host"))?;
+        let default_port = if origin.tls { 443 } else { 80 };
+        let host = match origin.port {
+            port if port == default_port => origin.host.to_string(),
+            port => format!("{}:{port}", origin.host),
+        };
+        let endpoint = Self {
+            host: HeaderValue::try_from(host)
+                .map_err(|_| format!("baseURL {base_url:?}: no header can carry its host"))?,
+            chat: Chat::build(provider, url.path().trim_end_matches('/'), dialect)?,
+            origin,
+        };
+        endpoint.chat("any")?;
+        Ok(endpoint)
+    }
+
+    /// The path of chat requests for a model, by the provider's name of it.
+    pub(crate) fn chat(&self, model: &str) -> Result<PathAndQuery, String> {
+        match &self.chat {
+            Chat::OnePath(path) => Ok(path.clone()),
+            Chat::Deployments { base, api_version } => {
+                let (model, api_version) = (utf8_percent_encode(model, PLAIN), utf8_percent_encode(api_version, PLAIN));
+                path(format!("{base}/openai/deployments/{model}/chat/completions?api-version={api_version}"))
+            }
+        }
+    }
+}
+
+impl Chat {
+    fn build(provider: &object::Provider, base: &str, dialect: Dialect) -> Result<Self, String> {
+        match (provider.r#type, &provider.api_version, dialect) {
+            (ProviderType::AzureOpenAI, Some(api_version), _) => {
+                Ok(Self::Deployments { base: base.to_owned(), api_version: api_version.clone() })
+            }
+            (_, _, Dialect::OpenAI) => path(format!("{base}/chat/completions")).map(Self::OnePath),
+            // Each as its own SDK takes it: Anthropic's base URL ends before the version.
+            (_, _, Dialect::Anthropic) => {
+                path(format!("{}/v1/messages", base.strip_suffix("/v1").unwrap_or(base))).map(Self::OnePath)
+            }
+        }
+    }
+}
+
+fn path(text: String) -> Result<PathAndQuery, String> {
+    PathAndQuery::try_from(text).map_err(|error| format!("the path of its API: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(of_type: ProviderType, base_url: &str) -> object::Provider {
+        object::Provider {
+            r#type: of_type,
+            preset: None,
+            api_version: None,
+            base_url: base_url.into(),
+            credentials: Vec::new(),
+            retries: object::Retries { attempts: 0, wait_up_to_ms: 0 },
+        }
+    }
+
+    fn endpoint(url: &str, dialect: Dialect) -> Result<(String, String), String> {
+        let endpoint = Endpoint::build(&provider(ProviderType::OpenAI, url), dialect)?;
+        let host = endpoint.host.to_str().map_err(|error| error.to_string())?;
+        Ok((host.to_owned(), endpoint.chat("m")?.to_string()))
+    }
+
+    #[test]
+    fn the_path_of_a_dialect_is_appended_to_the_base_url() -> Result<(), String> {
+        assert_eq!(
+            endpoint("https://api.openai.com/v1", Dialect::OpenAI)?,
+            ("api.openai.com".into(), "/v1/chat/completions".into())
+        );
+        assert_eq!(endpoint("http://[::1]:9000/v1", Dialect::Anthropic)?, ("[::1]:9000".into(), "/v1/messages".into()));
+        assert_eq!(endpoint("http://host/a", Dialect::Anthropic)?, ("host".into(), "/a/v1/messages".into()));
+        assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
+        assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn azure_s_deployment_is_in_the_path_and_its_version_in_the_query() -> Result<(), String> {
+        let chat = |base: &str, version: Option<&str>, model: &str| {
+            let api_version = version.map(str::to_owned);
+            let azure = object::Provider { api_version, ..provider(ProviderType::AzureOpenAI, base) };
+            Endpoint::build(&azure, Dialect::OpenAI)?.chat(model).map(|path| path.to_string())
+        };
+        let version = Some("2024-10-21");
+        let rows = [
+            ("https://r", version, "gpt-4o", "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"),
+            (
+                "https://r/a",
+                version,
+                "b/c d",
+                "/a/openai/deployments/b%2Fc%20d/chat/completions?api-version=2024-10-21",
+            ),
+            ("https://r/openai/v1", None, "gpt-4o", "/openai/v1/chat/completions"),
+        ];
+        for (base, version, model, path) in rows {
+            assert_eq!(chat(base, version, model)?, path);
+        }
+        Ok(())
+    }
+}
