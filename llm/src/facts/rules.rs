@@ -1,3 +1,5 @@
+mod gemini;
+
 use super::{Facts, Provider, Sampling, Thinking, list};
 
 /// What one generation of Claude takes.
@@ -17,6 +19,9 @@ const NEWEST: Facts = Facts {
     forced_tools: false,
     json_schema: true,
     inline_system: true,
+    penalties: true,
+    schema_beside_tools: true,
+    signed_calls: false,
     max_completion_tokens: false,
 };
 
@@ -110,12 +115,8 @@ pub(super) fn facts(provider: Provider, model: &str, reasons: bool) -> Facts {
             max_completion_tokens: reasons,
             ..PLAIN
         },
-        Provider::Gemini
-        | Provider::Mistral
-        | Provider::Ollama
-        | Provider::Bedrock
-        | Provider::VertexAI
-        | Provider::OpenAICompatible => {
+        Provider::Gemini => gemini::facts(model),
+        Provider::Mistral | Provider::Ollama | Provider::Bedrock | Provider::VertexAI | Provider::OpenAICompatible => {
             Facts { thinks_unasked: reasons, json_schema: true, inline_system: true, prefill: false, ..PLAIN }
         }
     }

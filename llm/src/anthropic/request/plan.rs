@@ -135,9 +135,13 @@ impl Plan {
         let asked = request.reasoning.as_ref();
         let excluded = self.is_forced() || (facts.prefill && turns.ends_with_assistant());
         match (facts.thinking, asked) {
-            (facts::Thinking::None | facts::Thinking::Effort, Some(Reasoning::Effort(_) | Reasoning::Budget(_))) => {
-                dropped.add("reasoning_effort");
-            }
+            (
+                facts::Thinking::None
+                | facts::Thinking::Effort
+                | facts::Thinking::Tokens { .. }
+                | facts::Thinking::Level { .. },
+                Some(Reasoning::Effort(_) | Reasoning::Budget(_)),
+            ) => dropped.add("reasoning_effort"),
             (facts::Thinking::Budget, Some(Reasoning::Effort(_) | Reasoning::Budget(_))) => {
                 let wanted = asked.map_or(MIN_BUDGET, budget);
                 let most = max_tokens.saturating_sub(MIN_BUDGET).max(MIN_BUDGET);
