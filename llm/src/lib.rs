@@ -10,6 +10,7 @@ mod anthropic;
 pub mod classify;
 mod error;
 pub mod facts;
+mod gemini;
 mod json;
 pub mod neutral;
 mod openai;
@@ -29,4 +30,6 @@ pub enum Dialect {
     OpenAI,
     /// Anthropic messages.
     Anthropic,
+    /// Gemini's generateContent, as Google's AI Studio serves it.
+    Gemini,
 }

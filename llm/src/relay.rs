@@ -10,11 +10,13 @@ use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
-use crate::{Dialect, Error, anthropic, openai};
+use crate::{Dialect, Error, anthropic, gemini, openai};
 use choices::Choices;
 
 /// So many unreadable events in a row are a broken stream.
 const MAX_MALFORMED: u8 = 3;
+
+const FAILED: &str = "the provider's finish reason says that it failed";
 
 /// The side that reads the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,8 @@ enum Path {
     Anthropic(anthropic::StreamParser),
     /// Anthropic to OpenAI.
     AnthropicToOpenAI(anthropic::StreamParser, openai::StreamEmitter),
+    /// Gemini to OpenAI.
+    GeminiToOpenAI(gemini::StreamParser, openai::StreamEmitter),
 }
 
 /// What the events so far have told.
@@ -119,9 +123,16 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
     if upstream == Dialect::OpenAI {
         return openai::observe_answer(body);
     }
-    let response = match anthropic::parse_response(body, names) {
+    let parsed = match upstream {
+        Dialect::Gemini => gemini::parse_response(body, names),
+        Dialect::Anthropic | Dialect::OpenAI => anthropic::parse_response(body, names),
+    };
+    let response = match parsed {
+        Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => {
+            return Err(UpstreamError::broken_answer(FAILED));
+        }
         Ok(response) => response,
-        Err(_) if anthropic::is_error(body) => return Err(crate::classify::in_band(body)),
+        Err(_) if anthropic::is_error(body) || gemini::is_error(body) => return Err(crate::classify::in_band(body)),
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
     let translated = client.dialect != upstream;
@@ -138,7 +149,7 @@ impl Relay {
     /// For a stream that `upstream` sends; `names` is what translating the request gave, or the default.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a pair of dialects that has no translation yet: Anthropic clients of OpenAI.
+    /// [`Error::Unsupported`] for a pair of dialects that has no translation yet.
     pub fn new(upstream: Dialect, client: &Client, names: Names) -> Result<Self, Error> {
         let path = match (upstream, client.dialect) {
             (Dialect::OpenAI, Dialect::OpenAI) => Path::OpenAI,
@@ -147,11 +158,13 @@ impl Relay {
                 anthropic::StreamParser::new(names),
                 openai::StreamEmitter::new(client.include_usage, client.now),
             ),
-            (Dialect::OpenAI, Dialect::Anthropic) => {
-                return Err(Error::Unsupported {
-                    field: "model".into(),
-                    reason: "OpenAI's answers are not translated for Anthropic's clients".into(),
-                });
+            (Dialect::Gemini, Dialect::OpenAI) => Path::GeminiToOpenAI(
+                gemini::StreamParser::new(names),
+                openai::StreamEmitter::new(client.include_usage, client.now),
+            ),
+            (upstream, client) => {
+                let reason = format!("{upstream:?}'s answers are not translated for {client:?}'s clients");
+                return Err(Error::Unsupported { field: "model".into(), reason: reason.into() });
             }
         };
         let seen = Seen { usage: Usage::default(), choices: Choices::new(client.choices) };
@@ -164,7 +177,7 @@ impl Relay {
         if self.over {
             return step;
         }
-        let passes = !matches!(self.path, Path::AnthropicToOpenAI(..));
+        let passes = !matches!(self.path, Path::AnthropicToOpenAI(..) | Path::GeminiToOpenAI(..));
         step.forward = if passes { Forward::AsItCame } else { Forward::Nothing };
         let data = event.data().unwrap_or_default();
         if data.is_empty() {
@@ -176,6 +189,12 @@ impl Relay {
             Path::Anthropic(parser) => parser.push(&data, &mut |event| self.seen.note(event, &mut step)),
             Path::AnthropicToOpenAI(parser, emitter) => parser.push(&data, &mut |event| {
                 // The end marker is for a whole answer only.
+                if event != neutral::Event::End || self.seen.choices.all_ended() {
+                    emitter.push(&event, out);
+                }
+                self.seen.note(event, &mut step);
+            }),
+            Path::GeminiToOpenAI(parser, emitter) => parser.push(&data, &mut |event| {
                 if event != neutral::Event::End || self.seen.choices.all_ended() {
                     emitter.push(&event, out);
                 }
@@ -208,7 +227,9 @@ impl Relay {
         match &mut self.path {
             Path::OpenAI => out.extend_from_slice(openai::DONE),
             Path::Anthropic(_) => out.extend_from_slice(anthropic::STOP),
-            Path::AnthropicToOpenAI(_, emitter) => emitter.push(&neutral::Event::End, out),
+            Path::AnthropicToOpenAI(_, emitter) | Path::GeminiToOpenAI(_, emitter) => {
+                emitter.push(&neutral::Event::End, out)
+            }
         }
         End::NoMarker
     }
@@ -248,6 +269,7 @@ impl Seen {
         step.commits |= event.commits();
         match event {
             neutral::Event::Usage(usage) => self.usage.update(&usage),
+            neutral::Event::Finish(Finish::Failed) => step.error = Some(UpstreamError::broken_answer(FAILED)),
             neutral::Event::Finish(finish) => {
                 step.finish = Some(finish);
                 self.choices.finish(1, 1, Some(finish));
@@ -277,9 +299,7 @@ fn in_place(
     step.error = match (chunk.error, chunk.finish) {
         (Some(error), _) => Some(error),
         (None, _) if name == Some(b"error") => Some(crate::classify::in_band(data)),
-        (None, Some(Finish::Failed)) => {
-            Some(UpstreamError::broken_answer("the provider's finish reason says that it failed"))
-        }
+        (None, Some(Finish::Failed)) => Some(UpstreamError::broken_answer(FAILED)),
         (None, _) => None,
     };
     seen.choices.finish(chunk.seen, chunk.finished, chunk.finish);

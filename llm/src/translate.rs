@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::facts::Facts;
-use crate::{Dialect, Error, anthropic, openai};
+use crate::{Dialect, Error, anthropic, gemini, openai};
 
 /// What a request is translated for.
 #[derive(Debug, Clone, Copy)]
@@ -51,16 +51,15 @@ const MAX_DROPPED: usize = 16;
 pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
     let request = match from {
         Dialect::OpenAI => openai::parse_request(body).map_err(|fault| Error::in_request(body, &fault))?,
-        Dialect::Anthropic => {
-            return Err(Error::Unsupported {
-                field: "model".into(),
-                reason: "requests in Anthropic's dialect are not translated".into(),
-            });
+        Dialect::Anthropic | Dialect::Gemini => {
+            let reason = format!("requests in {from:?}'s dialect are not translated");
+            return Err(Error::Unsupported { field: "model".into(), reason: reason.into() });
         }
     };
     match target.dialect {
         Dialect::OpenAI => openai::emit_request(&request, target),
         Dialect::Anthropic => anthropic::emit_request(&request, target),
+        Dialect::Gemini => gemini::emit_request(&request, target),
     }
 }
 

@@ -106,6 +106,7 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
         (Some(text), _) => text.as_str(),
         (None, ProviderType::OpenAI) => "https://api.openai.com/v1",
         (None, ProviderType::Anthropic) => "https://api.anthropic.com",
+        (None, ProviderType::Gemini) => "https://generativelanguage.googleapis.com",
         (None, other) => return Err(format!("must be set with type {other:?}")),
     };
     let url =
@@ -114,6 +115,7 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
     let url = url.as_str().trim_end_matches('/');
     let url = match spec.type_ {
         ProviderType::Anthropic => url.strip_suffix("/v1").unwrap_or(url),
+        ProviderType::Gemini => url.strip_suffix("/v1beta").or(url.strip_suffix("/v1")).unwrap_or(url),
         _ => url,
     };
     Ok(url.to_owned())

@@ -12,9 +12,8 @@ use super::draft::Draft;
 
 pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
     match spec.type_ {
-        ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::Anthropic => {}
-        ProviderType::Gemini
-        | ProviderType::Mistral
+        ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::Anthropic | ProviderType::Gemini => {}
+        ProviderType::Mistral
         | ProviderType::Ollama
         | ProviderType::AzureOpenAI
         | ProviderType::Bedrock

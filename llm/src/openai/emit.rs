@@ -36,7 +36,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
         for Extra { name, value } in &request.extra {
             match request.origin {
                 Dialect::OpenAI => w.any_key(name).raw(value.0),
-                Dialect::Anthropic => dropped.add(name),
+                Dialect::Anthropic | Dialect::Gemini => dropped.add(name),
             }
         }
         Ok::<(), Error>(())

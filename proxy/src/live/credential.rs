@@ -105,7 +105,7 @@ impl Credential {
         let value = secrets.get(&source.digest).ok_or_else(|| format!("{}: the snapshot does not have it", place()))?;
         let text = match dialect {
             Dialect::OpenAI => HeaderValue::try_from(format!("Bearer {}", value.expose())),
-            Dialect::Anthropic => HeaderValue::try_from(value.expose()),
+            Dialect::Anthropic | Dialect::Gemini => HeaderValue::try_from(value.expose()),
         };
         let mut header = text.map_err(|_| format!("{}: has characters that no header may have", place()))?;
         header.set_sensitive(true);

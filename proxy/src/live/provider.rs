@@ -36,7 +36,15 @@ pub(crate) struct Provider {
 pub(crate) struct Endpoint {
     pub(crate) origin: Origin,
     pub(crate) host: HeaderValue,
-    pub(crate) chat: PathAndQuery,
+    chat: Chat,
+}
+
+/// The path of a chat request.
+enum Chat {
+    /// The same for all.
+    One(PathAndQuery),
+    /// Gemini: model and stream are said by the path, behind this.
+    OfModel(String),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,17 +103,38 @@ impl Endpoint {
             port => format!("{}:{port}", origin.host),
         };
         let base = url.path().trim_end_matches('/');
+        let path =
+            |path: String| PathAndQuery::try_from(path).map_err(|error| format!("baseURL {base_url:?}: {error}"));
+        // Each as its own SDK takes it: Anthropic's and Gemini's base URLs end before the version.
+        let bare = base.strip_suffix("/v1").unwrap_or(base);
         let chat = match dialect {
-            Dialect::OpenAI => format!("{base}/chat/completions"),
-            // Each as its own SDK takes it: Anthropic's base URL ends before the version.
-            Dialect::Anthropic => format!("{}/v1/messages", base.strip_suffix("/v1").unwrap_or(base)),
+            Dialect::OpenAI => Chat::One(path(format!("{base}/chat/completions"))?),
+            Dialect::Anthropic => Chat::One(path(format!("{bare}/v1/messages"))?),
+            Dialect::Gemini => {
+                let models = format!("{}/v1beta/models/", base.strip_suffix("/v1beta").unwrap_or(bare));
+                path(models.clone())?;
+                Chat::OfModel(models)
+            }
         };
         Ok(Self {
             host: HeaderValue::try_from(host)
                 .map_err(|_| format!("baseURL {base_url:?}: no header can carry its host"))?,
-            chat: PathAndQuery::try_from(chat).map_err(|error| format!("baseURL {base_url:?}: {error}"))?,
+            chat,
             origin,
         })
+    }
+
+    /// Where a chat request for that model goes.
+    pub(crate) fn chat(&self, model: &str, stream: bool) -> PathAndQuery {
+        match &self.chat {
+            Chat::One(path) => path.clone(),
+            Chat::OfModel(models) => {
+                let mut path = models.clone();
+                encode(model.strip_prefix("models/").unwrap_or(model), &mut path);
+                path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
+                PathAndQuery::try_from(path).expect("must be a path: its start is one, and the rest is encoded")
+            }
+        }
     }
 }
 
@@ -114,12 +143,22 @@ pub(crate) fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
     match r#type {
         ProviderType::OpenAI | ProviderType::OpenAICompatible => Ok(Dialect::OpenAI),
         ProviderType::Anthropic => Ok(Dialect::Anthropic),
-        ProviderType::Gemini
-        | ProviderType::Mistral
+        ProviderType::Gemini => Ok(Dialect::Gemini),
+        ProviderType::Mistral
         | ProviderType::Ollama
         | ProviderType::AzureOpenAI
         | ProviderType::Bedrock
         | ProviderType::VertexAI => Err(format!("this version does not serve providers of type {type:?}")),
+    }
+}
+
+/// Appends a segment of a path, with every byte encoded that is not plain everywhere.
+fn encode(segment: &str, path: &mut String) {
+    for byte in segment.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+            byte => path.push_str(&format!("%{byte:02X}")),
+        }
     }
 }
 
@@ -143,7 +182,8 @@ mod tests {
 
     fn endpoint(url: &str, dialect: Dialect) -> Result<(String, String), String> {
         let endpoint = Endpoint::build(url, dialect)?;
-        Ok((endpoint.host.to_str().map_err(|error| error.to_string())?.to_owned(), endpoint.chat.to_string()))
+        let host = endpoint.host.to_str().map_err(|error| error.to_string())?;
+        Ok((host.to_owned(), endpoint.chat("m", false).to_string()))
     }
 
     #[test]
@@ -155,7 +195,24 @@ mod tests {
         assert_eq!(endpoint("http://[::1]:9000/v1", Dialect::Anthropic)?, ("[::1]:9000".into(), "/v1/messages".into()));
         assert_eq!(endpoint("http://host/a", Dialect::Anthropic)?, ("host".into(), "/a/v1/messages".into()));
         assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
+        for base in ["http://host", "http://host/v1beta", "http://host/v1/"] {
+            assert_eq!(endpoint(base, Dialect::Gemini)?, ("host".into(), "/v1beta/models/m:generateContent".into()));
+        }
         assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn gemini_s_path_says_the_model_percent_encoded_and_whether_it_streams() -> Result<(), String> {
+        let endpoint = Endpoint::build("https://host", Dialect::Gemini)?;
+        let rows = [
+            ("gemini-2.5-pro", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"),
+            ("models/gemini-2.5-pro", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"),
+            ("a/b?key=x&é #", "/v1beta/models/a%2Fb%3Fkey%3Dx%26%C3%A9%20%23:streamGenerateContent?alt=sse"),
+        ];
+        for (model, expected) in rows {
+            assert_eq!(endpoint.chat(model, true).to_string(), expected);
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod bed;
 mod callers;
 mod credentials;
 mod failures;
+mod gemini;
 mod hostile;
 mod messages;
 mod provider;
