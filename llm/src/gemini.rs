@@ -9,6 +9,7 @@ mod response;
 mod stream;
 mod usage;
 
+pub(crate) use id::bare_ids;
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::emit_request;
 pub(crate) use response::parse_response;

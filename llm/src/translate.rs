@@ -49,13 +49,17 @@ const MAX_DROPPED: usize = 16;
 /// # Errors
 /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target has no way to say what it means.
 pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
-    let request = match from {
+    let mut request = match from {
         Dialect::OpenAI => openai::parse_request(body).map_err(|fault| Error::in_request(body, &fault))?,
         Dialect::Anthropic | Dialect::Gemini => {
             let reason = format!("requests in {from:?}'s dialect are not translated");
             return Err(Error::Unsupported { field: "model".into(), reason: reason.into() });
         }
     };
+    if target.dialect != Dialect::Gemini {
+        // What they carry means nothing elsewhere, and some bound the length of an id.
+        gemini::bare_ids(&mut request);
+    }
     match target.dialect {
         Dialect::OpenAI => openai::emit_request(&request, target),
         Dialect::Anthropic => anthropic::emit_request(&request, target),

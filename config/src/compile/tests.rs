@@ -344,6 +344,22 @@ fn malformed_urls_are_refused_with_the_fix() {
 }
 
 #[test]
+fn a_gemini_provider_s_base_url_ends_before_the_version() {
+    for (url, expected) in [
+        ("", "https://generativelanguage.googleapis.com"),
+        (", baseURL: 'https://host/v1beta/'", "https://host"),
+        (", baseURL: 'https://host/a/v1'", "https://host/a"),
+    ] {
+        let world = quickstart_and(&format!(
+            "kind: AIProvider\nmetadata: {{name: gemini, namespace: platform}}\n\
+             spec: {{type: Gemini, models: [{{name: gemini-2.5-pro}}]{url}}}"
+        ));
+        let (snapshot, _) = compile(&world);
+        assert_eq!(provider(&snapshot, "platform/gemini").expect("must be there").base_url, expected);
+    }
+}
+
+#[test]
 fn only_platform_namespaces_claim_bare_names_and_all() {
     let world = quickstart_and(
         "

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::neutral::{Part, Request, Text};
+
 /// Between an id and the signature of its call. All of it is letters, digits, `_` and `-`, which every dialect takes.
 const MARK: &str = "--sig-";
 
@@ -19,6 +21,26 @@ pub(super) fn parted(seen: &str) -> (&str, Option<String>) {
     match seen.split_once(MARK) {
         Some((id, signature)) => (id, Some(padded(signature))),
         None => (seen, None),
+    }
+}
+
+/// Takes the signatures out of a request's ids.
+pub(crate) fn bare_ids(request: &mut Request<'_>) {
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match part {
+            Part::ToolCall(call) => cut(&mut call.id),
+            Part::ToolResult { call, .. } => cut(call),
+            _ => {}
+        }
+    }
+}
+
+fn cut(id: &mut Text<'_>) {
+    if let Some(at) = id.find(MARK) {
+        match id {
+            Cow::Borrowed(text) => *text = &text[..at],
+            Cow::Owned(text) => text.truncate(at),
+        }
     }
 }
 

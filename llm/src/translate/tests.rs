@@ -144,6 +144,15 @@ fn requests_in_anthropic_s_dialect_are_refused_as_not_translated_yet() {
 }
 
 #[test]
+fn a_call_of_gemini_s_goes_to_others_without_its_signature() {
+    let answer = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "abc--sig-QUJD", "type": "function",
+        "function": {"name": "weather.get", "arguments": "{}"}}]});
+    let (body, _) = for_claude(&second_request(&answer));
+    assert_eq!(body["messages"][1]["content"][0]["id"], "abc");
+    assert_eq!(body["messages"][2]["content"][0]["tool_use_id"], "abc");
+}
+
+#[test]
 fn dropped_names_are_safe_in_a_header_and_few() {
     let mut dropped = Dropped::default();
     for name in ["a", "a", "", "x\r\ny", "é", "with space"] {

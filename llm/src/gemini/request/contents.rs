@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::parts;
 use crate::Error;
 use crate::json::Writer;
@@ -13,7 +15,8 @@ const GO_ON_FROM_THERE: &str = "Go on from exactly where you stopped.";
 pub(super) struct Contents<'r, 'a> {
     system: Vec<&'r Text<'a>>,
     turns: Vec<Turn<'r, 'a>>,
-    calls: Vec<Call<'r>>,
+    /// By id; of an id that was given again, the latest.
+    calls: HashMap<&'r str, Call<'r>>,
 }
 
 struct Turn<'r, 'a> {
@@ -23,7 +26,6 @@ struct Turn<'r, 'a> {
 
 /// A call that a result may answer.
 struct Call<'r> {
-    id: &'r str,
     name: &'r str,
     turn: usize,
 }
@@ -39,7 +41,7 @@ pub(super) enum Block<'r, 'a> {
 
 impl<'r, 'a> Contents<'r, 'a> {
     pub(super) fn of(request: &'r Request<'a>) -> Result<Self, Error> {
-        let mut contents = Self { system: Vec::new(), turns: Vec::new(), calls: Vec::new() };
+        let mut contents = Self { system: Vec::new(), turns: Vec::new(), calls: HashMap::new() };
         for (index, message) in request.messages.iter().enumerate() {
             for part in message.parts.iter().filter(|part| has_words(part)) {
                 contents.take(index, message.role, part)?;
@@ -54,6 +56,10 @@ impl<'r, 'a> Contents<'r, 'a> {
                 let reason = format!("the target takes no parts of type {kind:?}");
                 return Err(Error::Unsupported { field: format!("messages[{index}]").into(), reason: reason.into() });
             }
+            (_, Part::ToolResult { parts, .. }) if parts.iter().any(|part| matches!(part, Part::Unknown { .. })) => {
+                let reason = "the target takes text and media as the result of a tool";
+                return Err(Error::Unsupported { field: format!("messages[{index}]").into(), reason: reason.into() });
+            }
             (Role::System | Role::Developer, Part::Text { text, .. }) if self.turns.is_empty() => {
                 self.system.push(text)
             }
@@ -61,7 +67,7 @@ impl<'r, 'a> Contents<'r, 'a> {
             (_, Part::ToolResult { call, .. }) => return self.result(index, call, part),
             (Role::Assistant, Part::ToolCall(call)) => {
                 self.push(true, Block::Part(part));
-                self.calls.push(Call { id: &call.id, name: &call.name, turn: self.turns.len() - 1 });
+                self.calls.insert(&call.id, Call { name: &call.name, turn: self.turns.len() - 1 });
             }
             (role, part) => self.push(role == Role::Assistant, Block::Part(part)),
         }
@@ -78,7 +84,7 @@ impl<'r, 'a> Contents<'r, 'a> {
 
     /// A result goes to the head of the turn that follows its call, behind the results that are there.
     fn result(&mut self, index: usize, call: &str, part: &'r Part<'a>) -> Result<(), Error> {
-        let Some(called) = self.calls.iter().rev().find(|known| known.id == call) else {
+        let Some(called) = self.calls.get(call) else {
             let what = format!("no tool call before it has the id {call:?}");
             return Err(Error::bad_request(format!("messages[{index}].tool_call_id"), what));
         };

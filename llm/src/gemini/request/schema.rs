@@ -328,6 +328,29 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_schema_is_json_comes_of_it() {
+        for odd in [
+            "true",
+            "null",
+            "[]",
+            "7",
+            "{}",
+            r##"{"$ref":7}"##,
+            r##"{"$ref":"#/a~1b"}"##,
+            r#"{"type":[]}"#,
+            r#"{"anyOf":[]}"#,
+            r#"{"anyOf":[{"type":"null"}]}"#,
+            r#"{"properties":[]}"#,
+            r#"{"items":[{}]}"#,
+            r#"{"enum":[1,null]}"#,
+            r#"{"allOf":{"a":1}}"#,
+        ] {
+            let plain = plain(odd);
+            assert!(serde_json::from_str::<Value>(&plain).is_ok_and(|it| it.is_object()), "{odd}: {plain}");
+        }
+    }
+
+    #[test]
     fn references_that_double_at_every_step_are_cut_short() {
         let mut defs = json!({"d0": {"type": "string"}});
         for n in 1..40 {
