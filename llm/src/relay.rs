@@ -187,19 +187,12 @@ impl Relay {
         let read = match &mut self.path {
             Path::OpenAI => in_place(&mut self.seen, event.name(), &data, self.include_usage, &mut step),
             Path::Anthropic(parser) => parser.push(&data, &mut |event| self.seen.note(event, &mut step)),
-            Path::AnthropicToOpenAI(parser, emitter) => parser.push(&data, &mut |event| {
-                // The end marker is for a whole answer only.
-                if event != neutral::Event::End || self.seen.choices.all_ended() {
-                    emitter.push(&event, out);
-                }
-                self.seen.note(event, &mut step);
-            }),
-            Path::GeminiToOpenAI(parser, emitter) => parser.push(&data, &mut |event| {
-                if event != neutral::Event::End || self.seen.choices.all_ended() {
-                    emitter.push(&event, out);
-                }
-                self.seen.note(event, &mut step);
-            }),
+            Path::AnthropicToOpenAI(parser, emitter) => {
+                parser.push(&data, &mut |event| self.seen.pass(event, emitter, out, &mut step))
+            }
+            Path::GeminiToOpenAI(parser, emitter) => {
+                parser.push(&data, &mut |event| self.seen.pass(event, emitter, out, &mut step))
+            }
         };
         match read {
             Ok(()) => self.malformed = 0,
@@ -265,6 +258,20 @@ impl Default for Step {
 }
 
 impl Seen {
+    /// Writes an event for the client, and notes it. The end marker is for a whole answer only.
+    fn pass(
+        &mut self,
+        event: neutral::Event<'_>,
+        emitter: &mut openai::StreamEmitter,
+        out: &mut Vec<u8>,
+        step: &mut Step,
+    ) {
+        if event != neutral::Event::End || self.choices.all_ended() {
+            emitter.push(&event, out);
+        }
+        self.note(event, step);
+    }
+
     fn note(&mut self, event: neutral::Event<'_>, step: &mut Step) {
         step.commits |= event.commits();
         match event {
