@@ -59,7 +59,7 @@ pub enum ErrorKind {
 
 /// What an HTTP response with that status means; call it for anything but a 2xx.
 ///
-/// `retry_after` is what [`wait`] makes of its headers. Both dialects' words stand in one table: compatible providers
+/// `retry_after` is what [`wait`] makes of its headers; some say it in the body. All dialects' words stand in one table: compatible providers
 /// mix them.
 pub fn classify(_dialect: Dialect, status: u16, retry_after: Option<Duration>, body: &[u8]) -> UpstreamError {
     let said = body::read(body);
@@ -83,6 +83,7 @@ pub(crate) fn in_band(data: &[u8]) -> UpstreamError {
 
 fn error(status: u16, retry_after: Option<Duration>, said: body::Said) -> UpstreamError {
     let kind = table::kind_of(status, &said);
+    let retry_after = retry_after.or(said.google.retry_delay);
     let message = if said.message.is_empty() { format!("the provider answered {status}") } else { said.message };
     UpstreamError { kind, status, message, of_type: said.of_type, code: said.code, param: said.param, retry_after }
 }

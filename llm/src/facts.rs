@@ -49,6 +49,12 @@ pub struct Facts {
     pub json_schema: bool,
     /// It takes system messages between the others.
     pub inline_system: bool,
+    /// It takes presence and frequency penalties.
+    pub penalties: bool,
+    /// It takes a schema for its answer and tools in one request.
+    pub schema_beside_tools: bool,
+    /// Gemini: it refuses a call of its own that comes back without its signature.
+    pub signed_calls: bool,
     /// OpenAI: the bound is called `max_completion_tokens`, and `max_tokens` is refused.
     pub max_completion_tokens: bool,
     /// OpenAI: the member of a message that holds thinking; see [`crate::compatible::Manners::thinking`].
@@ -71,6 +77,22 @@ pub enum Thinking {
     },
     /// OpenAI: by `reasoning_effort`.
     Effort,
+    /// Gemini: with a budget of tokens.
+    Tokens {
+        /// The least that it takes, apart from none at all.
+        least: u32,
+        /// The most that it takes.
+        most: u32,
+        /// It can be turned off.
+        off: bool,
+    },
+    /// Gemini: by a level; `LOW` and `HIGH` are always among them.
+    Level {
+        /// It knows `MINIMAL`.
+        minimal: bool,
+        /// It knows `MEDIUM`.
+        medium: bool,
+    },
 }
 
 /// Which sampling parameters a model takes.

@@ -11,6 +11,7 @@ pub mod classify;
 pub mod compatible;
 mod error;
 pub mod facts;
+mod gemini;
 mod json;
 pub mod neutral;
 mod openai;
@@ -30,4 +31,6 @@ pub enum Dialect {
     OpenAI,
     /// Anthropic messages.
     Anthropic,
+    /// Gemini's generateContent, as Google's AI Studio serves it.
+    Gemini,
 }

@@ -1,6 +1,6 @@
 //! Penstock's own errors, in the words of the client's dialect.
 
-use crate::{Dialect, anthropic, openai};
+use crate::{Dialect, anthropic, gemini, openai};
 
 /// An error for a client. Its type follows from the status, as the dialect's SDKs expect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ impl Rejection<'_> {
         match dialect {
             Dialect::OpenAI => openai::error_body(self),
             Dialect::Anthropic => anthropic::error_body(self),
+            Dialect::Gemini => gemini::error_body(self),
         }
     }
 
@@ -31,6 +32,7 @@ impl Rejection<'_> {
         match dialect {
             Dialect::OpenAI => openai::error_event(self),
             Dialect::Anthropic => anthropic::error_event(self),
+            Dialect::Gemini => gemini::error_event(self),
         }
     }
 }

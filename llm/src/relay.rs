@@ -11,7 +11,7 @@ use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
-use crate::{Dialect, Error, anthropic, openai};
+use crate::{Dialect, Error, anthropic, gemini, openai};
 use choices::Choices;
 use ends::{Emitter, Parser};
 
@@ -47,7 +47,7 @@ enum Path {
     /// OpenAI to OpenAI: looked at in place, forwarded as they came.
     InPlace,
     /// Another dialect to the same one: read, forwarded as they came. With the end marker, should it be missing.
-    Read(Parser, &'static [u8]),
+    Read(Box<Parser>, &'static [u8]),
     /// Across dialects.
     Translated(Box<(Parser, Emitter)>),
 }
@@ -127,15 +127,18 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
             openai::parse_response(body)
         }
         Dialect::Anthropic => anthropic::parse_response(body, names),
+        Dialect::Gemini => gemini::parse_response(body, names),
     };
     let response = match response {
+        Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => return Err(failed()),
         Ok(response) => response,
-        Err(_) if anthropic::is_error(body) => return Err(crate::classify::in_band(body)),
+        Err(_) if anthropic::is_error(body) || gemini::is_error(body) => return Err(crate::classify::in_band(body)),
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
     let written = || match client.dialect {
         Dialect::OpenAI => openai::emit_response(&response, client.now),
         Dialect::Anthropic => anthropic::emit_response(&response),
+        Dialect::Gemini => unreachable!("no client speaks Gemini yet: its requests are refused before"),
     };
     Ok(Answer {
         body: (client.dialect != upstream).then(written),
@@ -151,7 +154,9 @@ impl Relay {
     pub fn new(upstream: Dialect, client: &Client, names: Names) -> Self {
         let path = match (upstream, client.dialect) {
             (Dialect::OpenAI, Dialect::OpenAI) => Path::InPlace,
-            (Dialect::Anthropic, Dialect::Anthropic) => Path::Read(Parser::new(upstream, names), anthropic::STOP),
+            (Dialect::Anthropic, Dialect::Anthropic) => {
+                Path::Read(Box::new(Parser::new(upstream, names)), anthropic::STOP)
+            }
             _ => Path::Translated(Box::new((Parser::new(upstream, names), Emitter::new(client)))),
         };
         let seen = Seen { usage: Usage::default(), choices: Choices::new(client.choices) };
@@ -176,13 +181,7 @@ impl Relay {
             Path::Read(parser, _) => parser.push(event.name(), &data, &mut |event| self.seen.note(event, &mut step)),
             Path::Translated(ends) => {
                 let (parser, emitter) = &mut **ends;
-                parser.push(event.name(), &data, &mut |event| {
-                    // The end marker is for a whole answer only.
-                    if event != neutral::Event::End || self.seen.choices.all_ended() {
-                        emitter.push(&event, out);
-                    }
-                    self.seen.note(event, &mut step);
-                })
+                parser.push(event.name(), &data, &mut |event| self.seen.pass(event, emitter, out, &mut step))
             }
         };
         match read {
@@ -247,6 +246,14 @@ impl Default for Step {
 }
 
 impl Seen {
+    /// Writes an event for the client, and notes it. The end marker is for a whole answer only.
+    fn pass(&mut self, event: neutral::Event<'_>, emitter: &mut Emitter, out: &mut Vec<u8>, step: &mut Step) {
+        if event != neutral::Event::End || self.choices.all_ended() {
+            emitter.push(&event, out);
+        }
+        self.note(event, step);
+    }
+
     fn note(&mut self, event: neutral::Event<'_>, step: &mut Step) {
         step.commits |= event.commits();
         match event {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::facts::Facts;
-use crate::{Dialect, Error, anthropic, openai};
+use crate::{Dialect, Error, anthropic, gemini, openai};
 
 /// What a request is translated for.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +54,20 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
     let request = match from {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
+        Dialect::Gemini => {
+            let reason = "requests in Gemini's dialect are not translated";
+            return Err(Error::Unsupported { field: "model".into(), reason: reason.into() });
+        }
     };
-    let request = request.map_err(|fault| Error::in_request(body, &fault))?;
+    let mut request = request.map_err(|fault| Error::in_request(body, &fault))?;
+    if target.dialect != Dialect::Gemini {
+        // What they carry means nothing elsewhere, and some bound the length of an id.
+        gemini::bare_ids(&mut request);
+    }
     match target.dialect {
         Dialect::OpenAI => openai::emit_request(&request, target),
         Dialect::Anthropic => anthropic::emit_request(&request, target),
+        Dialect::Gemini => gemini::emit_request(&request, target),
     }
 }
 

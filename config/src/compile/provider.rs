@@ -120,6 +120,7 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
             Some(address) => address,
             None => return Err(format!("must be set with {}", preset_of(spec))),
         },
+        (None, ProviderType::Gemini) => "https://generativelanguage.googleapis.com",
         (None, other) => return Err(format!("must be set with type {other:?}")),
     };
     let url =
@@ -129,6 +130,7 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
     let url = match spec.type_ {
         ProviderType::Anthropic => url.strip_suffix("/v1").unwrap_or(url),
         ProviderType::AzureOpenAI => return Ok(azure_url(url, spec)),
+        ProviderType::Gemini => url.strip_suffix("/v1beta").or(url.strip_suffix("/v1")).unwrap_or(url),
         _ => url,
     };
     Ok(url.to_owned())

@@ -217,7 +217,7 @@ spec: {models: [gpt-4o], targets: [{provider: nowhere, model: x}]}
 #[test]
 fn what_protects_limits_or_authenticates_and_is_not_built_refuses_its_object() {
     let cases = [
-        (Kind::AIProvider, "type: Gemini, models: [{name: g}]", "type: Gemini"),
+        (Kind::AIProvider, "type: Ollama, models: [{name: g}]", "type: Ollama"),
         (Kind::AIProvider, "type: OpenAI, models: [{name: g}], maxConcurrentRequests: 5", "maxConcurrentRequests"),
         (Kind::RoutePolicy, "models: [x], maxCostPerRequest: '0.05'", "maxCostPerRequest"),
         (
@@ -342,6 +342,22 @@ fn malformed_urls_are_refused_with_the_fix() {
         let (status, reason, message) = condition(&world, Kind::AIProvider, "platform/openai", ConditionType::Accepted);
         assert_eq!((status, reason), (false, Reason::Invalid), "{url}");
         assert!(message.starts_with("spec.baseURL: ") && message.contains(fix), "{url}: {message}");
+    }
+}
+
+#[test]
+fn a_gemini_provider_s_base_url_ends_before_the_version() {
+    for (url, expected) in [
+        ("", "https://generativelanguage.googleapis.com"),
+        (", baseURL: 'https://host/v1beta/'", "https://host"),
+        (", baseURL: 'https://host/a/v1'", "https://host/a"),
+    ] {
+        let world = quickstart_and(&format!(
+            "kind: AIProvider\nmetadata: {{name: gemini, namespace: platform}}\n\
+             spec: {{type: Gemini, models: [{{name: gemini-2.5-pro}}]{url}}}"
+        ));
+        let (snapshot, _) = compile(&world);
+        assert_eq!(provider(&snapshot, "platform/gemini").expect("must be there").base_url, expected);
     }
 }
 

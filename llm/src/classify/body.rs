@@ -1,4 +1,8 @@
+mod google;
+
 use serde_json::Value;
+
+pub(super) use google::{Google, Quota};
 
 /// What an error body says, in whatever shape.
 #[derive(Debug, Default)]
@@ -9,12 +13,14 @@ pub(super) struct Said {
     pub(super) param: Option<String>,
     /// A status inside the body.
     pub(super) status: Option<u16>,
+    /// What Google's APIs say beside it.
+    pub(super) google: Google,
 }
 
 /// More of a message than this helps nobody.
 const MAX_MESSAGE: usize = 2048;
 
-/// Reads OpenAI's and Anthropic's objects, `error` as a string, arrays, FastAPI's `detail`, a bare `message`, plain
+/// Reads OpenAI's, Anthropic's and Google's objects, `error` as a string, arrays, FastAPI's `detail`, a bare `message`, plain
 /// text; HTML and anything else give no message.
 pub(super) fn read(body: &[u8]) -> Said {
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
@@ -46,6 +52,7 @@ pub(super) fn read(body: &[u8]) -> Said {
         code: code.or_else(|| inner.pointer("/innererror/code").and_then(word_of)),
         param: inner.get("param").and_then(word_of),
         status,
+        google: Google::read(inner),
     }
 }
 

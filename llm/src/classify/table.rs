@@ -1,8 +1,8 @@
 use super::ErrorKind;
-use super::body::Said;
+use super::body::{Google, Quota, Said};
 
 /// Words of `type` and `code`, exactly, and what they mean. Sources: the error pages of platform.openai.com and
-/// platform.claude.com, Azure's content filter page, and the servers that call themselves compatible.
+/// platform.claude.com, Azure's content filter page, ai.google.dev (gemini-api/docs/troubleshooting), and the servers that call themselves compatible.
 const WORDS: &[(ErrorKind, &[&str])] = &[
     (
         ErrorKind::Quota,
@@ -14,6 +14,8 @@ const WORDS: &[(ErrorKind, &[&str])] = &[
             "insufficient_credits",
             "insufficient_quota",
             "quota_exceeded",
+            // No free tier where the caller is: billing must be set up.
+            "FAILED_PRECONDITION",
         ],
     ),
     (
@@ -35,19 +37,42 @@ const WORDS: &[(ErrorKind, &[&str])] = &[
             "moderation_blocked",
         ],
     ),
-    (ErrorKind::NotFound, &["DeploymentNotFound", "model_not_found", "not_found_error", "unknown_model"]),
+    (ErrorKind::NotFound, &["DeploymentNotFound", "NOT_FOUND", "model_not_found", "not_found_error", "unknown_model"]),
     (ErrorKind::TooLarge, &["request_too_large"]),
     (
         ErrorKind::RateLimit,
-        &["rate_limit_error", "rate_limit_exceeded", "requests", "slow_down", "tokens", "too_many_requests"],
+        &[
+            "RESOURCE_EXHAUSTED",
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            "requests",
+            "slow_down",
+            "tokens",
+            "too_many_requests",
+        ],
     ),
     (
         ErrorKind::Auth,
-        &["API_KEY_INVALID", "authentication_error", "invalid_api_key", "invalid_authentication", "permission_error"],
+        &[
+            "API_KEY_EXPIRED",
+            "API_KEY_INVALID",
+            "API_KEY_SERVICE_BLOCKED",
+            "CONSUMER_SUSPENDED",
+            "PERMISSION_DENIED",
+            "SERVICE_DISABLED",
+            "UNAUTHENTICATED",
+            "authentication_error",
+            "invalid_api_key",
+            "invalid_authentication",
+            "permission_error",
+        ],
     ),
     (
         ErrorKind::ServerError,
         &[
+            "DEADLINE_EXCEEDED",
+            "INTERNAL",
+            "UNAVAILABLE",
             "api_error",
             "internal_server_error",
             "overloaded_error",
@@ -56,7 +81,10 @@ const WORDS: &[(ErrorKind, &[&str])] = &[
             "timeout_error",
         ],
     ),
-    (ErrorKind::Rejected, &["BadRequestError", "invalid_request_error", "invalid_value"]),
+    (
+        ErrorKind::Rejected,
+        &["BadRequestError", "INVALID_ARGUMENT", "OUT_OF_RANGE", "invalid_request_error", "invalid_value"],
+    ),
 ];
 
 /// Pieces of messages, in small letters, for providers that say everything with `invalid_request_error`.
@@ -72,6 +100,7 @@ const TEXTS: &[(ErrorKind, &[&str])] = &[
             "context limit",
             "context size",
             "context window",
+            "exceeds the maximum number of tokens",
             "input is too long",
             "maximum context",
             "prompt is too long",
@@ -136,15 +165,31 @@ pub(super) fn status_of(said: &Said) -> u16 {
 
 /// What the body says by itself: a telling word first, then the text, then a word that says little.
 fn meaning(said: &Said) -> Option<ErrorKind> {
+    if let Some(kind) = exhausted(&said.google) {
+        return Some(kind);
+    }
     let by_word = |said: &Option<String>| {
         let said = said.as_deref()?;
         WORDS.iter().find(|(_, words)| words.contains(&said)).map(|(kind, _)| *kind)
     };
-    let words = [by_word(&said.code), by_word(&said.of_type)];
+    let google = &said.google;
+    let words = [&said.code, &said.of_type, &google.reason, &google.status].map(by_word);
     // These types are said of every mistake, or of every key that lacks a right, and the text knows more.
     let vague = [ErrorKind::Rejected, ErrorKind::Auth, ErrorKind::RateLimit];
     let telling = words.into_iter().flatten().find(|kind| !vague.contains(kind));
     telling.or_else(|| by_text(said)).or_else(|| words.into_iter().flatten().next())
+}
+
+/// Gemini says the same sentence of every quota. Which one it is, and when it ends, stands in the details.
+fn exhausted(google: &Google) -> Option<ErrorKind> {
+    if google.status.as_deref() != Some("RESOURCE_EXHAUSTED") {
+        return None;
+    }
+    match (google.quota, google.retry_delay) {
+        (Some(Quota::PerDay), _) => Some(ErrorKind::Quota),
+        (Some(Quota::Shorter), _) | (None, Some(_)) => Some(ErrorKind::RateLimit),
+        (None, None) => None,
+    }
 }
 
 fn by_text(said: &Said) -> Option<ErrorKind> {

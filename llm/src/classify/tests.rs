@@ -125,3 +125,74 @@ fn type_code_and_param_are_kept_and_a_numeric_code_becomes_text() {
     assert_eq!(error.code.as_deref(), Some("7"));
     assert_eq!(error.param.as_deref(), Some("messages"));
 }
+
+/// Gemini's error object with these details.
+fn gemini(code: u16, status: &str, message: &str, details: &str) -> String {
+    format!(r#"{{"error":{{"code":{code},"message":{message:?},"status":{status:?},"details":[{details}]}}}}"#)
+}
+
+fn detail(name: &str, members: &str) -> String {
+    format!(r#"{{"@type":"type.googleapis.com/google.rpc.{name}",{members}}}"#)
+}
+
+fn quota_of(id: &str) -> String {
+    detail("QuotaFailure", &format!(r#""violations":[{{"quotaMetric":"m","quotaId":"{id}"}}]"#))
+}
+
+#[test]
+fn gemini_s_errors_are_read_by_status_name_reason_and_quota() {
+    use ErrorKind::*;
+    let quota = "You exceeded your current quota, please check your plan and billing details.";
+    let invalid = detail("ErrorInfo", r#""reason":"API_KEY_INVALID","domain":"googleapis.com""#);
+    let wait = detail("RetryInfo", r#""retryDelay":"34.5s""#);
+    let too_long = "The input token count (1100000) exceeds the maximum number of tokens allowed (1048576).";
+    let country = "User location is not supported for the API use without a billing account linked.";
+    let rows = [
+        (gemini(400, "INVALID_ARGUMENT", "Please pass a valid key", &invalid), Auth),
+        (gemini(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", &invalid), Auth),
+        (gemini(400, "INVALID_ARGUMENT", too_long, ""), ContextLength),
+        (gemini(400, "INVALID_ARGUMENT", "Invalid JSON payload received.", ""), Rejected),
+        (gemini(400, "FAILED_PRECONDITION", country, ""), Quota),
+        (gemini(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.", ""), Auth),
+        (gemini(403, "PERMISSION_DENIED", "Your API key was reported as leaked.", ""), Auth),
+        (gemini(404, "NOT_FOUND", "models/x is not found for API version v1beta", ""), NotFound),
+        (
+            gemini(429, "RESOURCE_EXHAUSTED", quota, &quota_of("GenerateRequestsPerDayPerProjectPerModel-FreeTier")),
+            Quota,
+        ),
+        (gemini(429, "RESOURCE_EXHAUSTED", quota, &quota_of("GenerateRequestsPerMinutePerProjectPerModel")), RateLimit),
+        (gemini(429, "RESOURCE_EXHAUSTED", quota, &wait), RateLimit),
+        (gemini(429, "RESOURCE_EXHAUSTED", quota, ""), Quota),
+        (gemini(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).", ""), RateLimit),
+        (gemini(499, "CANCELLED", "The operation was cancelled.", ""), Rejected),
+        (gemini(500, "INTERNAL", "An internal error has occurred.", ""), ServerError),
+        (gemini(503, "UNAVAILABLE", "The model is overloaded. Please try again later.", ""), ServerError),
+        (gemini(504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete.", ""), ServerError),
+    ];
+    for (body, expected) in rows {
+        let status: u16 = body[17..20].parse().expect("must be a number");
+        for body in [body.clone(), format!("[{body}]")] {
+            assert_eq!(classify(Dialect::Gemini, status, None, body.as_bytes()).kind, expected, "{body}");
+            let in_band = in_band(body.as_bytes());
+            assert_eq!((in_band.kind, in_band.status), (expected, status), "{body}");
+        }
+    }
+}
+
+#[test]
+fn gemini_s_wait_is_in_its_retry_info() {
+    let after = |delay: &str| {
+        let body =
+            gemini(429, "RESOURCE_EXHAUSTED", "slow", &detail("RetryInfo", &format!(r#""retryDelay":"{delay}""#)));
+        classify(Dialect::Gemini, 429, None, body.as_bytes()).retry_after
+    };
+    assert_eq!(after("34.5s"), Some(Duration::from_millis(34_500)));
+    assert_eq!(after("2s"), Some(Duration::from_secs(2)));
+    assert_eq!([after("soon"), after("-1s"), after("1e300s")], [None, None, None]);
+}
+
+#[test]
+fn gemini_s_own_words_are_not_given_for_openai_s_types() {
+    let error = classify(Dialect::Gemini, 400, None, gemini(400, "INVALID_ARGUMENT", "bad", "").as_bytes());
+    assert_eq!((error.of_type, error.message.as_str()), (None, "bad"));
+}

@@ -1,3 +1,5 @@
+mod gemini;
+
 use super::{Facts, Provider, Sampling, Thinking, list};
 use crate::compatible::Manners;
 
@@ -18,6 +20,9 @@ const NEWEST: Facts = Facts {
     forced_tools: false,
     json_schema: true,
     inline_system: true,
+    penalties: true,
+    schema_beside_tools: true,
+    signed_calls: false,
     max_completion_tokens: false,
     thinking_member: Manners::OPENAI.thinking,
 };
@@ -112,12 +117,8 @@ pub(super) fn facts(provider: Provider, model: &str, reasons: bool) -> Facts {
             max_completion_tokens: reasons,
             ..PLAIN
         },
-        Provider::Gemini
-        | Provider::Mistral
-        | Provider::Ollama
-        | Provider::Bedrock
-        | Provider::VertexAI
-        | Provider::OpenAICompatible => {
+        Provider::Gemini => gemini::facts(model),
+        Provider::Mistral | Provider::Ollama | Provider::Bedrock | Provider::VertexAI | Provider::OpenAICompatible => {
             Facts { thinks_unasked: reasons, json_schema: true, inline_system: true, prefill: false, ..PLAIN }
         }
     }

@@ -128,6 +128,12 @@ fn for_anthropic(body: &[u8], model: &str) -> Result<Vec<u8>, Error> {
     .map(|emitted| emitted.body)
 }
 
+fn for_gemini(body: &[u8], model: &str) -> Result<Vec<u8>, Error> {
+    let facts = Facts::of(Provider::Gemini, model);
+    translate::request(Dialect::OpenAI, body, &Target { dialect: Dialect::Gemini, model, facts, ask_for_usage: false })
+        .map(|emitted| emitted.body)
+}
+
 /// A piece of a conversation, likely or not.
 fn message() -> impl Strategy<Value = Value> {
     let words = prop_oneof![
@@ -177,12 +183,32 @@ proptest! {
     }
 
     #[test]
+    fn any_conversation_gives_contents_for_gemini_that_alternate_between_user_and_user(
+        messages in proptest::collection::vec(message(), 0..8),
+    ) {
+        let request = json!({"model": "m", "messages": messages});
+        let Ok(body) = for_gemini(request.to_string().as_bytes(), "gemini-3.1-pro-preview") else {
+            let has_results = messages.iter().any(|message| message["role"] == "tool");
+            prop_assert!(has_results, "only a result without its call is refused: {}", request);
+            return Ok(());
+        };
+        let body: Value = serde_json::from_slice(&body).expect("must be JSON");
+        let turns = body["contents"].as_array().expect("must be a list");
+        for (index, turn) in turns.iter().enumerate() {
+            prop_assert_eq!(&turn["role"], if index % 2 == 0 { "user" } else { "model" }, "{}", &body);
+            prop_assert!(!turn["parts"].as_array().expect("must be a list").is_empty(), "{}", &body);
+        }
+        prop_assert_eq!(turns.len() % 2, 1, "the user has the last word: {}", &body);
+    }
+
+    #[test]
     fn one_wrong_byte_never_panics_and_what_is_emitted_is_json(fixture in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let all = fixtures();
         let mut body = fixture.get(&all).to_string().into_bytes();
         let at = at.index(body.len());
         body[at] = byte;
-        for emitted in [back(&body), for_anthropic(&body, "claude-haiku-4-5"), for_anthropic(&body, "claude-opus-5-5")].into_iter().flatten() {
+        for emitted in [back(&body), for_anthropic(&body, "claude-haiku-4-5"), for_anthropic(&body, "claude-opus-5-5"),
+            for_gemini(&body, "gemini-2.0-flash"), for_gemini(&body, "gemini-4-argon")].into_iter().flatten() {
             prop_assert!(serde_json::from_slice::<Value>(&emitted).is_ok(), "{}", String::from_utf8_lossy(&emitted));
         }
     }

@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, openai};
+use crate::{Dialect, anthropic, gemini, openai};
 
 use super::Client;
 
@@ -13,6 +13,7 @@ use super::Client;
 pub(super) enum Parser {
     OpenAI(openai::StreamParser),
     Anthropic(anthropic::StreamParser),
+    Gemini(gemini::StreamParser),
 }
 
 /// Writes events for a client, by its dialect.
@@ -27,6 +28,7 @@ impl Parser {
         match upstream {
             Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
+            Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
         }
     }
 
@@ -45,6 +47,7 @@ impl Parser {
             }
             Self::OpenAI(parser) => parser.push(data, each),
             Self::Anthropic(parser) => parser.push(data, each),
+            Self::Gemini(parser) => parser.push(data, each),
         }
     }
 }
@@ -54,6 +57,7 @@ impl Emitter {
         match client.dialect {
             Dialect::OpenAI => Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now)),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
+            Dialect::Gemini => unreachable!("no client speaks Gemini yet: its requests are refused before"),
         }
     }
 

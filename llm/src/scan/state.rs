@@ -19,6 +19,8 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
             _ => false,
         },
         Dialect::Anthropic => matches!(key, "container" | "file_id"),
+        // `fileData` also takes addresses that anybody can read.
+        Dialect::Gemini => matches!(key, "cachedContent" | "cached_content"),
     }
 }
 
@@ -28,6 +30,10 @@ pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI => matches!(key, "parameters" | "schema" | "metadata"),
         Dialect::Anthropic => matches!(key, "input_schema" | "input_examples" | "input" | "schema" | "metadata"),
+        Dialect::Gemini => matches!(
+            key,
+            "args" | "response" | "parameters" | "parametersJsonSchema" | "responseSchema" | "responseJsonSchema"
+        ),
     }
 }
 
@@ -36,6 +42,7 @@ pub(super) fn is_media(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI => matches!(key, "image_url" | "input_audio" | "file"),
         Dialect::Anthropic => key == "source",
+        Dialect::Gemini => matches!(key, "inlineData" | "inline_data" | "fileData" | "file_data"),
     }
 }
 

@@ -152,3 +152,23 @@ fn a_request_of_anthropic_s_asks_openai_for_usage_if_the_target_takes_that() {
         assert_eq!((&sent["stream_options"], &sent["max_tokens"]), (&options, &json!(5)));
     }
 }
+
+#[test]
+fn a_call_of_gemini_s_goes_to_others_without_its_signature() {
+    let answer = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "abc--sig-QUJD", "type": "function",
+        "function": {"name": "weather.get", "arguments": "{}"}}]});
+    let (body, _) = for_claude(&second_request(&answer));
+    assert_eq!(body["messages"][1]["content"][0]["id"], "abc");
+    assert_eq!(body["messages"][2]["content"][0]["tool_use_id"], "abc");
+}
+
+#[test]
+fn dropped_names_are_safe_in_a_header_and_few() {
+    let mut dropped = Dropped::default();
+    for name in ["a", "a", "", "x\r\ny", "é", "with space"] {
+        dropped.add(name);
+    }
+    (0..40).for_each(|n| dropped.add(&format!("n{n}")));
+    let names = dropped.names();
+    assert_eq!((names.len(), &*names[0], &*names[1]), (MAX_DROPPED, "a", "n0"));
+}

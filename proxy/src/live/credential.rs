@@ -56,6 +56,8 @@ pub(crate) enum Scheme {
     XApiKey,
     /// Azure's `api-key`
     ApiKey,
+    /// Google's `x-goog-api-key`
+    XGoogApiKey,
 }
 
 /// What an attempt is sent with.
@@ -79,8 +81,8 @@ impl Scheme {
         match provider {
             ProviderType::Anthropic => Self::XApiKey,
             ProviderType::AzureOpenAI => Self::ApiKey,
+            ProviderType::Gemini => Self::XGoogApiKey,
             ProviderType::OpenAI
-            | ProviderType::Gemini
             | ProviderType::Mistral
             | ProviderType::Ollama
             | ProviderType::Bedrock
@@ -94,6 +96,7 @@ impl Scheme {
             Self::Bearer => AUTHORIZATION,
             Self::XApiKey => HeaderName::from_static("x-api-key"),
             Self::ApiKey => HeaderName::from_static("api-key"),
+            Self::XGoogApiKey => HeaderName::from_static("x-goog-api-key"),
         }
     }
 }
@@ -140,7 +143,7 @@ impl Credential {
         let value = secrets.get(&source.digest).ok_or_else(|| format!("{}: the snapshot does not have it", place()))?;
         let text = match scheme {
             Scheme::Bearer => HeaderValue::try_from(format!("Bearer {}", value.expose())),
-            Scheme::XApiKey | Scheme::ApiKey => HeaderValue::try_from(value.expose()),
+            Scheme::XApiKey | Scheme::ApiKey | Scheme::XGoogApiKey => HeaderValue::try_from(value.expose()),
         };
         let mut header = text.map_err(|_| format!("{}: has characters that no header may have", place()))?;
         header.set_sensitive(true);

@@ -21,6 +21,8 @@ enum Chat {
     OnePath(PathAndQuery),
     /// Azure: the path does, as a deployment.
     Deployments { base: String, api_version: String },
+    /// Gemini: the path does, and says whether the answer streams.
+    Models { base: String },
 }
 
 /// What stays as it is in a segment of a path, and in the value of a query.
@@ -43,17 +45,22 @@ impl Endpoint {
             chat: Chat::build(provider, url.path().trim_end_matches('/'), dialect)?,
             origin,
         };
-        endpoint.chat("any")?;
+        endpoint.chat("any", false)?;
         Ok(endpoint)
     }
 
     /// The path of chat requests for a model, by the provider's name of it.
-    pub(crate) fn chat(&self, model: &str) -> Result<PathAndQuery, String> {
+    pub(crate) fn chat(&self, model: &str, stream: bool) -> Result<PathAndQuery, String> {
         match &self.chat {
             Chat::OnePath(path) => Ok(path.clone()),
             Chat::Deployments { base, api_version } => {
                 let (model, api_version) = (utf8_percent_encode(model, PLAIN), utf8_percent_encode(api_version, PLAIN));
                 path(format!("{base}/openai/deployments/{model}/chat/completions?api-version={api_version}"))
+            }
+            Chat::Models { base } => {
+                let model = utf8_percent_encode(model.strip_prefix("models/").unwrap_or(model), PLAIN);
+                let call = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                path(format!("{base}/v1beta/models/{model}:{call}"))
             }
         }
     }
@@ -66,9 +73,13 @@ impl Chat {
                 Ok(Self::Deployments { base: base.to_owned(), api_version: api_version.clone() })
             }
             (_, _, Dialect::OpenAI) => path(format!("{base}/chat/completions")).map(Self::OnePath),
-            // Each as its own SDK takes it: Anthropic's base URL ends before the version.
+            // Each as its own SDK takes it: Anthropic's and Gemini's base URLs end before the version.
             (_, _, Dialect::Anthropic) => {
                 path(format!("{}/v1/messages", base.strip_suffix("/v1").unwrap_or(base))).map(Self::OnePath)
+            }
+            (_, _, Dialect::Gemini) => {
+                let bare = base.strip_suffix("/v1beta").or(base.strip_suffix("/v1")).unwrap_or(base);
+                Ok(Self::Models { base: bare.to_owned() })
             }
         }
     }
@@ -96,7 +107,7 @@ mod tests {
     fn endpoint(url: &str, dialect: Dialect) -> Result<(String, String), String> {
         let endpoint = Endpoint::build(&provider(ProviderType::OpenAI, url), dialect)?;
         let host = endpoint.host.to_str().map_err(|error| error.to_string())?;
-        Ok((host.to_owned(), endpoint.chat("m")?.to_string()))
+        Ok((host.to_owned(), endpoint.chat("m", false)?.to_string()))
     }
 
     #[test]
@@ -113,11 +124,28 @@ mod tests {
     }
 
     #[test]
+    fn gemini_s_path_says_the_model_percent_encoded_and_whether_it_streams() -> Result<(), String> {
+        for base in ["http://host", "http://host/v1beta", "http://host/v1/"] {
+            assert_eq!(endpoint(base, Dialect::Gemini)?, ("host".into(), "/v1beta/models/m:generateContent".into()));
+        }
+        let gemini = Endpoint::build(&provider(ProviderType::Gemini, "https://host"), Dialect::Gemini)?;
+        let rows = [
+            ("gemini-2.5-pro", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"),
+            ("models/gemini-2.5-pro", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"),
+            ("a/b?key=x&é #", "/v1beta/models/a%2Fb%3Fkey%3Dx%26%C3%A9%20%23:streamGenerateContent?alt=sse"),
+        ];
+        for (model, expected) in rows {
+            assert_eq!(gemini.chat(model, true)?.to_string(), expected);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn azure_s_deployment_is_in_the_path_and_its_version_in_the_query() -> Result<(), String> {
         let chat = |base: &str, version: Option<&str>, model: &str| {
             let api_version = version.map(str::to_owned);
             let azure = object::Provider { api_version, ..provider(ProviderType::AzureOpenAI, base) };
-            Endpoint::build(&azure, Dialect::OpenAI)?.chat(model).map(|path| path.to_string())
+            Endpoint::build(&azure, Dialect::OpenAI)?.chat(model, false).map(|path| path.to_string())
         };
         let version = Some("2024-10-21");
         let rows = [

@@ -46,8 +46,8 @@ pub(crate) struct Target {
     pub(crate) provider: Arc<Provider>,
     /// What the provider calls the model.
     pub(crate) model: String,
-    /// Where its chat requests go.
-    pub(crate) path: PathAndQuery,
+    /// Where its chat requests go: those for a whole answer, and those for a stream.
+    paths: [PathAndQuery; 2],
     pub(crate) facts: Facts,
     pub(crate) priority: u32,
     pub(crate) weight: u32,
@@ -120,8 +120,8 @@ impl Forward {
         let named: Vec<_> = named.map(|name| (name.clone(), providers.get(name).cloned())).collect();
         let usable = |target: &object::Target| {
             let provider = providers.get(&target.provider)?;
-            let path = provider.endpoint.chat(&target.model).ok()?;
-            Some(Arc::new(Target::build(route, target, provider, path, metrics)))
+            let path = |stream| provider.endpoint.chat(&target.model, stream).ok();
+            Some(Arc::new(Target::build(route, target, provider, [path(false)?, path(true)?], metrics)))
         };
         let mut targets: Vec<_> = forward.targets.iter().filter_map(usable).collect();
         if targets.is_empty() {
@@ -147,7 +147,7 @@ impl Target {
         route: &str,
         target: &object::Target,
         provider: &Arc<Provider>,
-        path: PathAndQuery,
+        paths: [PathAndQuery; 2],
         metrics: &Metrics,
     ) -> Self {
         let timeouts = &target.timeouts;
@@ -158,7 +158,7 @@ impl Target {
             provider: provider.clone(),
             facts: Facts { thinking_member: provider.manners.thinking, ..Facts::of(provider.vendor, &target.model) },
             model: target.model.clone(),
-            path,
+            paths,
             priority: target.priority,
             weight: target.weight,
             timeouts: Timeouts {
@@ -169,6 +169,13 @@ impl Target {
                 idle: Duration::from_millis(timeouts.idle_ms),
             },
         }
+    }
+}
+
+impl Target {
+    /// Where a chat request goes.
+    pub(crate) fn path(&self, stream: bool) -> &PathAndQuery {
+        &self.paths[usize::from(stream)]
     }
 }
 

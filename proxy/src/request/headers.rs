@@ -24,6 +24,7 @@ fn allowed(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAI => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
         Dialect::Anthropic => &["anthropic-beta", "idempotency-key", "traceparent", "tracestate"],
+        Dialect::Gemini => &["traceparent", "tracestate"],
     }
 }
 
@@ -44,7 +45,7 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
     let provider = &target.provider;
     let mut request = Request::new(Outgoing::new(prepared.body.clone()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from(target.path.clone());
+    *request.uri_mut() = Uri::from(target.path(ask.scan.stream).clone());
     let headers = request.headers_mut();
     headers.reserve(16);
     headers.insert(HOST, provider.endpoint.host.clone());

@@ -6,6 +6,7 @@ mod bed;
 mod callers;
 mod credentials;
 mod failures;
+mod gemini;
 mod hostile;
 mod messages;
 mod provider;

@@ -139,11 +139,12 @@ impl Plan {
         let excluded = self.is_forced() || (facts.prefill && turns.ends_with_assistant());
         match (facts.thinking, asked) {
             (
-                facts::Thinking::None | facts::Thinking::Effort,
+                facts::Thinking::None
+                | facts::Thinking::Effort
+                | facts::Thinking::Tokens { .. }
+                | facts::Thinking::Level { .. },
                 Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive),
-            ) => {
-                dropped.add("reasoning_effort");
-            }
+            ) => dropped.add("reasoning_effort"),
             (facts::Thinking::Budget, Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive)) => {
                 let wanted = asked.map_or(MIN_BUDGET, budget);
                 let most = max_tokens.saturating_sub(MIN_BUDGET).max(MIN_BUDGET);

@@ -1,0 +1,27 @@
+//! Gemini's generateContent.
+
+mod chunk;
+mod finish;
+mod id;
+mod reject;
+mod request;
+mod response;
+mod stream;
+mod usage;
+
+pub(crate) use id::bare_ids;
+pub(crate) use reject::{error_body, error_event};
+pub(crate) use request::emit_request;
+pub(crate) use response::parse_response;
+pub(crate) use stream::StreamParser;
+
+/// Whether a whole answer is an error: an object, or the first of a list.
+pub(crate) fn is_error(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| {
+        let whole = answer.as_array().and_then(|items| items.first()).unwrap_or(&answer);
+        whole.get("error").is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests;

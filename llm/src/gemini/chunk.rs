@@ -1,0 +1,167 @@
+//! One answer, or one event of a stream of it: Gemini gives both the same form.
+
+use super::usage::Counts;
+use crate::json::{Fault, Kind, Reader};
+use crate::neutral::{Raw, Text};
+
+#[derive(Default)]
+pub(super) struct Chunk<'e> {
+    pub(super) id: Text<'e>,
+    pub(super) model: Text<'e>,
+    pub(super) parts: Vec<Said<'e>>,
+    pub(super) has_candidate: bool,
+    pub(super) finish: Option<Text<'e>>,
+    /// The prompt was refused.
+    pub(super) is_blocked: bool,
+    pub(super) has_usage: bool,
+    pub(super) is_error: bool,
+}
+
+/// A part of what the model says.
+pub(super) enum Said<'e> {
+    Text(Text<'e>),
+    Thought(Text<'e>),
+    Call {
+        /// Empty where Gemini gives none.
+        id: Text<'e>,
+        name: Text<'e>,
+        /// A JSON object.
+        arguments: &'e str,
+        signature: Option<Text<'e>>,
+    },
+    /// A picture, code, its result, or what came later.
+    Other {
+        kind: Text<'e>,
+        value: Raw<'e>,
+    },
+}
+
+/// The members of a part that matter.
+#[derive(Default)]
+struct Fields<'e> {
+    text: Option<Text<'e>>,
+    is_thought: bool,
+    signature: Option<Text<'e>>,
+    call: Option<(Text<'e>, Text<'e>, &'e str)>,
+    other: Option<Text<'e>>,
+}
+
+/// Reads it. What it says of usage goes into `counts`.
+pub(super) fn read<'e>(data: &'e [u8], counts: &mut Counts) -> Result<Chunk<'e>, Fault> {
+    let mut reader = Reader::of_answer(data)?;
+    let mut chunk = Chunk::default();
+    if reader.peek()? == Kind::Array {
+        // Errors come as lists too, where the stream was to be one.
+        chunk.is_error = super::is_error(data);
+        return if chunk.is_error { Ok(chunk) } else { Err(reader.fault("expected an object")) };
+    }
+    reader.object(|reader, key| {
+        let kind = reader.peek()?;
+        match &*key.decode() {
+            "responseId" => chunk.id = string(reader)?.unwrap_or_default(),
+            "modelVersion" => chunk.model = string(reader)?.unwrap_or_default(),
+            "candidates" if kind == Kind::Array => candidates(reader, &mut chunk)?,
+            "promptFeedback" if kind == Kind::Object => reader.object(|reader, key| {
+                if key.decode() == "blockReason" {
+                    chunk.is_blocked = string(reader)?.is_some();
+                    return Ok(());
+                }
+                reader.skip()
+            })?,
+            "usageMetadata" => {
+                chunk.has_usage = kind == Kind::Object;
+                counts.update(reader)?;
+            }
+            "error" => {
+                chunk.is_error = kind != Kind::Null;
+                reader.skip()?;
+            }
+            _ => reader.skip()?,
+        }
+        Ok::<(), Fault>(())
+    })?;
+    reader.end()?;
+    Ok(chunk)
+}
+
+/// One candidate is asked for, so the first is the answer.
+fn candidates<'e>(reader: &mut Reader<'e>, chunk: &mut Chunk<'e>) -> Result<(), Fault> {
+    reader.array(|reader| {
+        if chunk.has_candidate || reader.peek()? != Kind::Object {
+            return reader.skip();
+        }
+        chunk.has_candidate = true;
+        reader.object(|reader, key| {
+            let kind = reader.peek()?;
+            match &*key.decode() {
+                "content" if kind == Kind::Object => reader.object(|reader, key| {
+                    if key.decode() != "parts" || reader.peek()? != Kind::Array {
+                        return reader.skip();
+                    }
+                    reader.array(|reader| part(reader, &mut chunk.parts))
+                })?,
+                "finishReason" => chunk.finish = string(reader)?,
+                _ => reader.skip()?,
+            }
+            Ok::<(), Fault>(())
+        })
+    })
+}
+
+fn part<'e>(reader: &mut Reader<'e>, parts: &mut Vec<Said<'e>>) -> Result<(), Fault> {
+    reader.peek()?;
+    let start = reader.at();
+    let mut fields = Fields::default();
+    reader.object(|reader, key| {
+        let kind = reader.peek()?;
+        match &*key.decode() {
+            "text" => fields.text = string(reader)?,
+            "thought" => fields.is_thought = reader.raw()? == "true",
+            "thoughtSignature" => fields.signature = string(reader)?,
+            "functionCall" if kind == Kind::Object => fields.call = Some(call(reader)?),
+            "partMetadata" | "videoMetadata" => reader.skip()?,
+            other => {
+                fields.other = Some(Text::Owned(other.to_owned()));
+                reader.skip()?;
+            }
+        }
+        Ok::<(), Fault>(())
+    })?;
+    match fields {
+        Fields { call: Some((id, name, arguments)), signature, .. } => {
+            parts.push(Said::Call { id, name, arguments, signature });
+        }
+        Fields { text: Some(text), is_thought: true, .. } => parts.push(Said::Thought(text)),
+        Fields { text: Some(text), .. } => parts.push(Said::Text(text)),
+        Fields { other: Some(kind), is_thought: false, .. } => {
+            parts.push(Said::Other { kind, value: Raw(reader.slice(start, reader.at())) });
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Id, name and arguments of a call.
+fn call<'e>(reader: &mut Reader<'e>) -> Result<(Text<'e>, Text<'e>, &'e str), Fault> {
+    let (mut id, mut name, mut arguments) = (Text::default(), Text::default(), "{}");
+    reader.object(|reader, key| {
+        let kind = reader.peek()?;
+        match &*key.decode() {
+            "id" => id = string(reader)?.unwrap_or_default(),
+            "name" => name = string(reader)?.unwrap_or_default(),
+            "args" if kind == Kind::Object => arguments = reader.raw()?,
+            _ => reader.skip()?,
+        }
+        Ok::<(), Fault>(())
+    })?;
+    Ok((id, name, arguments))
+}
+
+/// A string, or nothing for a value of another kind.
+fn string<'e>(reader: &mut Reader<'e>) -> Result<Option<Text<'e>>, Fault> {
+    if reader.peek()? == Kind::String {
+        return reader.string().map(Some);
+    }
+    reader.skip()?;
+    Ok(None)
+}

@@ -1,0 +1,54 @@
+use std::convert::Infallible;
+
+use crate::json::Writer;
+use crate::reject::Rejection;
+use crate::sse;
+
+/// The `status` of a code (google.rpc.Code, as Google's APIs map it to HTTP).
+fn name_of(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        501 => "UNIMPLEMENTED",
+        503 | 529 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        400..=499 => "INVALID_ARGUMENT",
+        _ => "INTERNAL",
+    }
+}
+
+pub(crate) fn error_body(rejection: &Rejection<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rejection.message.len() + 96);
+    let Ok(()) = Writer::new(&mut out).object(|w| {
+        w.key("error").object(|w| {
+            w.key("code").unsigned(rejection.status.into());
+            w.key("message").string(rejection.message);
+            w.key("status").string(name_of(rejection.status));
+            Ok::<(), Infallible>(())
+        })
+    });
+    out
+}
+
+pub(crate) fn error_event(rejection: &Rejection<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    sse::write(&mut out, &error_body(rejection));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_gemini_s_object_with_the_code_and_its_name() {
+        let rejection = Rejection { status: 429, message: "slow", of_type: None, code: None, param: None };
+        assert_eq!(
+            String::from_utf8_lossy(&error_event(&rejection)),
+            "data: {\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\"}}\n\n"
+        );
+    }
+}

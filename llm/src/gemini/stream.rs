@@ -1,0 +1,78 @@
+use super::chunk::{self, Said};
+use super::usage::Counts;
+use super::{finish, id};
+use crate::classify::in_band;
+use crate::json::Fault;
+use crate::neutral::{Event, Finish};
+use crate::translate::Names;
+
+/// Reads the events of a stream. Each is an answer of its own, of which only the new words are given.
+///
+/// Gemini has no end marker: the event that says why the answer ended, and what it cost, is the last one. Where the cost
+/// comes later or never, the end of the bytes is the end.
+#[derive(Debug, Default)]
+pub(crate) struct StreamParser {
+    names: Names,
+    counts: Counts,
+    started: bool,
+    /// The provider's id of the answer.
+    answer: String,
+    /// Calls so far.
+    calls: u32,
+    /// Something was said apart from thoughts and calls.
+    spoken: bool,
+    finished: bool,
+}
+
+impl StreamParser {
+    pub(crate) fn new(names: Names) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// Reads the data of one event and hands what it means to `each`.
+    pub(crate) fn push<'e>(&mut self, data: &'e [u8], each: &mut impl FnMut(Event<'e>)) -> Result<(), Fault> {
+        let mut chunk = chunk::read(data, &mut self.counts)?;
+        if chunk.is_error {
+            each(Event::Error(Box::new(in_band(data))));
+            return Ok(());
+        }
+        if !self.started {
+            self.started = true;
+            self.answer = chunk.id.to_string();
+            each(Event::Start { id: std::mem::take(&mut chunk.id), model: std::mem::take(&mut chunk.model) });
+        }
+        self.spoken |= chunk.says().0;
+        chunk.parts.into_iter().for_each(|said| self.part(said, each));
+        if chunk.has_usage {
+            each(Event::Usage(self.counts.usage()));
+        }
+        let finish = match chunk.finish {
+            Some(word) => Some(finish::of(&word, self.calls > 0, self.spoken)),
+            None if chunk.is_blocked && !chunk.has_candidate => Some(Finish::ContentFilter),
+            None => None,
+        };
+        if let Some(finish) = finish.filter(|_| !self.finished) {
+            self.finished = true;
+            each(Event::Finish(finish));
+        }
+        if self.finished && chunk.has_usage {
+            each(Event::End);
+        }
+        Ok(())
+    }
+
+    fn part<'e>(&mut self, said: Said<'e>, each: &mut impl FnMut(Event<'e>)) {
+        match said {
+            Said::Text(text) if !text.is_empty() => each(Event::Text(text)),
+            Said::Thought(text) if !text.is_empty() => each(Event::Reasoning(text)),
+            Said::Text(_) | Said::Thought(_) | Said::Other { .. } => {}
+            Said::Call { id, name, arguments, signature } => {
+                let index = self.calls;
+                self.calls += 1;
+                let id = id::seen(id, signature.as_deref(), &self.answer, index);
+                each(Event::ToolStart { index, id, name: self.names.client_name(name) });
+                each(Event::ToolArguments { index, json: arguments.into() });
+            }
+        }
+    }
+}

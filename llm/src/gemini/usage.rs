@@ -1,0 +1,111 @@
+use crate::json::{Fault, Kind, Reader};
+use crate::neutral::Usage;
+
+/// Usage as Gemini counts it: thoughts beside the candidates, and what tools put into the prompt beside the prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    prompt: Option<u64>,
+    tool_prompt: Option<u64>,
+    cached: Option<u64>,
+    candidates: Option<u64>,
+    thoughts: Option<u64>,
+    total: Option<u64>,
+    audio_prompt: Option<u64>,
+    audio_candidates: Option<u64>,
+}
+
+impl Counts {
+    /// Takes over what a `usageMetadata` reports: it is cumulative, so the latest wins per field.
+    pub(super) fn update(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        if reader.peek()? != Kind::Object {
+            return reader.skip();
+        }
+        reader.object(|reader, key| match &*key.decode() {
+            "promptTokenCount" => latest(&mut self.prompt, reader),
+            "toolUsePromptTokenCount" => latest(&mut self.tool_prompt, reader),
+            "cachedContentTokenCount" => latest(&mut self.cached, reader),
+            "candidatesTokenCount" => latest(&mut self.candidates, reader),
+            "thoughtsTokenCount" => latest(&mut self.thoughts, reader),
+            "totalTokenCount" => latest(&mut self.total, reader),
+            "promptTokensDetails" => audio(&mut self.audio_prompt, reader),
+            "candidatesTokensDetails" => audio(&mut self.audio_candidates, reader),
+            _ => reader.skip(),
+        })
+    }
+
+    /// All that was read is input and all that was written is output in the neutral form. Zeros are left out by
+    /// Gemini, so an answer of no tokens is what the total leaves.
+    pub(super) fn usage(&self) -> Usage {
+        let input = self.prompt.or(self.tool_prompt);
+        let input = input.map(|_| self.prompt.unwrap_or(0).saturating_add(self.tool_prompt.unwrap_or(0)));
+        let written = self.candidates.or(self.thoughts);
+        let written = written.map(|_| self.candidates.unwrap_or(0).saturating_add(self.thoughts.unwrap_or(0)));
+        Usage {
+            input,
+            output: written.or_else(|| self.total?.checked_sub(input?)),
+            cached_input: self.cached,
+            cache_write: None,
+            cache_write_1h: None,
+            reasoning: self.thoughts,
+            audio_input: self.audio_prompt,
+            audio_output: self.audio_candidates,
+        }
+    }
+}
+
+fn latest(field: &mut Option<u64>, reader: &mut Reader<'_>) -> Result<(), Fault> {
+    if reader.peek()? != Kind::Number {
+        return reader.skip();
+    }
+    *field = reader.number()?.parse().ok().or(*field);
+    Ok(())
+}
+
+/// The tokens of sound in a list of modalities.
+fn audio(field: &mut Option<u64>, reader: &mut Reader<'_>) -> Result<(), Fault> {
+    if reader.peek()? != Kind::Array {
+        return reader.skip();
+    }
+    reader.array(|reader| {
+        let (mut is_audio, mut count) = (false, None);
+        if reader.peek()? != Kind::Object {
+            return reader.skip();
+        }
+        reader.object(|reader, key| match &*key.decode() {
+            "modality" => {
+                is_audio = reader.raw()? == "\"AUDIO\"";
+                Ok(())
+            }
+            "tokenCount" => latest(&mut count, reader),
+            _ => reader.skip(),
+        })?;
+        if is_audio {
+            *field = count.or(*field);
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completion_is_candidates_and_thoughts_and_prompt_holds_tool_use_and_cached() {
+        let mut counts = Counts::default();
+        let first = r#"{"promptTokenCount":100,"totalTokenCount":100}"#;
+        counts.update(&mut Reader::of(first)).expect("must parse");
+        assert_eq!((counts.usage().input, counts.usage().output), (Some(100), Some(0)));
+        let last = r#"{"promptTokenCount":100,"toolUsePromptTokenCount":20,"cachedContentTokenCount":60,"candidatesTokenCount":7,"thoughtsTokenCount":30,"totalTokenCount":157,"promptTokensDetails":[{"modality":"TEXT","tokenCount":90},{"modality":"AUDIO","tokenCount":10}]}"#;
+        counts.update(&mut Reader::of(last)).expect("must parse");
+        let expected = Usage {
+            input: Some(120),
+            output: Some(37),
+            cached_input: Some(60),
+            reasoning: Some(30),
+            audio_input: Some(10),
+            ..Usage::default()
+        };
+        assert_eq!(counts.usage(), expected);
+    }
+}
