@@ -12,6 +12,7 @@ pub mod compatible;
 mod error;
 pub mod facts;
 mod json;
+mod mistral;
 pub mod neutral;
 mod openai;
 pub mod reject;
@@ -30,4 +31,6 @@ pub enum Dialect {
     OpenAI,
     /// Anthropic messages.
     Anthropic,
+    /// Mistral's chat completions. Spoken to providers, by no client.
+    Mistral,
 }

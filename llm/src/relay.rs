@@ -11,7 +11,7 @@ use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
-use crate::{Dialect, Error, anthropic, openai};
+use crate::{Dialect, Error, anthropic, mistral, openai};
 use choices::Choices;
 use ends::{Emitter, Parser};
 
@@ -127,6 +127,10 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
             openai::parse_response(body)
         }
         Dialect::Anthropic => anthropic::parse_response(body, names),
+        Dialect::Mistral => {
+            openai::observe_answer(body)?;
+            mistral::parse_response(body, names)
+        }
     };
     let response = match response {
         Ok(response) => response,
@@ -134,7 +138,7 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
     let written = || match client.dialect {
-        Dialect::OpenAI => openai::emit_response(&response, client.now),
+        Dialect::OpenAI | Dialect::Mistral => openai::emit_response(&response, client.now),
         Dialect::Anthropic => anthropic::emit_response(&response),
     };
     Ok(Answer {

@@ -12,13 +12,14 @@ use super::draft::Draft;
 
 pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
     match spec.type_ {
-        ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::AzureOpenAI | ProviderType::Anthropic => {
+        ProviderType::OpenAI
+        | ProviderType::OpenAICompatible
+        | ProviderType::AzureOpenAI
+        | ProviderType::Anthropic
+        | ProviderType::Mistral => {}
+        ProviderType::Gemini | ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
+            refuse(draft, &format!("type: {:?}", spec.type_))
         }
-        ProviderType::Gemini
-        | ProviderType::Mistral
-        | ProviderType::Ollama
-        | ProviderType::Bedrock
-        | ProviderType::VertexAI => refuse(draft, &format!("type: {:?}", spec.type_)),
     }
     if spec.max_concurrent_requests.is_some() {
         refuse(draft, "maxConcurrentRequests");

@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, openai};
+use crate::{Dialect, anthropic, mistral, openai};
 
 use super::Client;
 
@@ -13,6 +13,7 @@ use super::Client;
 pub(super) enum Parser {
     OpenAI(openai::StreamParser),
     Anthropic(anthropic::StreamParser),
+    Mistral(mistral::StreamParser),
 }
 
 /// Writes events for a client, by its dialect.
@@ -27,6 +28,7 @@ impl Parser {
         match upstream {
             Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
+            Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
         }
     }
 
@@ -39,12 +41,13 @@ impl Parser {
     ) -> Result<(), Fault> {
         match self {
             // Some servers say by the name alone that the data is an error.
-            Self::OpenAI(_) if name == Some(b"error") => {
+            Self::OpenAI(_) | Self::Mistral(_) if name == Some(b"error") => {
                 each(Event::Error(Box::new(in_band(data))));
                 Ok(())
             }
             Self::OpenAI(parser) => parser.push(data, each),
             Self::Anthropic(parser) => parser.push(data, each),
+            Self::Mistral(parser) => parser.push(data, each),
         }
     }
 }
@@ -52,7 +55,9 @@ impl Parser {
 impl Emitter {
     pub(super) fn new(client: &Client) -> Self {
         match client.dialect {
-            Dialect::OpenAI => Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now)),
+            Dialect::OpenAI | Dialect::Mistral => {
+                Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
+            }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
         }
     }

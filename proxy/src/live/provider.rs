@@ -99,11 +99,10 @@ fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
     match r#type {
         ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::AzureOpenAI => Ok(Dialect::OpenAI),
         ProviderType::Anthropic => Ok(Dialect::Anthropic),
-        ProviderType::Gemini
-        | ProviderType::Mistral
-        | ProviderType::Ollama
-        | ProviderType::Bedrock
-        | ProviderType::VertexAI => Err(format!("this version does not serve providers of type {type:?}")),
+        ProviderType::Mistral => Ok(Dialect::Mistral),
+        ProviderType::Gemini | ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
+            Err(format!("this version does not serve providers of type {type:?}"))
+        }
     }
 }
 

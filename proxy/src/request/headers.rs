@@ -24,6 +24,7 @@ fn allowed(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAI => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
         Dialect::Anthropic => &["anthropic-beta", "idempotency-key", "traceparent", "tracestate"],
+        Dialect::Mistral => &["traceparent", "tracestate"],
     }
 }
 

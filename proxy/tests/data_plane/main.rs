@@ -8,6 +8,7 @@ mod credentials;
 mod failures;
 mod hostile;
 mod messages;
+mod mistral;
 mod provider;
 mod shutdown;
 mod streams;
