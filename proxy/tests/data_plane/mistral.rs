@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Bed, Resources, question},
+    bed::{Bed, Got, Resources, question},
     provider::{Act, DONE, Provider, STOP, answer, end, says, stream, text},
 };
 
@@ -124,5 +124,20 @@ async fn an_unknown_field_s_422_and_a_bad_key_s_401_are_told_in_openai_s_words()
         assert_eq!(got.status, told, "{}", got.body);
         assert!(!got.error()?.0.is_empty());
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn clients_of_anthropic_s_dialect_are_answered_in_it() -> anyhow::Result<()> {
+    let mut acts = stream(&[&thinking("hm"), &chunk(r#"{"content":"hello"}"#, "null"), &last(), DONE]);
+    acts.push(end());
+    let (bed, provider) = bed(acts).await?;
+    let body = json!({"model": "m", "max_tokens": 5, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let request = bed.client.post(bed.url("/v1/messages")).header("content-type", "application/json");
+    let got = Got::read(request.body(body.to_string())).await?;
+    assert!(got.body.contains(r#""thinking":"hm""#) && got.body.contains(r#""text":"hello""#), "{}", got.body);
+    assert!(got.body.contains("event: message_stop"), "{}", got.body);
+    let sent: Value = serde_json::from_str(&provider.events().seen[0].body)?;
+    assert_eq!(sent["messages"], json!([{"role": "user", "content": "hi"}]));
     Ok(())
 }
