@@ -13,6 +13,7 @@ mod error;
 pub mod facts;
 mod gemini;
 mod json;
+mod mistral;
 pub mod neutral;
 mod openai;
 pub mod reject;
@@ -33,4 +34,6 @@ pub enum Dialect {
     Anthropic,
     /// Gemini's generateContent, as Google's AI Studio serves it.
     Gemini,
+    /// Mistral's chat completions. Spoken to providers, by no client.
+    Mistral,
 }

@@ -12,7 +12,8 @@ mod response;
 mod stream;
 mod usage;
 
-pub(crate) use emit::emit_request;
+pub(crate) use emit::{emit_request, output, stop};
+pub(crate) use foreign::adapt;
 pub(crate) use observe::{chunk, observe_answer};
 pub(crate) use parse::{StreamParser, parse_response};
 pub(crate) use reject::{error_body, error_event};

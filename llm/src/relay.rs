@@ -11,7 +11,7 @@ use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
-use crate::{Dialect, Error, anthropic, gemini, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
 use choices::Choices;
 use ends::{Emitter, Parser};
 
@@ -128,6 +128,10 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         }
         Dialect::Anthropic => anthropic::parse_response(body, names),
         Dialect::Gemini => gemini::parse_response(body, names),
+        Dialect::Mistral => {
+            openai::observe_answer(body)?;
+            mistral::parse_response(body, names)
+        }
     };
     let response = match response {
         Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => return Err(failed()),
@@ -136,9 +140,9 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
     let written = || match client.dialect {
-        Dialect::OpenAI => openai::emit_response(&response, client.now),
+        // Nobody who speaks the last two asks: requests in them are refused.
+        Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => openai::emit_response(&response, client.now),
         Dialect::Anthropic => anthropic::emit_response(&response),
-        Dialect::Gemini => unreachable!("no client speaks Gemini yet: its requests are refused before"),
     };
     Ok(Answer {
         body: (client.dialect != upstream).then(written),

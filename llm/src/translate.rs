@@ -1,9 +1,16 @@
 //! A request from one dialect to another.
 
+mod extra;
+mod names;
+
 use std::borrow::Cow;
 
 use crate::facts::Facts;
-use crate::{Dialect, Error, anthropic, gemini, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
+
+pub(crate) use extra::{check_extra, unsupported};
+pub use names::Names;
+pub(crate) use names::{rename_tools, unique_tool};
 
 /// What a request is translated for.
 #[derive(Debug, Clone, Copy)]
@@ -30,15 +37,6 @@ pub struct Emitted {
     pub names: Names,
 }
 
-/// What was renamed on the way up and must be named back on the way down.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
-    /// Tool names that the target does not allow: (as sent, as the client knows it).
-    tools: Vec<(String, String)>,
-    /// The tool that stands for the JSON answer: its input is the content.
-    answer_tool: Option<String>,
-}
-
 /// Names of hints that are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Dropped(Vec<Cow<'static, str>>);
@@ -54,10 +52,7 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
     let request = match from {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
-        Dialect::Gemini => {
-            let reason = "requests in Gemini's dialect are not translated";
-            return Err(Error::Unsupported { field: "model".into(), reason: reason.into() });
-        }
+        Dialect::Gemini | Dialect::Mistral => return Err(unsupported("model", "no client speaks this dialect")),
     };
     let mut request = request.map_err(|fault| Error::in_request(body, &fault))?;
     if target.dialect != Dialect::Gemini {
@@ -68,6 +63,7 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
         Dialect::OpenAI => openai::emit_request(&request, target),
         Dialect::Anthropic => anthropic::emit_request(&request, target),
         Dialect::Gemini => gemini::emit_request(&request, target),
+        Dialect::Mistral => mistral::emit_request(&request, target),
     }
 }
 
@@ -83,55 +79,6 @@ impl Dropped {
 
     pub(crate) fn names(self) -> Vec<Cow<'static, str>> {
         self.0
-    }
-}
-
-impl Names {
-    /// The client's name of a tool that the provider calls.
-    pub(crate) fn client_name<'a>(&self, sent: Cow<'a, str>) -> Cow<'a, str> {
-        match self.tools.iter().find(|(as_sent, _)| *as_sent == sent) {
-            Some((_, original)) => Cow::Owned(original.clone()),
-            None => sent,
-        }
-    }
-
-    /// The name under which a tool of the client is sent.
-    pub(crate) fn sent_name<'a>(&'a self, original: &'a str) -> &'a str {
-        self.tools.iter().find(|(_, name)| name == original).map_or(original, |(sent, _)| sent)
-    }
-
-    pub(crate) fn rename(&mut self, original: &str, sent: String) {
-        self.tools.push((sent, original.to_owned()));
-    }
-
-    pub(crate) fn is_renamed(&self, original: &str) -> bool {
-        self.tools.iter().any(|(_, name)| name == original)
-    }
-
-    pub(crate) fn is_sent(&self, sent: &str) -> bool {
-        self.tools.iter().any(|(name, _)| name == sent)
-    }
-
-    /// The tool that stands for the JSON answer.
-    pub(crate) fn answer_tool(&self) -> Option<&str> {
-        self.answer_tool.as_deref()
-    }
-
-    pub(crate) fn set_answer_tool(&mut self, sent: String) {
-        self.answer_tool = Some(sent);
-    }
-
-    pub(crate) fn is_answer_tool(&self, sent: &str) -> bool {
-        self.answer_tool() == Some(sent)
-    }
-}
-
-#[cfg(test)]
-impl Names {
-    pub(crate) fn renamed(tools: &[(&str, &str)]) -> Self {
-        let mut names = Self::default();
-        tools.iter().for_each(|(sent, original)| names.rename(original, (*sent).to_owned()));
-        names
     }
 }
 

@@ -116,6 +116,7 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
         (Some(text), _) => text.as_str(),
         (None, ProviderType::OpenAI) => "https://api.openai.com/v1",
         (None, ProviderType::Anthropic) => "https://api.anthropic.com",
+        (None, ProviderType::Mistral) => "https://api.mistral.ai/v1",
         (None, ProviderType::OpenAICompatible) => match spec.preset.and_then(address) {
             Some(address) => address,
             None => return Err(format!("must be set with {}", preset_of(spec))),

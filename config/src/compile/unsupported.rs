@@ -16,8 +16,9 @@ pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
         | ProviderType::OpenAICompatible
         | ProviderType::AzureOpenAI
         | ProviderType::Anthropic
-        | ProviderType::Gemini => {}
-        ProviderType::Mistral | ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
+        | ProviderType::Gemini
+        | ProviderType::Mistral => {}
+        ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
             refuse(draft, &format!("type: {:?}", spec.type_))
         }
     }

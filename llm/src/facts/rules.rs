@@ -118,9 +118,23 @@ pub(super) fn facts(provider: Provider, model: &str, reasons: bool) -> Facts {
             ..PLAIN
         },
         Provider::Gemini => gemini::facts(model),
-        Provider::Mistral | Provider::Ollama | Provider::Bedrock | Provider::VertexAI | Provider::OpenAICompatible => {
+        Provider::Mistral => mistral(model, reasons),
+        Provider::Ollama | Provider::Bedrock | Provider::VertexAI | Provider::OpenAICompatible => {
             Facts { thinks_unasked: reasons, json_schema: true, inline_system: true, prefill: false, ..PLAIN }
         }
+    }
+}
+
+/// docs.mistral.ai, capabilities/reasoning: Magistral always thinks and is not asked how hard; of Mistral's other models
+/// those that can think do so when `reasoning_effort` asks for it.
+fn mistral(model: &str, reasons: bool) -> Facts {
+    let always = model.starts_with("magistral");
+    Facts {
+        thinks_unasked: always,
+        thinking: if reasons && !always { Thinking::Effort } else { Thinking::None },
+        json_schema: true,
+        inline_system: true,
+        ..PLAIN
     }
 }
 

@@ -61,7 +61,7 @@ fn numbers(w: &mut Writer<'_>, request: &Request<'_>) {
     }
 }
 
-fn stop(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+pub(crate) fn stop(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
     match &request.stop[..] {
         [] => Ok(()),
         [only] if request.stop_is_text => {
@@ -93,7 +93,7 @@ fn stream(w: &mut Writer<'_>, request: &Request<'_>, ask_for_usage: bool) -> Res
     })
 }
 
-fn output(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+pub(crate) fn output(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
     let Some(output) = &request.output else { return Ok(()) };
     w.key("response_format").object(|w| {
         match output {

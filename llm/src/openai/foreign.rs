@@ -19,7 +19,7 @@ const PICTURE: &str = "The result is the picture that follows.";
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what OpenAI's chat has no place for.
-pub(super) fn adapt<'r>(
+pub(crate) fn adapt<'r>(
     request: &'r Request<'_>,
     target: &Target<'_>,
     dropped: &mut Dropped,

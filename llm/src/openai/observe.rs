@@ -33,6 +33,7 @@ pub(crate) fn chunk(data: &[u8]) -> Result<Chunk, Fault> {
             "choices" if reader.peek()? == Kind::Array => reader.array(|reader| choice(reader, &mut chunk))?,
             "usage" => chunk.usage = usage::read(reader)?,
             "error" => failed |= !is_empty(reader)?,
+            "object" => failed |= is_error(reader)?,
             _ => reader.skip()?,
         }
         Ok::<(), Fault>(())
@@ -111,6 +112,14 @@ pub(super) fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     })
 }
 
+/// Mistral and vLLM mark an error object by its `object`, and give it no `error`.
+pub(super) fn is_error(reader: &mut Reader<'_>) -> Result<bool, Fault> {
+    if reader.peek()? == Kind::String {
+        return Ok(reader.literal()?.text == "error");
+    }
+    reader.skip().map(|()| false)
+}
+
 /// Looks at a whole answer: it must be an object with at least one finished or filled choice, and no `error`.
 pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     let broken = |fault: Fault| UpstreamError::broken_answer(crate::Error::in_answer(body, &fault).to_string());
@@ -139,6 +148,7 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
                 "usage" => answer.usage = usage::read(reader)?.unwrap_or_default(),
                 "model" if reader.peek()? == Kind::String => answer.model = Some(reader.string()?.into_owned()),
                 "error" => failed |= !is_empty(reader)?,
+                "object" => failed |= is_error(reader)?,
                 _ => reader.skip()?,
             }
             Ok::<(), Fault>(())
@@ -248,6 +258,7 @@ mod tests {
             b"[]",
             b"{}",
             br#"{"choices":[]}"#,
+            br#"{"object":"error","message":"m","type":"internal_server_error","code":"3000"}"#,
             br#"{"choices":[{"finish_reason":"error"}]}"#,
         ] {
             let error = observe_answer(bad).expect_err("must be refused");

@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, gemini, openai};
+use crate::{Dialect, anthropic, gemini, mistral, openai};
 
 use super::Client;
 
@@ -14,6 +14,7 @@ pub(super) enum Parser {
     OpenAI(openai::StreamParser),
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
+    Mistral(mistral::StreamParser),
 }
 
 /// Writes events for a client, by its dialect.
@@ -29,6 +30,7 @@ impl Parser {
             Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
             Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
+            Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
         }
     }
 
@@ -41,13 +43,14 @@ impl Parser {
     ) -> Result<(), Fault> {
         match self {
             // Some servers say by the name alone that the data is an error.
-            Self::OpenAI(_) if name == Some(b"error") => {
+            Self::OpenAI(_) | Self::Mistral(_) if name == Some(b"error") => {
                 each(Event::Error(Box::new(in_band(data))));
                 Ok(())
             }
             Self::OpenAI(parser) => parser.push(data, each),
             Self::Anthropic(parser) => parser.push(data, each),
             Self::Gemini(parser) => parser.push(data, each),
+            Self::Mistral(parser) => parser.push(data, each),
         }
     }
 }
@@ -55,9 +58,11 @@ impl Parser {
 impl Emitter {
     pub(super) fn new(client: &Client) -> Self {
         match client.dialect {
-            Dialect::OpenAI => Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now)),
+            // Nobody who speaks the last two asks: requests in them are refused.
+            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => {
+                Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
+            }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
-            Dialect::Gemini => unreachable!("no client speaks Gemini yet: its requests are refused before"),
         }
     }
 

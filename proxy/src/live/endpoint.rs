@@ -73,7 +73,10 @@ impl Chat {
                 Ok(Self::Deployments { base: base.to_owned(), api_version: api_version.clone() })
             }
             (_, _, Dialect::OpenAI) => path(format!("{base}/chat/completions")).map(Self::OnePath),
-            // Each as its own SDK takes it: Anthropic's and Gemini's base URLs end before the version.
+            // Each as its own SDK takes it: Anthropic's, Gemini's and Mistral's base URLs end before the version.
+            (_, _, Dialect::Mistral) => {
+                path(format!("{}/v1/chat/completions", base.strip_suffix("/v1").unwrap_or(base))).map(Self::OnePath)
+            }
             (_, _, Dialect::Anthropic) => {
                 path(format!("{}/v1/messages", base.strip_suffix("/v1").unwrap_or(base))).map(Self::OnePath)
             }
@@ -119,6 +122,9 @@ mod tests {
         assert_eq!(endpoint("http://[::1]:9000/v1", Dialect::Anthropic)?, ("[::1]:9000".into(), "/v1/messages".into()));
         assert_eq!(endpoint("http://host/a", Dialect::Anthropic)?, ("host".into(), "/a/v1/messages".into()));
         assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
+        for base in ["https://api.mistral.ai", "https://api.mistral.ai/v1/"] {
+            assert_eq!(endpoint(base, Dialect::Mistral)?.1, "/v1/chat/completions");
+        }
         assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
         Ok(())
     }

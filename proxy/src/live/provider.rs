@@ -100,7 +100,8 @@ fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
         ProviderType::OpenAI | ProviderType::OpenAICompatible | ProviderType::AzureOpenAI => Ok(Dialect::OpenAI),
         ProviderType::Anthropic => Ok(Dialect::Anthropic),
         ProviderType::Gemini => Ok(Dialect::Gemini),
-        ProviderType::Mistral | ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
+        ProviderType::Mistral => Ok(Dialect::Mistral),
+        ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
             Err(format!("this version does not serve providers of type {type:?}"))
         }
     }

@@ -24,7 +24,7 @@ fn allowed(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAI => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
         Dialect::Anthropic => &["anthropic-beta", "idempotency-key", "traceparent", "tracestate"],
-        Dialect::Gemini => &["traceparent", "tracestate"],
+        Dialect::Gemini | Dialect::Mistral => &["traceparent", "tracestate"],
     }
 }
 

@@ -9,6 +9,7 @@ mod failures;
 mod gemini;
 mod hostile;
 mod messages;
+mod mistral;
 mod provider;
 mod shutdown;
 mod streams;

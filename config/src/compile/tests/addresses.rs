@@ -15,6 +15,19 @@ fn compiled(spec: &str) -> Result<Provider, String> {
 }
 
 #[test]
+fn a_type_with_one_address_knows_it() -> Result<(), String> {
+    let rows = [
+        ("OpenAI", "https://api.openai.com/v1"),
+        ("Anthropic", "https://api.anthropic.com"),
+        ("Mistral", "https://api.mistral.ai/v1"),
+    ];
+    for (of_type, address) in rows {
+        assert_eq!(compiled(&format!("type: {of_type}"))?.base_url, address);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_preset_knows_its_address_and_can_be_pointed_elsewhere() -> Result<(), String> {
     let rows = [
         ("Groq", "https://api.groq.com/openai/v1"),

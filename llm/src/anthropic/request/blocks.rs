@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::plan::unsupported;
 use super::{is_blank, plain_id};
 use crate::json::Writer;
 use crate::neutral::{Extra, Media, MediaKind, Part, Raw, Source, ToolCall};
-use crate::translate::Names;
+use crate::translate::{Names, unsupported};
 use crate::{Dialect, Error};
 
 /// Writes content blocks, and counts what may be given a few times only.

@@ -1,8 +1,8 @@
 use super::turns::Turns;
 use super::{schema, tools};
 use crate::facts;
-use crate::neutral::{Extra, Output, Reasoning, Request, ToolChoice};
-use crate::translate::{Dropped, Names, Target};
+use crate::neutral::{Output, Reasoning, Request, ToolChoice};
+use crate::translate::{Dropped, Names, Target, check_extra, unsupported};
 use crate::{Dialect, Error};
 
 /// What has to be decided before the first byte is written, because one decision excludes another.
@@ -226,27 +226,4 @@ pub(super) fn check(request: &Request<'_>, dropped: &mut Dropped) -> Result<(), 
         return Err(Error::Unsupported { field: format!("tools[{}]", tool.index).into(), reason: reason.into() });
     }
     request.extra.iter().try_for_each(|extra| check_extra(extra, dropped))
-}
-
-fn check_extra(extra: &Extra<'_>, dropped: &mut Dropped) -> Result<(), Error> {
-    let value = extra.value.0;
-    let says_nothing = matches!(value, "0" | "0.0" | "false" | "{}" | "[]" | "\"\"");
-    match &*extra.name {
-        "seed" => dropped.add("seed"),
-        _ if says_nothing => {}
-        "modalities" if value.chars().filter(|c| !c.is_whitespace()).eq(r#"["text"]"#.chars()) => {}
-        "modalities" => return Err(unsupported("modalities", "the target answers with text only")),
-        "web_search_options" => return Err(unsupported("web_search_options", "the target has no such tool")),
-        "functions" => return Err(unsupported("functions", "declare them as tools")),
-        "function_call" => return Err(unsupported("function_call", "use tool_choice")),
-        "service_tier" if matches!(value, r#""auto""# | r#""default""#) => {}
-        // Sound comes with a modality only; storing is refused or allowed before a target is picked.
-        "audio" | "store" => {}
-        name => dropped.add(name),
-    }
-    Ok(())
-}
-
-pub(super) fn unsupported(field: &'static str, reason: &'static str) -> Error {
-    Error::Unsupported { field: field.into(), reason: reason.into() }
 }

@@ -3,32 +3,11 @@ use super::plan::{Choice, Plan};
 use super::{is_plain, schema};
 use crate::json::Writer;
 use crate::neutral::{OtherTool, Output, Part, Request, Tool};
-use crate::translate::{Dropped, Names, Target};
+use crate::translate::{Dropped, Names, Target, unique_tool};
 use crate::{Dialect, Error};
 
 /// The longest name that Anthropic takes.
-const MAX_NAME: usize = 128;
-
-/// Names for tools whose own ones Anthropic does not take.
-pub(super) fn rename(request: &Request<'_>) -> Names {
-    let mut names = Names::default();
-    for name in request.tools.iter().map(|tool| &*tool.name).chain(called(request)) {
-        if (is_plain(name) && name.len() <= MAX_NAME) || names.is_renamed(name) {
-            continue;
-        }
-        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        let mut plain: String = name.replace(odd, "_");
-        plain.truncate(MAX_NAME - 4);
-        names.rename(name, unique(request, &names, plain));
-    }
-    names
-}
-
-fn unique(request: &Request<'_>, names: &Names, wanted: String) -> String {
-    let taken = |name: &str| names.is_sent(name) || request.tools.iter().any(|tool| tool.name == name);
-    let numbered = (2..100).map(|n| format!("{wanted}_{n}"));
-    std::iter::once(wanted.clone()).chain(numbered).find(|name| !name.is_empty() && !taken(name)).unwrap_or(wanted)
-}
+pub(super) const MAX_NAME: usize = 128;
 
 /// A name for the tool that stands for the JSON answer.
 pub(super) fn answer_name(request: &Request<'_>, names: &Names) -> String {
@@ -36,7 +15,7 @@ pub(super) fn answer_name(request: &Request<'_>, names: &Names) -> String {
         Some(Output::JsonSchema { name, .. }) if is_plain(name) && name.len() < MAX_NAME => &**name,
         _ => "answer",
     };
-    unique(request, names, wanted.to_owned())
+    unique_tool(request, names, wanted.to_owned())
 }
 
 fn called<'r>(request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {

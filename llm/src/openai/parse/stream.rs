@@ -3,7 +3,7 @@ use super::said::{Said, string};
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Event, Finish, Part, Text, Usage};
-use crate::openai::observe::{is_empty, reason};
+use crate::openai::observe::{is_empty, is_error, reason};
 use crate::openai::usage;
 
 /// Reads the chunks of a chat completion stream: its first choice, since only OpenAI's own dialect has more.
@@ -113,6 +113,7 @@ impl<'e> Chunk<'e> {
                 "choices" if reader.peek()? == Kind::Array => reader.array(|reader| chunk.choice(reader))?,
                 "usage" => chunk.usage = usage::read(reader)?,
                 "error" => chunk.failed |= !is_empty(reader)?,
+                "object" => chunk.failed |= is_error(reader)?,
                 _ => reader.skip()?,
             }
             Ok::<(), Fault>(())

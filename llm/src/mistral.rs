@@ -1,0 +1,11 @@
+//! Mistral's chat completions: OpenAI's shape, with fewer members, since one that Mistral does not know is a 422.
+
+mod answer;
+mod ids;
+mod request;
+
+pub(crate) use answer::{StreamParser, parse_response};
+pub(crate) use request::emit_request;
+
+#[cfg(test)]
+mod tests;
