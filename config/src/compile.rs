@@ -14,7 +14,7 @@ mod unsupported;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use self::draft::Draft;
 use crate::{
@@ -31,7 +31,8 @@ pub fn compile(world: &World) -> (Snapshot, Verdicts) {
 /// Remembers the bytes of objects that stay the same; what it returns depends on the world alone.
 #[derive(Default)]
 pub struct Compiler {
-    known: HashMap<Key, (Object, Entry)>,
+    /// In the order of their keys.
+    known: Vec<(Object, Entry)>,
 }
 
 /// What a compilation has made so far.
@@ -60,16 +61,19 @@ impl Compiler {
 
     /// Serialises what is new and takes the rest as it was.
     fn seal(&mut self, output: Output) -> (Snapshot, Verdicts) {
-        let mut known = HashMap::with_capacity(output.objects.len());
-        let mut entries = BTreeMap::new();
+        let mut known = Vec::with_capacity(output.objects.len());
+        // Both are in the order of keys, so one walk finds what is still the same.
+        let mut old = std::mem::take(&mut self.known).into_iter().peekable();
         for (key, object) in output.objects {
-            let entry = match self.known.remove(&key) {
+            while old.next_if(|(_, entry)| *entry.key() < key).is_some() {}
+            let entry = match old.next_if(|(_, entry)| *entry.key() == key) {
                 Some((same, entry)) if same == object => entry,
-                _ => Entry::new(key.clone(), &object),
+                _ => Entry::new(key, &object),
             };
-            known.insert(key.clone(), (object, entry.clone()));
-            entries.insert(key, entry);
+            known.push((object, entry));
         }
+        let entries: BTreeMap<Key, Entry> =
+            known.iter().map(|(_, entry)| (entry.key().clone(), entry.clone())).collect();
         self.known = known;
         let verdict = |(key, (draft, spec)): (Key, (Draft, Hash))| {
             let entry = entries.get(&key).map(|entry: &Entry| entry.digest());

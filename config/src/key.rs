@@ -45,9 +45,26 @@ impl From<&str> for Kind {
     }
 }
 
+impl Kind {
+    /// The place among the known kinds, which stand in the order of their names.
+    fn rank(&self) -> Option<u8> {
+        match self {
+            Kind::AIProvider => Some(0),
+            Kind::Consumer => Some(1),
+            Kind::Model => Some(2),
+            Kind::RateLimit => Some(3),
+            Kind::RoutePolicy => Some(4),
+            Kind::Other(_) => None,
+        }
+    }
+}
+
 impl Ord for Kind {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.as_str().cmp(other.as_str())
+        match (self.rank(), other.rank()) {
+            (Some(one), Some(another)) => one.cmp(&another),
+            _ => self.as_str().cmp(other.as_str()),
+        }
     }
 }
 
@@ -111,5 +128,18 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_in_the_order_of_their_names_whichever_of_them_a_version_knows() {
+        let names = ["AIProvider", "Budget", "Consumer", "Model", "RateLimit", "Role", "RoutePolicy", "Zone"];
+        let mut kinds: Vec<Kind> = names.iter().rev().map(|name| Kind::from(*name)).collect();
+        kinds.sort();
+        assert!(kinds.iter().map(Kind::as_str).eq(names), "{kinds:?}");
     }
 }
