@@ -38,10 +38,10 @@ impl Manners {
 
     /// The known differences of a server.
     ///
-    /// Sources: console.groq.com/docs/api-reference and /docs/reasoning; api-docs.deepseek.com, "Create chat completion";
-    /// docs.together.ai/reference/chat-completions-1; docs.fireworks.ai/api-reference/post-chatcompletions;
-    /// docs.x.ai/docs/api-reference; openrouter.ai/docs/use-cases/usage-accounting and /reasoning-tokens;
-    /// docs.vllm.ai, "Reasoning outputs"; tools/server/README.md of llama.cpp.
+    /// Sources: openrouter.ai/docs/use-cases/usage-accounting, and tools/server/README.md of llama.cpp. The other rows are
+    /// not checked against the vendors' pages yet, which are: console.groq.com/docs/api-reference; api-docs.deepseek.com,
+    /// "Create chat completion"; docs.together.ai/reference/chat-completions-1;
+    /// docs.fireworks.ai/api-reference/post-chatcompletions; docs.x.ai/docs/api-reference; docs.vllm.ai.
     pub const fn of(server: Server) -> Self {
         let openai = Self::OPENAI;
         match server {
