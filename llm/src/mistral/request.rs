@@ -6,12 +6,12 @@ mod tools;
 mod turns;
 
 use super::ids;
+use crate::Error;
 use crate::facts::Thinking;
 use crate::json::{Kind, Reader, Writer};
 use crate::neutral::{Extra, Output, Reasoning, Request};
 use crate::openai::{self, stop};
 use crate::translate::{Dropped, Emitted, Target, check_extra, rename_tools, unsupported};
-use crate::{Dialect, Error};
 use turns::Turns;
 
 /// The longest name of a function.
@@ -38,14 +38,7 @@ const TAKEN: [&str; 11] = [
 /// [`Error::Unsupported`] for what Mistral has no words for, [`Error::BadRequest`] for a tool result without its call.
 pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     let mut dropped = Dropped::default();
-    let adapted;
-    let request = match request.origin {
-        Dialect::OpenAI => request,
-        _ => {
-            adapted = openai::adapt(request, target, &mut dropped)?;
-            &adapted
-        }
-    };
+    let request = &*openai::adapt(request, target, &mut dropped)?;
     check(request)?;
     let mut names = rename_tools(request, MAX_NAME);
     ids::rename(request, &mut names);

@@ -10,14 +10,7 @@ use crate::{Dialect, Error};
 /// Writes a chat completion request. Members that only the dialect of origin knows come back if that is OpenAI's.
 pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     let mut dropped = Dropped::default();
-    let adapted;
-    let request = match request.origin {
-        Dialect::OpenAI => request,
-        _ => {
-            adapted = foreign::adapt(request, target, &mut dropped)?;
-            &adapted
-        }
-    };
+    let request = &*foreign::adapt(request, target, &mut dropped)?;
     let mut body = Vec::with_capacity(4096);
     Writer::new(&mut body).object(|w| {
         w.key("model").string(target.model);

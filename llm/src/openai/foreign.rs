@@ -15,15 +15,18 @@ const MAX_USER: usize = 64;
 /// Said as a tool's result that is a picture only: OpenAI's tool messages are text.
 const PICTURE: &str = "The result is the picture that follows.";
 
-/// The request as one of OpenAI's own. It borrows: no text is copied.
+/// The request as one of OpenAI's own: itself if it is one. It borrows: no text is copied.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what OpenAI's chat has no place for.
 pub(crate) fn adapt<'r>(
-    request: &'r Request<'_>,
+    request: &'r Request<'r>,
     target: &Target<'_>,
     dropped: &mut Dropped,
-) -> Result<Request<'r>, Error> {
+) -> Result<Cow<'r, Request<'r>>, Error> {
+    if request.origin == Dialect::OpenAI {
+        return Ok(Cow::Borrowed(request));
+    }
     if let Some(tool) = request.other_tools.first() {
         let field = Cow::Owned(format!("tools[{}]", tool.index));
         return Err(unsupported(field, format!("the target has no tools of type {:?}", tool.kind)));
@@ -51,7 +54,7 @@ pub(crate) fn adapt<'r>(
         dropped.add("user");
     }
     request.extra.iter().filter(|extra| extra.value.0 != r#""auto""#).for_each(|extra| dropped.add(&extra.name));
-    Ok(adapted)
+    Ok(Cow::Owned(adapted))
 }
 
 fn lend<'r>(text: &'r Text<'_>) -> Text<'r> {

@@ -85,7 +85,8 @@ impl Way<'_> {
                 Err(failure) => (failure, Pick::None),
                 Ok(ready) => match self.attempt(target, &ready, &tried, is_last).await {
                     (Ok(answered), _) => {
-                        if !ask_for_usage {
+                        // Every thread reads that flag, so it is written only when it changes.
+                        if !ask_for_usage && target.provider.takes_stream_options() {
                             target.provider.refused_stream_options();
                         }
                         return Ok(answered);
