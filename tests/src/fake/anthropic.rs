@@ -43,7 +43,9 @@ pub(crate) fn respond(call: &Call<'_>) -> Result<Response, Refusal> {
             call.say(&model(name))
         }
         ("POST", "/v1/messages") => {
-            let question = read(call.json()?, false)?;
+            let body = call.json()?;
+            thread(call, body)?;
+            let question = read(body, false)?;
             call.knows(&question.model)?;
             call.chat(&question)
         }
@@ -54,6 +56,23 @@ pub(crate) fn respond(call: &Call<'_>) -> Result<Response, Refusal> {
         }
         (_, "/v1/models" | "/v1/messages" | "/v1/messages/count_tokens") => Err(Refusal::WrongMethod),
         _ => Err(Refusal::UnknownPath),
+    }
+}
+
+/// A thread is begun and never found again: nothing is held here, as when the real one has expired.
+///
+/// Source: platform.claude.com, "Message threads".
+fn thread(call: &Call<'_>, body: &Value) -> Result<(), Refusal> {
+    let Some(kind) = body.get("thread").filter(|thread| !thread.is_null()) else {
+        return Ok(());
+    };
+    if !call.header("anthropic-beta").is_some_and(|betas| betas.contains("message-threads-2026-08-12")) {
+        return Err(Refusal::invalid("thread", "thread: Extra inputs are not permitted"));
+    }
+    match kind.get("type").and_then(Value::as_str) {
+        Some("create") => Ok(()),
+        Some("continue") => Err(Refusal::LostThread),
+        _ => Err(Refusal::invalid("thread.type", "thread.type: Input should be 'create' or 'continue'")),
     }
 }
 

@@ -40,6 +40,10 @@ pub enum Refusal {
     Payment,
     /// 409.
     Conflict,
+    /// 404, Anthropic only: the conversation that it was to hold is gone.
+    LostThread,
+    /// 400, Anthropic only: the conversation can't be held for a request like this.
+    NoThread,
     /// 400, a body that isn't JSON.
     NotJson {
         /// What a parser says of it.
@@ -70,11 +74,15 @@ impl Refusal {
     /// The status that most providers give it.
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::NotJson { .. } | Self::ContextLength | Self::ContentFilter | Self::Invalid { .. } => 400,
+            Self::NotJson { .. }
+            | Self::ContextLength
+            | Self::ContentFilter
+            | Self::NoThread
+            | Self::Invalid { .. } => 400,
             Self::MissingKey | Self::BadKey => 401,
             Self::Payment => 402,
             Self::Forbidden => 403,
-            Self::UnknownModel | Self::UnknownPath => 404,
+            Self::UnknownModel | Self::UnknownPath | Self::LostThread => 404,
             Self::WrongMethod => 405,
             Self::Conflict => 409,
             Self::TooLarge => 413,

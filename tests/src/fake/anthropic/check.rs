@@ -8,7 +8,7 @@ use super::super::refusal::Refusal;
 use super::{source, takes_prefill};
 
 /// Every field of a request at its top level; others are refused.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "cache_control",
     "container",
     "context_management",
@@ -27,6 +27,7 @@ const FIELDS: [&str; 20] = [
     "system",
     "temperature",
     "thinking",
+    "thread",
     "tool_choice",
     "tools",
 ];

@@ -34,6 +34,8 @@ pub(crate) fn body(refusal: &Refusal, about: &About<'_>) -> Value {
                 .to_owned(),
         ),
         Refusal::Payment => ("billing_error", "There is an issue with your billing or payment information.".to_owned()),
+        Refusal::LostThread => ("not_found_error", "The thread was not found or has expired.".to_owned()),
+        Refusal::NoThread => ("invalid_request_error", "This request can't be a part of a thread.".to_owned()),
         Refusal::Conflict => ("invalid_request_error", "The request conflicts with another one.".to_owned()),
         Refusal::NotJson { error } => ("invalid_request_error", format!("The request body is not valid JSON: {error}")),
         Refusal::ServerError => ("api_error", "Internal server error".to_owned()),
@@ -49,5 +51,14 @@ pub(crate) fn body(refusal: &Refusal, about: &About<'_>) -> Value {
             ("invalid_request_error", message.clone())
         }
     };
-    json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": about.request_id})
+    let mut error = json!({"type": kind, "message": message});
+    // What the SDK goes by when it decides whether to send the whole conversation again.
+    match refusal {
+        Refusal::LostThread => error["details"] = json!({"error_code": "thread_not_found"}),
+        Refusal::NoThread => {
+            error["details"] = json!({"error_code": "thread_unsupported_request", "unsupported": ["model"]});
+        }
+        _ => {}
+    }
+    json!({"type": "error", "error": error, "request_id": about.request_id})
 }

@@ -75,7 +75,9 @@ fn message(refusal: &Refusal, about: &About<'_>) -> String {
              Studio."
         }
         Refusal::Forbidden => "Your project has been denied access. Please contact support.",
-        Refusal::UnknownPath | Refusal::WrongMethod => "Requested entity was not found.",
+        Refusal::UnknownPath | Refusal::WrongMethod | Refusal::LostThread | Refusal::NoThread => {
+            "Requested entity was not found."
+        }
         Refusal::Conflict => "The operation was aborted.",
         Refusal::ServerError => {
             "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting"

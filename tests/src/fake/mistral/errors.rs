@@ -40,7 +40,7 @@ pub(crate) fn body(refusal: &Refusal, about: &About<'_>) -> Value {
     match refusal {
         Refusal::MissingKey | Refusal::BadKey => json!({"detail": "Unauthorized"}),
         Refusal::Forbidden => json!({"detail": "Forbidden"}),
-        Refusal::UnknownPath => {
+        Refusal::UnknownPath | Refusal::LostThread | Refusal::NoThread => {
             json!({"message": "no Route matched with those values", "request_id": about.request_id})
         }
         Refusal::WrongMethod => json!({"detail": "Method Not Allowed"}),

@@ -13,7 +13,7 @@ pub(crate) fn body(refusal: &Refusal, about: &About<'_>) -> Value {
         // Only ollama.com wants a key.
         Refusal::MissingKey | Refusal::BadKey => "unauthorized".to_owned(),
         Refusal::Forbidden => "remote inference is unavailable".to_owned(),
-        Refusal::UnknownPath => "404 page not found".to_owned(),
+        Refusal::UnknownPath | Refusal::LostThread | Refusal::NoThread => "404 page not found".to_owned(),
         Refusal::WrongMethod => "405 method not allowed".to_owned(),
         Refusal::RateLimit => "too many concurrent requests".to_owned(),
         Refusal::Quota => "you have reached your weekly usage limit, upgrade for higher limits".to_owned(),

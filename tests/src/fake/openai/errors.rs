@@ -40,7 +40,9 @@ pub(crate) fn body(refusal: &Refusal, about: &About<'_>) -> Value {
             None,
             Some("model_not_found"),
         ),
-        Refusal::UnknownPath => (format!("Invalid URL ({})", about.path), invalid, None, None),
+        Refusal::UnknownPath | Refusal::LostThread | Refusal::NoThread => {
+            (format!("Invalid URL ({})", about.path), invalid, None, None)
+        }
         Refusal::WrongMethod => ("Not allowed on this URL.".to_owned(), invalid, None, Some("method_not_supported")),
         Refusal::RateLimit => (
             format!(
