@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use penstock_tests::client::client;
-use penstock_tests::fake::{Action, Answer, At, End, Fakes, How, Script};
+use penstock_tests::fake::{Action, Answer, At, End, Fakes, How, Refusal, Script};
 use serde_json::{Value, json};
 
 use crate::sdk;
@@ -29,9 +29,10 @@ impl Fake<'_> {
         let mut arguments = vec![("base-url", url.as_str()), ("model", self.model)];
         arguments.extend(self.kind.map(|kind| ("kind", kind)));
         // A script that can be pointed at a proxy too needs a key and what to expect; the others order what they want.
-        match script {
-            "openai_chat.py" | "gemini_content.py" => arguments.extend([("key", "sk-fake"), ("answer", &answer)]),
-            _ => arguments.extend([("admin-url", admin.as_str()), ("provider", self.name)]),
+        if script.ends_with(".mjs") || ["openai_chat.py", "gemini_content.py"].contains(&script) {
+            arguments.extend([("key", "sk-fake"), ("answer", &answer)]);
+        } else {
+            arguments.extend([("admin-url", admin.as_str()), ("provider", self.name)]);
         }
         sdk::run(script, &arguments).await
     }
@@ -97,6 +98,37 @@ async fn the_mistralai_sdk_takes_the_fake_for_mistral() -> anyhow::Result<()> {
 async fn the_ollama_sdk_takes_the_fake_for_ollama() -> anyhow::Result<()> {
     let fakes = &Fakes::start()?;
     Fake { fakes, name: "ollama", path: "", model: "llama3.2", kind: None }.passes("ollama_chat.py").await
+}
+
+#[tokio::test]
+async fn the_node_sdks_take_the_fakes_for_their_providers() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    let cases = [
+        ("node/openai_chat.mjs", "openai", "/v1", "gpt-4o", None),
+        ("node/openai_chat.mjs", "azure", "", "gpt-4o", Some("azure")),
+        ("node/openai_chat.mjs", "deepseek", "/v1", "deepseek-chat", None),
+        ("node/anthropic_chat.mjs", "anthropic", "", "claude-sonnet-4-5", None),
+        ("node/anthropic_threads.mjs", "anthropic", "", "claude-sonnet-4-5", None),
+        ("node/gemini_content.mjs", "gemini", "", "gemini-2.5-flash", None),
+        ("node/gemini_content.mjs", "gemini", "", "gemini-3.5-flash", None),
+        ("node/mistral_chat.mjs", "mistral", "", "mistral-small-latest", None),
+        ("node/ollama_chat.mjs", "ollama", "", "llama3.2", None),
+    ];
+    for (script, name, path, model, kind) in cases {
+        Fake { fakes, name, path, model, kind }.passes(script).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_anthropic_sdk_sends_all_again_to_who_can_not_hold_a_thread() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    fakes.script(Script::on("anthropic").once(Refusal::NoThread));
+    let fake = Fake { fakes, name: "anthropic", path: "", model: "claude-sonnet-4-5", kind: None };
+    fake.passes("node/anthropic_threads.mjs").await?;
+    let kinds: Vec<Value> = fakes.requests().iter().map(|record| record.json()["thread"]["type"].clone()).collect();
+    assert_eq!(kinds, [json!("create"), Value::Null, Value::Null]);
+    Ok(())
 }
 
 fn chat(fakes: &Fakes, body: &Value) -> reqwest::RequestBuilder {
