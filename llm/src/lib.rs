@@ -7,6 +7,7 @@
 //! Each dialect is one folder with `parse` and `emit`, unary and stream, so n dialects cost n folders.
 
 mod anthropic;
+pub mod call;
 pub mod classify;
 pub mod compatible;
 mod error;

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use http::{HeaderValue, uri::PathAndQuery};
 use penstock_config::{Key, Kind, ObjectRef, object};
 use penstock_crds::{FallbackOn, OnUnsupported};
-use penstock_llm::facts::Facts;
+use penstock_llm::{
+    Dialect, Error,
+    call::{Call, Operation},
+    facts::Facts,
+};
 use serde::Deserialize;
 
 use super::provider::Provider;
@@ -55,6 +59,12 @@ pub(crate) struct Target {
     /// `x-penstock-provider` and `x-penstock-model`.
     pub(crate) headers: [HeaderValue; 2],
     pub(crate) metrics: TargetMetrics,
+}
+
+/// How a provider is spoken to.
+pub(crate) struct Way {
+    pub(crate) dialect: Dialect,
+    pub(crate) path: PathAndQuery,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -173,9 +183,19 @@ impl Target {
 }
 
 impl Target {
-    /// Where a chat request goes.
-    pub(crate) fn path(&self, stream: bool) -> &PathAndQuery {
-        &self.paths[usize::from(stream)]
+    /// How the provider is asked what a client wants.
+    ///
+    /// # Errors
+    /// A 422 if it has no such thing.
+    pub(crate) fn way(&self, call: &Call, stream: bool) -> Result<Way, Error> {
+        match call.operation {
+            Operation::Chat => {
+                Ok(Way { dialect: self.provider.dialect, path: self.paths[usize::from(stream)].clone() })
+            }
+            Operation::Completions | Operation::Embeddings | Operation::CountTokens => {
+                Err(Error::Unsupported { field: "model".into(), reason: "its provider has only chat".into() })
+            }
+        }
     }
 }
 

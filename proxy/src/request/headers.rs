@@ -45,7 +45,7 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
     let provider = &target.provider;
     let mut request = Request::new(Outgoing::new(prepared.body.clone()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from(target.path(ask.scan.stream).clone());
+    *request.uri_mut() = Uri::from(prepared.way.path.clone());
     let headers = request.headers_mut();
     headers.reserve(16);
     headers.insert(HOST, provider.endpoint.host.clone());
@@ -55,12 +55,12 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(HOPS, ask.hops.clone());
-    for name in allowed(provider.dialect) {
+    for name in allowed(prepared.way.dialect) {
         if let Some(value) = ask.headers.get(*name) {
             headers.insert(*name, value.clone());
         }
     }
-    if provider.dialect == Dialect::Anthropic {
+    if prepared.way.dialect == Dialect::Anthropic {
         let own = HeaderValue::from_static(ANTHROPIC_VERSION);
         let theirs = ask.headers.get("anthropic-version").filter(|_| !prepared.translated);
         headers.insert("anthropic-version", theirs.cloned().unwrap_or(own));
