@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::facts::Facts;
 use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
 
-pub(crate) use extra::{check_extra, unsupported};
+pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
 pub(crate) use names::{rename_tools, unique_tool};
 
