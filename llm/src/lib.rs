@@ -16,6 +16,7 @@ mod gemini;
 mod json;
 mod mistral;
 pub mod neutral;
+mod ollama;
 mod openai;
 pub mod reject;
 pub mod relay;
@@ -37,4 +38,6 @@ pub enum Dialect {
     Gemini,
     /// Mistral's chat completions. Spoken to providers, by no client.
     Mistral,
+    /// Ollama's own chat. Spoken to providers, by no client.
+    Ollama,
 }

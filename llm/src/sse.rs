@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::Error;
+use crate::{Dialect, Error};
 
 /// No provider sends an event near this size; one that does is broken.
 pub const MAX_EVENT: usize = 16 << 20;
@@ -71,6 +71,16 @@ struct Partial {
     bare_cr: bool,
     data: Data,
     name: Option<Span>,
+}
+
+impl Framing {
+    /// That of a provider's streams.
+    pub fn of(upstream: Dialect) -> Self {
+        match upstream {
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Gemini | Dialect::Mistral => Self::Events,
+            Dialect::Ollama => Self::Lines,
+        }
+    }
 }
 
 impl Event {
