@@ -21,6 +21,7 @@ mod openai;
 pub mod reject;
 pub mod relay;
 pub mod scan;
+mod schema;
 pub mod splice;
 pub mod sse;
 pub mod translate;
