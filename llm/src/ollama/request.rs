@@ -1,6 +1,7 @@
 //! A request in the neutral form, written for Ollama's chat.
 
 mod messages;
+mod schema;
 
 use crate::Error;
 use crate::facts::Thinking;
@@ -24,7 +25,7 @@ const OPTIONS: [&str; 9] = [
 ];
 
 /// Ollama wants a schema of every function.
-const NO_ARGUMENTS: Raw<'static> = Raw(r#"{"type":"object","properties":{}}"#);
+const NO_ARGUMENTS: &str = r#"{"type":"object","properties":{}}"#;
 
 /// Writes the request for that target.
 ///
@@ -91,10 +92,11 @@ fn declare(w: &mut Writer<'_>, tool: &Tool<'_>, dropped: &mut Dropped) -> Result
             dropped.add(name);
         }
     }
+    let parameters = schema::inlined(tool.parameters.map_or(NO_ARGUMENTS, |parameters| parameters.0));
     let known = Tool {
         name: tool.name.clone(),
         description: tool.description.clone(),
-        parameters: tool.parameters.or(Some(NO_ARGUMENTS)),
+        parameters: Some(Raw(&parameters)),
         ..Tool::default()
     };
     openai::function(w, &known)
