@@ -88,7 +88,9 @@ impl<'r> Said<'r> {
     /// Pictures by their data; documents as far as they are text. Nothing is fetched: Ollama takes no URLs.
     fn media(&mut self, media: &'r Media<'r>, index: usize, dropped: &mut Dropped) -> Result<(), Error> {
         let reason = match (&media.source, media.kind) {
-            (Source::Base64 { data, .. }, MediaKind::Image) => {
+            (Source::Base64 { media_type, data }, kind)
+                if kind == MediaKind::Image || media_type.starts_with("image/") =>
+            {
                 self.images.push(data);
                 return Ok(());
             }
@@ -101,7 +103,7 @@ impl<'r> Said<'r> {
                 self.text(media.label.as_deref().unwrap_or_default());
                 return parts.iter().try_for_each(|part| self.take(part, index, dropped));
             }
-            (Source::Base64 { .. }, MediaKind::Document) => "the target takes no documents other than text",
+            (Source::Base64 { .. }, _) => "the target takes pictures and text only",
             (Source::Url(_), _) => "the target takes pictures as data only, not by URL",
             (Source::File(_), _) => "the target has no file of that id",
         };

@@ -13,7 +13,7 @@ fn images_are_bare_base64_beside_the_text() {
         {"type": "text", "text": "what"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
         {"type": "text", "text": "is it?"},
-        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,/9j/"}},
+        {"type": "file", "file": {"file_data": "data:image/jpeg;base64,/9j/", "filename": "a.jpg"}},
     ]);
     let expected = json!([{"role": "user", "content": "what\nis it?", "images": ["iVBORw0KGgo=", "/9j/"]}]);
     assert_eq!(messages(&json!([{"role": "user", "content": content}])), expected);
