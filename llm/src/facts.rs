@@ -2,7 +2,7 @@
 //!
 //! Nowhere else is a model matched by its name.
 
-mod list;
+pub(crate) mod list;
 mod rules;
 
 /// Who runs a model. The built-in list and the facts go by it.

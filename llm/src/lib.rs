@@ -17,6 +17,7 @@ mod json;
 mod mistral;
 pub mod neutral;
 mod openai;
+pub mod price;
 pub mod reject;
 pub mod relay;
 pub mod scan;
