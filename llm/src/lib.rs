@@ -11,6 +11,7 @@ pub mod call;
 pub mod classify;
 pub mod compatible;
 mod error;
+pub mod estimate;
 pub mod facts;
 mod gemini;
 mod json;
