@@ -5,6 +5,8 @@
 pub(crate) mod list;
 mod rules;
 
+pub use list::alias;
+
 /// Who runs a model. The built-in list and the facts go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Provider {

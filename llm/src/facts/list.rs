@@ -31,8 +31,8 @@ fn dated(provider: &str, model: &str) -> Option<&'static Row> {
     near.into_iter().find(|row| alias(row.model) == Some(model))
 }
 
-/// A name without the date or the `latest` at its end; none if it has neither.
-pub(super) fn alias(model: &str) -> Option<&str> {
+/// A model's name without the date or the `latest` at its end; `None` if it has neither.
+pub fn alias(model: &str) -> Option<&str> {
     if let Some(alias) = model.strip_suffix("-latest") {
         return Some(alias);
     }
