@@ -96,3 +96,22 @@ fn a_model_that_stands_twice_is_refused() -> Result<()> {
     assert_eq!(found[0].to_string(), "line 23: is a second document; one holds all rows, so that none stands twice");
     Ok(())
 }
+
+#[test]
+fn the_example_in_the_documentation_is_a_good_file_and_every_field_is_on_its_page() -> Result<()> {
+    let page = include_str!("../../docs/prices.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).context("no example")?;
+    let models = own_models(example).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    assert_eq!(models.len(), 3);
+    // An unknown field is answered with all that are known.
+    for (from, to) in
+        [("provider: OpenAI", "x: OpenAI"), ("input: \"1.00\"", "zzzzzzzz: 1"), ("sampling: Either", "zzzzzzzz: 1")]
+    {
+        let known =
+            problems(from, to)?.into_iter().find_map(|said| said.split_once("known are ").map(|it| it.1.to_owned()));
+        for field in known.context(to)?.split(", ") {
+            assert!(page.contains(&format!("`{field}")) || page.contains(&format!("{field}:")), "{field}");
+        }
+    }
+    Ok(())
+}
