@@ -11,6 +11,7 @@ mod hostile;
 mod messages;
 mod mistral;
 mod ollama;
+mod prices;
 mod provider;
 mod shutdown;
 mod streams;
