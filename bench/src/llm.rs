@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use penstock_llm::call::Call;
 use penstock_llm::facts::{Facts, Provider};
 use penstock_llm::relay::{Client, Relay};
 use penstock_llm::sse::Splitter;
@@ -16,12 +17,13 @@ const PROSE: &str = "The quick brown fox jumps over the lazy dog, again and agai
 const CODE: &str = include_str!("llm.rs");
 
 const EVENTS: usize = 100;
+const CALL: Call = Call::chat(Dialect::OpenAI);
 
 pub(crate) fn run() {
     for (name, text) in [("prose", PROSE), ("code", CODE)] {
         for size in [100_000, 10_000_000] {
             let body = prompt(text, size);
-            let took = best(|| drop(black_box(scan::scan(Dialect::OpenAI, black_box(&body)))));
+            let took = best(|| drop(black_box(scan::scan(&CALL, black_box(&body)))));
             let rate = body.len() as f64 / took.as_secs_f64() / 1e9;
             println!("scan {:>5} kB of {name:<34}{rate:>8.2} GB/s", size / 1000);
         }

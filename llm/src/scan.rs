@@ -6,6 +6,7 @@
 mod fields;
 mod state;
 
+use crate::call::Call;
 use crate::{Dialect, Error};
 
 /// Where bytes stand in the body.
@@ -207,9 +208,9 @@ impl Scan {
 ///
 /// # Errors
 /// [`Error::BadRequest`] with the path and the byte offset: no JSON, no object, nested deeper than 127 levels, a
-/// governed key twice or of a wrong type, no model.
-pub fn scan(dialect: Dialect, body: &[u8]) -> Result<Scan, Error> {
-    fields::read(dialect, body).map_err(|fault| Error::in_request(body, &fault))
+/// governed key twice or of a wrong type, no model in path or body.
+pub fn scan(call: &Call, body: &[u8]) -> Result<Scan, Error> {
+    fields::read(call, body).map_err(|fault| Error::in_request(body, &fault))
 }
 
 #[cfg(test)]

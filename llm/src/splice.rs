@@ -88,10 +88,11 @@ mod tests {
 
     use super::*;
     use crate::Dialect;
+    use crate::call::Call;
     use crate::scan::scan;
 
     fn spliced(body: &str, edits: impl Fn(&Scan) -> Vec<Option<Edit>>) -> String {
-        let scan = scan(Dialect::OpenAI, body.as_bytes()).expect("must be a request");
+        let scan = scan(&Call::chat(Dialect::OpenAI), body.as_bytes()).expect("must be a request");
         let pieces = apply(&Bytes::copy_from_slice(body.as_bytes()), edits(&scan).into_iter().flatten().collect());
         String::from_utf8(pieces.concat()).expect("must be UTF-8")
     }

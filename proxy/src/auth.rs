@@ -1,8 +1,8 @@
 //! Who calls, and what they may ask for.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, Uri, header::AUTHORIZATION};
 use penstock_config::{Hash, ObjectRef, object};
 
 use crate::{
@@ -37,13 +37,10 @@ impl Consumer {
 }
 
 impl Caller {
-    /// Finds the Consumer of the request's key: `Authorization: Bearer` or `x-api-key`.
-    pub(crate) fn of(headers: &HeaderMap, tables: &Tables, auth: Auth) -> Result<Self, Error> {
-        let key = match headers.get(AUTHORIZATION).map(|value| value.as_bytes()) {
-            Some(value) if value.len() > 7 && value[..7].eq_ignore_ascii_case(b"bearer ") => Some(&value[7..]),
-            Some(_) | None => headers.get("x-api-key").map(|value| value.as_bytes()),
-        };
-        let consumer = key.and_then(|key| tables.consumers.get(&Hash::of(key.trim_ascii())));
+    /// Finds the Consumer of the request's key.
+    pub(crate) fn of(headers: &HeaderMap, uri: &Uri, tables: &Tables, auth: Auth) -> Result<Self, Error> {
+        let key = key(headers, uri);
+        let consumer = key.as_deref().and_then(|key| tables.consumers.get(&Hash::of(key.trim_ascii())));
         match (consumer, auth) {
             (Some(consumer), _) => Ok(Caller::Known(consumer.clone())),
             (None, Auth::Open) => Ok(Caller::Anyone),
@@ -65,6 +62,54 @@ impl Caller {
         match self {
             Caller::Known(consumer) => &consumer.name,
             Caller::Anyone => "",
+        }
+    }
+}
+
+/// The key of a request, where the SDKs of OpenAI, Anthropic and Gemini put it: `Authorization: Bearer`, `x-api-key`,
+/// `x-goog-api-key`, or `?key=` as Google's REST examples do.
+fn key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<Cow<'a, [u8]>> {
+    let bearer = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(|value| {
+        let (scheme, key) = value.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(key)
+    });
+    let header = |name| headers.get(name).map(|value| value.as_bytes());
+    let header = bearer.or_else(|| header("x-api-key")).or_else(|| header("x-goog-api-key"));
+    header.map(Cow::Borrowed).or_else(|| query(uri, "key").map(|key| Cow::Owned(key.into_owned().into_bytes())))
+}
+
+/// What the query says under a name.
+pub(crate) fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+    let pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs.into_iter().find_map(|(key, value)| (key == name).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(headers: &[(&'static str, &str)], uri: &str) -> Option<String> {
+        let headers = headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_static(name), value.parse().expect("must be a header's value"))
+        });
+        let (headers, uri) = (HeaderMap::from_iter(headers), uri.parse().expect("must be a URI"));
+        key(&headers, &uri).map(|key| String::from_utf8_lossy(&key).into_owned())
+    }
+
+    #[test]
+    fn the_key_is_found_where_each_familys_sdk_puts_it() {
+        type Row = (&'static [(&'static str, &'static str)], &'static str, Option<&'static str>);
+        let rows: [Row; 7] = [
+            (&[("authorization", "Bearer a")], "/", Some("a")),
+            (&[("authorization", "bearer a"), ("x-api-key", "b")], "/?key=c", Some("a")),
+            (&[("authorization", "Basic eDp5"), ("x-api-key", "b")], "/", Some("b")),
+            (&[("x-goog-api-key", "b")], "/?key=c", Some("b")),
+            (&[], "/?alt=sse&key=a%2Bb", Some("a+b")),
+            (&[("authorization", "Bear")], "/?monkey=c", None),
+            (&[], "/", None),
+        ];
+        for (headers, uri, expected) in rows {
+            assert_eq!(found(headers, uri).as_deref(), expected, "{headers:?} {uri}");
         }
     }
 }

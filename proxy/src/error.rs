@@ -7,7 +7,7 @@ use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 /// The one error of a request's life.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("no API key was given: send it as `Authorization: Bearer KEY`")]
+    #[error("no API key was given: send it as `Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`")]
     NoKey,
     #[error("the API key is not known")]
     UnknownKey,

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use http::{Request, Response, request::Parts};
 use hyper::body::Incoming;
 use penstock_llm::{
-    Dialect,
+    call::Call,
     scan::{Scan, scan},
 };
 
@@ -33,21 +33,21 @@ mod record;
 mod stream;
 mod targets;
 
-/// Answers a chat request in the dialect that its client speaks, whatever happens.
-pub(crate) async fn chat(
-    client: Dialect,
+/// Answers a request in the dialect that its client speaks, whatever happens.
+pub(crate) async fn serve(
+    call: Call,
     worker: &Worker,
     upstream: &Rc<Upstream>,
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let record = Record::begin(worker);
     let (head, mut body) = request.into_parts();
-    let mut response = match life(client, worker, upstream, &head, &mut body, &record).await {
+    let mut response = match life(&call, worker, upstream, &head, &mut body, &record).await {
         Ok(response) => response,
         Err(error) => {
             record.failed(&error);
             body::drain(&head.headers, &mut body, worker.shared.max_body).await;
-            crate::serve::refuse(client, &error)
+            crate::serve::refuse(call.dialect, &error)
         }
     };
     headers::say_attempts(response.headers_mut(), record.attempts());
@@ -56,7 +56,7 @@ pub(crate) async fn chat(
 
 /// authenticate -> read -> scan -> route -> targets, each: translate, credential, send, decode.
 async fn life(
-    client: Dialect,
+    call: &Call,
     worker: &Worker,
     upstream: &Rc<Upstream>,
     head: &Parts,
@@ -64,15 +64,15 @@ async fn life(
     record: &Rc<Record>,
 ) -> Result<Response<Answer>, Error> {
     let shared = &*worker.shared;
-    let caller = Caller::of(&head.headers, &shared.live.tables(), shared.auth)?;
+    let caller = Caller::of(&head.headers, &head.uri, &shared.live.tables(), shared.auth)?;
     record.caller(&caller);
     let hops = headers::hops(&head.headers, &shared.instance)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
-    let scan = scan(client, &body)?;
+    let scan = scan(call, &body)?;
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &scan);
     let forward = forward(&route, &scan)?;
-    let ask = Ask::new(&head.headers, hops, body, scan, record.started, forward);
+    let ask = Ask::new(call, &head.headers, hops, body, scan, record.started, forward);
     let answer = targets::answer(&ask, forward, upstream, record).await?;
     Ok(answer.into_response(record))
 }

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderValue, Request, Response, StatusCode,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -32,9 +32,11 @@ use crate::{
     upstream::{Connector, Upstream},
 };
 use body::Answer;
+use path::Wanted;
 use socket::Socket;
 
 pub(crate) mod body;
+mod path;
 mod socket;
 
 /// A head must be there in this time, and an idle connection is kept as long.
@@ -121,21 +123,12 @@ async fn answer(
     Ok(response)
 }
 
-/// Every path that is served here. The rest is a 404 and never forwarded.
 async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
-    let path = request.uri().path();
     let shared = &worker.shared;
-    let answered = match (request.method(), path) {
-        (&Method::POST, "/v1/chat/completions") => {
-            return request::chat(Dialect::OpenAI, worker, upstream, request).await;
-        }
-        (&Method::POST, "/v1/messages") => return request::chat(Dialect::Anthropic, worker, upstream, request).await,
-        (&Method::GET, "/v1/models") => models(shared, &request, None),
-        (&Method::GET, _) if let Some(name) = path.strip_prefix("/v1/models/") => models(shared, &request, Some(name)),
-        (_, "/v1/chat/completions" | "/v1/messages") => Err(method(&request, "POST")),
-        (_, "/v1/models") => Err(method(&request, "GET")),
-        (_, _) if path.starts_with("/v1/models/") => Err(method(&request, "GET")),
-        _ => Err(Error::NotFound(path.to_owned())),
+    let answered = match path::wanted(request.method(), request.uri()) {
+        Ok(Wanted::Call(call)) => return request::serve(call, worker, upstream, request).await,
+        Ok(Wanted::Models(only)) => models(shared, &request, only.as_deref()),
+        Err(error) => Err(error),
     };
     let error = match answered {
         Ok(response) => return response,
@@ -146,28 +139,23 @@ async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incomi
         Error::UnknownModel(_) => Unrouted::UnknownModel,
         _ => Unrouted::NotFound,
     });
-    let client = if path.starts_with("/v1/messages") { Dialect::Anthropic } else { Dialect::OpenAI };
+    let client = path::dialect(request.uri().path());
     let (head, mut body) = request.into_parts();
     request::body::drain(&head.headers, &mut body, shared.max_body).await;
     refuse(client, &error)
 }
 
-fn method(request: &Request<Incoming>, allowed: &'static str) -> Error {
-    Error::Method { method: request.method().to_string(), allowed }
-}
-
 /// `/v1/models`, or one of them: what the caller may use.
 fn models(shared: &Shared, request: &Request<Incoming>, only: Option<&str>) -> Result<Response<Answer>, Error> {
     let tables = shared.live.tables();
-    let caller = Caller::of(request.headers(), &tables, shared.auth)?;
+    let caller = Caller::of(request.headers(), request.uri(), &tables, shared.auth)?;
     let usable = |name: &str| tables.routes.get(name).is_some_and(|route| caller.may_use(name, route));
     let body = match only {
         Some(name) => {
-            let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
-            if !usable(&name) {
-                return Err(Error::UnknownModel(name.into_owned()));
+            if !usable(name) {
+                return Err(Error::UnknownModel(name.to_owned()));
             }
-            serde_json::to_vec(&Model::new(&name))
+            serde_json::to_vec(&Model::new(name))
         }
         None => {
             let mut names: Vec<&String> = tables.routes.keys().filter(|name| usable(name)).collect();

@@ -1,19 +1,25 @@
 use super::state;
 use super::{Key, Member, Options, Scan, Span};
 use crate::Dialect;
+use crate::call::{Call, Form};
 use crate::json::{Fault, Kind, Literal, Reader, path_at};
 
-pub(super) fn read(dialect: Dialect, body: &[u8]) -> Result<Scan, Fault> {
+pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
     let mut reader = Reader::new(body)?;
     if reader.peek()? != Kind::Object {
         return Err(reader.fault("the body must be a JSON object"));
     }
-    let mut walk = Walk { scan: Scan::empty(dialect), state_at: None };
+    let mut walk = Walk { scan: Scan::empty(call.dialect), state_at: None };
     reader.object(|reader, key| walk.member(reader, key))?;
     reader.end()?;
     let mut scan = walk.scan;
-    if scan.member(Key::Model).is_none() {
-        return Err(Fault::new(0, "model is missing"));
+    match &call.path {
+        Some(path) => {
+            scan.model.clone_from(&path.model);
+            scan.stream = path.form != Form::Whole;
+        }
+        None if scan.member(Key::Model).is_none() => return Err(Fault::new(0, "model is missing")),
+        None => {}
     }
     scan.state = walk.state_at.map(|at| path_at(body, at));
     Ok(scan)

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use super::*;
 
 fn scanned(body: &str) -> Scan {
-    scan(Dialect::OpenAI, body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"))
+    scan(&Call::chat(Dialect::OpenAI), body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 
 fn refused(body: &str) -> (String, Option<usize>) {
-    match scan(Dialect::OpenAI, body.as_bytes()) {
+    match scan(&Call::chat(Dialect::OpenAI), body.as_bytes()) {
         Err(Error::BadRequest { param, offset, .. }) => (param, offset),
         other => panic!("{body}: {other:?}"),
     }
@@ -94,12 +94,13 @@ fn pictures_documents_and_sounds_are_counted() {
         {"type":"input_audio","input_audio":{"data":""}},{"type":"file","file":{"file_data":""}}]}]}"#;
     assert_eq!(scanned(body).media, 3);
     let body = br#"{"model":"m","messages":[{"content":[{"type":"image","source":{"type":"url"}}]}]}"#;
-    assert_eq!(scan(Dialect::Anthropic, body).map(|seen| seen.media), Ok(1));
+    assert_eq!(scan(&Call::chat(Dialect::Anthropic), body).map(|seen| seen.media), Ok(1));
 }
 
 #[test]
 fn references_to_state_are_found_at_any_depth_outside_strings_and_schemas() {
-    let state = |dialect: Dialect, body: &str| scan(dialect, body.as_bytes()).expect("must be valid").state;
+    let state =
+        |dialect: Dialect, body: &str| scan(&Call::chat(dialect), body.as_bytes()).expect("must be valid").state;
     let openai = [
         (r#"{"model":"m","previous_response_id":"r"}"#, Some("previous_response_id")),
         (
@@ -122,7 +123,7 @@ fn references_to_state_are_found_at_any_depth_outside_strings_and_schemas() {
 
 #[test]
 fn the_user_is_in_metadata_for_anthropic_and_beside_it_for_openai() {
-    let user = |dialect: Dialect, body: &str| scan(dialect, body.as_bytes()).expect("must be valid").user;
+    let user = |dialect: Dialect, body: &str| scan(&Call::chat(dialect), body.as_bytes()).expect("must be valid").user;
     let metadata = r#"{"model":"m","metadata":{"user_id":"u"}}"#;
     assert_eq!(user(Dialect::Anthropic, metadata).as_deref(), Some("u"));
     assert_eq!(user(Dialect::OpenAI, metadata), None);
@@ -133,7 +134,7 @@ fn the_user_is_in_metadata_for_anthropic_and_beside_it_for_openai() {
     }
     assert_eq!(user(Dialect::OpenAI, r#"{"model":"m","safety_identifier":"s"}"#).as_deref(), Some("s"));
     let twice = br#"{"model":"m","metadata":{"user_id":"u","user\u005fid":"v"}}"#;
-    assert!(scan(Dialect::Anthropic, twice).is_err());
+    assert!(scan(&Call::chat(Dialect::Anthropic), twice).is_err());
 }
 
 #[test]
@@ -188,7 +189,7 @@ proptest! {
     ) {
         let body = json!({"model": model, "stream": stream, "max_tokens": max, "n": n, "user": user, "messages": messages});
         let bytes = if pretty { serde_json::to_vec_pretty(&body) } else { serde_json::to_vec(&body) }.expect("must serialise");
-        let seen = scan(Dialect::OpenAI, &bytes).expect("must be valid");
+        let seen = scan(&Call::chat(Dialect::OpenAI), &bytes).expect("must be valid");
         prop_assert_eq!(&seen.model, &model);
         prop_assert_eq!((seen.stream, seen.max_tokens, seen.choices), (stream.unwrap_or(false), max, n));
         prop_assert_eq!(&seen.user, &user);
@@ -206,7 +207,7 @@ proptest! {
             Just("null"), Just("true"), Just("\\ud83d"), Just("\\ude00"), Just("\\n"), Just("\\"), Just(" "), Just("é"), Just("\u{7}")], 0..10)
     ) {
         let body = format!(r#"{{"model":"m","x":{}}}"#, pieces.concat());
-        prop_assert_eq!(scan(Dialect::OpenAI, body.as_bytes()).is_ok(), serde_json::from_str::<Value>(&body).is_ok(), "{}", body);
+        prop_assert_eq!(scan(&Call::chat(Dialect::OpenAI), body.as_bytes()).is_ok(), serde_json::from_str::<Value>(&body).is_ok(), "{}", body);
     }
 
     #[test]
@@ -215,14 +216,14 @@ proptest! {
         let at = at.index(body.len());
         body[at] = byte;
         for dialect in [Dialect::OpenAI, Dialect::Anthropic] {
-            prop_assert!(scan(dialect, &body).is_err() || serde_json::from_slice::<Value>(&body).is_ok());
+            prop_assert!(scan(&Call::chat(dialect), &body).is_err() || serde_json::from_slice::<Value>(&body).is_ok());
         }
     }
 
     #[test]
     fn any_bytes_at_all_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         for dialect in [Dialect::OpenAI, Dialect::Anthropic] {
-            prop_assert!(scan(dialect, &bytes).is_err(), "no model can stand in so few random bytes");
+            prop_assert!(scan(&Call::chat(dialect), &bytes).is_err(), "no model can stand in so few random bytes");
         }
     }
 }

@@ -4,12 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use penstock_llm::{relay::Client, scan::Scan};
+use penstock_llm::{call::Call, relay::Client, scan::Scan};
 use tokio::time::Instant;
 
 use crate::live::route::{Forward, Target};
 
 pub(super) struct Ask<'a> {
+    pub(super) call: &'a Call,
     pub(super) headers: &'a HeaderMap,
     /// Which gateways it has passed, this one included.
     pub(super) hops: HeaderValue,
@@ -23,6 +24,7 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(super) fn new(
+        call: &'a Call,
         headers: &'a HeaderMap,
         hops: HeaderValue,
         body: Bytes,
@@ -32,12 +34,12 @@ impl<'a> Ask<'a> {
     ) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let client = Client {
-            dialect: scan.dialect,
+            dialect: call.dialect,
             include_usage: scan.include_usage == Some(true),
             choices: scan.choices,
             now: now.as_secs(),
         };
-        Self { headers, hops, body, scan, client, deadline: started + forward.deadline }
+        Self { call, headers, hops, body, scan, client, deadline: started + forward.deadline }
     }
 
     /// How long a target may be silent while there is another.

@@ -16,6 +16,7 @@ use penstock_llm::{
     classify::{UpstreamError, classify, wait},
     neutral::{Finish, Usage},
     relay::{self, Relay},
+    sse::Framing,
 };
 use tokio::time::timeout;
 
@@ -127,13 +128,13 @@ impl Attempt<'_> {
         let body = beginning(incoming).await;
         let text = |name: &str| headers.get(name)?.to_str().ok();
         let wait = wait(text("retry-after-ms"), text(RETRY_AFTER.as_str()), SystemTime::now());
-        classify(self.target.provider.dialect, status.as_u16(), wait, &body)
+        classify(self.prepared.way.dialect, status.as_u16(), wait, &body)
     }
 
     /// A whole answer where a stream was asked for: mostly an error with the wrong status.
     async fn no_stream(&self, incoming: Incoming) -> Failure {
         let body = beginning(incoming).await;
-        match relay::answer(self.target.provider.dialect, &self.ask.client, &self.prepared.names, &body) {
+        match relay::answer(self.prepared.way.dialect, &self.ask.client, &self.prepared.names, &body) {
             Err(error) => Failure::Broken(error),
             Ok(_) => broken("the provider sent a whole answer where a stream was asked for"),
         }
@@ -154,7 +155,7 @@ impl Attempt<'_> {
         }
         let body = held.finish();
         let (dialect, client, names) =
-            (self.target.provider.dialect, self.ask.client.clone(), self.prepared.names.clone());
+            (self.prepared.way.dialect, self.ask.client.clone(), self.prepared.names.clone());
         let (seen, translate) = (body.clone(), self.prepared.translated && body.len() > LARGE);
         let answer = off_thread(translate, move || relay::answer(dialect, &client, &names, &seen)).await;
         let answer = answer.map_err(Failure::Broken)?;
@@ -166,11 +167,11 @@ impl Attempt<'_> {
 
     /// A stream, read up to its first content.
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
-        let dialect = self.target.provider.dialect;
-        let relay = Relay::new(dialect, &self.ask.client, self.prepared.names.clone());
+        let upstream = self.prepared.way.dialect;
+        let relay = Relay::new(upstream, &self.ask.client, self.prepared.names.clone());
         let stream = Stream::open(
             incoming,
-            Reader::new(relay),
+            Reader::new(Framing::of(upstream), relay),
             self.ask.client.dialect,
             self.patience(),
             self.refusal_fails,

@@ -14,13 +14,15 @@ use penstock_llm::{
 };
 
 use super::{ask::Ask, plan::Failure};
-use crate::live::route::Target;
+use crate::live::route::{Target, Way};
 
 /// Larger bodies are translated on a thread of their own, so that no stream waits for them.
 const LARGE: usize = 256 << 10;
 
 /// What a target is sent, and what the reader of its answer must know.
 pub(super) struct Prepared {
+    /// How the provider is spoken to.
+    pub(super) way: Way,
     pub(super) body: Vec<Bytes>,
     pub(super) names: Names,
     pub(super) translated: bool,
@@ -37,18 +39,20 @@ pub(super) async fn prepare(
     unknown: OnUnsupported,
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
-    if target.provider.dialect == ask.client.dialect {
-        return spliced(ask, target, unknown, ask_for_usage);
+    let way = target.way(ask.call, ask.scan.stream).map_err(Failure::Meaning)?;
+    if way.dialect == ask.client.dialect {
+        return spliced(ask, target, way, unknown, ask_for_usage);
     }
-    let asks = ask.scan.stream && ask_for_usage && target.provider.dialect == Dialect::OpenAI;
+    let asks = ask.scan.stream && ask_for_usage && way.dialect == Dialect::OpenAI;
+    let dialect = way.dialect;
     let (client, body, to) = (ask.client.dialect, ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
-        let target =
-            translate::Target { dialect: to.provider.dialect, model: &to.model, facts: to.facts, ask_for_usage: asks };
+        let target = translate::Target { dialect, model: &to.model, facts: to.facts, ask_for_usage: asks };
         translate::request(client, &body, &target)
     });
     let emitted = emitted.await.map_err(Failure::Meaning)?;
     Ok(Prepared {
+        way,
         dropped: may_drop(&emitted.dropped, unknown)?,
         body: vec![emitted.body.into()],
         names: emitted.names,
@@ -71,7 +75,13 @@ fn may_drop<S: Borrow<str>>(hints: &[S], unknown: OnUnsupported) -> Result<Optio
     }
 }
 
-fn spliced(ask: &Ask<'_>, target: &Target, unknown: OnUnsupported, ask_for_usage: bool) -> Result<Prepared, Failure> {
+fn spliced(
+    ask: &Ask<'_>,
+    target: &Target,
+    way: Way,
+    unknown: OnUnsupported,
+    ask_for_usage: bool,
+) -> Result<Prepared, Failure> {
     let scan = &ask.scan;
     let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
     let usage = if scan.stream && ask_for_usage { scan.ask_for_usage() } else { None };
@@ -84,6 +94,7 @@ fn spliced(ask: &Ask<'_>, target: &Target, unknown: OnUnsupported, ask_for_usage
     let (sampling, hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
     Ok(Prepared {
+        way,
         dropped: may_drop(&hints, unknown)?,
         asks_for_usage: usage.is_some(),
         body: splice::apply(&ask.body, [model, usage, bound].into_iter().flatten().chain(sampling).collect()),
