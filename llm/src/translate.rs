@@ -1,5 +1,6 @@
 //! A request from one dialect to another.
 
+pub(crate) mod arguments;
 mod extra;
 mod names;
 
