@@ -13,7 +13,7 @@ mod writer;
 
 use std::borrow::Cow;
 
-pub(crate) use members::{Member, Members};
+pub(crate) use members::{Member, Members, camel};
 pub(crate) use path::path_at;
 pub(crate) use reader::{Kind, Literal, Reader};
 pub(crate) use writer::{Writer, write_string};

@@ -36,6 +36,12 @@ impl Scan {
         Some(Edit { span: at, with: with.to_vec() })
     }
 
+    /// Takes out of Gemini's conversation what proves other providers' thoughts to them, and would be refused.
+    pub fn own_signatures(&self) -> impl Iterator<Item = Edit> + '_ {
+        let with = format!("\"{}\"", crate::gemini::NO_SIGNATURE).into_bytes();
+        self.foreign_signatures().iter().map(move |span| Edit { span: *span, with: with.clone() })
+    }
+
     /// Sets temperature and top_p to the one value that a model with fixed sampling takes, and names those that said
     /// otherwise. `body` is what was scanned.
     pub fn fix_sampling(&self, body: &[u8]) -> Vec<(Edit, &'static str)> {

@@ -3,7 +3,7 @@
 mod config;
 mod contents;
 mod parts;
-mod schema;
+pub(super) mod schema;
 mod tools;
 
 use crate::Error;
@@ -11,6 +11,7 @@ use crate::json::Writer;
 use crate::neutral::{Extra, Request};
 use crate::translate::{Dropped, Emitted, Target};
 use contents::Contents;
+pub(super) use parts::named_by;
 
 /// Writes the request for that target. Model and stream are said by the path, not by the body.
 ///

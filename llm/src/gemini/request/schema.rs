@@ -44,7 +44,7 @@ struct Walk<'s> {
 }
 
 /// The members of a schema with those that references and `allOf` bring, the later ones more telling.
-type Members<'s> = Vec<(Cow<'s, str>, &'s str)>;
+pub(in crate::gemini) type Members<'s> = Vec<(Cow<'s, str>, &'s str)>;
 
 impl<'s> Walk<'s> {
     fn node(&mut self, schema: &'s str, depth: usize, w: &mut Writer<'_>) {
@@ -245,7 +245,7 @@ fn last<'s>(all: &Members<'s>, name: &str) -> Option<&'s str> {
 }
 
 /// The members of an object; none of anything else.
-fn members(object: &str) -> Members<'_> {
+pub(in crate::gemini) fn members(object: &str) -> Members<'_> {
     let mut members = Vec::new();
     let read = Reader::of(object).object(|reader, key| {
         members.push((key.decode(), reader.raw()?));
@@ -255,7 +255,7 @@ fn members(object: &str) -> Members<'_> {
 }
 
 /// The items of an array; none of anything else.
-fn items(array: &str) -> Vec<&str> {
+pub(in crate::gemini) fn items(array: &str) -> Vec<&str> {
     let mut items = Vec::new();
     let read = Reader::of(array).array(|reader| {
         items.push(reader.raw()?);
@@ -264,19 +264,19 @@ fn items(array: &str) -> Vec<&str> {
     if read.is_err() { Vec::new() } else { items }
 }
 
-fn text(json: &str) -> Option<Cow<'_, str>> {
+pub(in crate::gemini) fn text(json: &str) -> Option<Cow<'_, str>> {
     let mut reader = Reader::of(json);
     if reader.peek().ok()? == Kind::String { reader.string().ok() } else { None }
 }
 
-fn object(w: &mut Writer<'_>, body: impl FnOnce(&mut Writer<'_>)) {
+pub(in crate::gemini) fn object(w: &mut Writer<'_>, body: impl FnOnce(&mut Writer<'_>)) {
     let Ok(()) = w.object(|w| {
         body(w);
         Ok::<(), std::convert::Infallible>(())
     });
 }
 
-fn array(w: &mut Writer<'_>, body: impl FnOnce(&mut Writer<'_>)) {
+pub(in crate::gemini) fn array(w: &mut Writer<'_>, body: impl FnOnce(&mut Writer<'_>)) {
     let Ok(()) = w.array(|w| {
         body(w);
         Ok::<(), std::convert::Infallible>(())
