@@ -13,6 +13,8 @@ mod stream;
 mod usage;
 mod words;
 
+#[cfg(test)]
+pub(crate) use carry::signature;
 pub(crate) use carry::{NO_SIGNATURE, is_foreign};
 pub(crate) use emit::{StreamEmitter, emit_response};
 pub(crate) use id::bare_ids;

@@ -25,7 +25,7 @@ pub(super) enum Carried {
 }
 
 /// A `thoughtSignature` for the signature of another provider.
-pub(super) fn signature(signature: &str) -> String {
+pub(crate) fn signature(signature: &str) -> String {
     STANDARD.encode([SIGNATURE, signature].concat())
 }
 

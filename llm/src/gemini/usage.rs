@@ -77,12 +77,7 @@ pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible>
     })
 }
 
-fn modalities(
-    w: &mut Writer<'_>,
-    key: &'static str,
-    all: Option<u64>,
-    audio: Option<u64>,
-) -> Result<(), Infallible> {
+fn modalities(w: &mut Writer<'_>, key: &'static str, all: Option<u64>, audio: Option<u64>) -> Result<(), Infallible> {
     let (Some(all), Some(audio)) = (all, audio.filter(|audio| *audio > 0)) else { return Ok(()) };
     w.key(key).array(|w| {
         [("TEXT", all.saturating_sub(audio)), ("AUDIO", audio)].into_iter().try_for_each(|(modality, count)| {

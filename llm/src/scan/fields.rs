@@ -1,5 +1,5 @@
-use super::{gemini, state};
 use super::{Key, Member, Options, Scan, Span};
+use super::{gemini, state};
 use crate::Dialect;
 use crate::call::{Call, Form};
 use crate::json::{Fault, Kind, Literal, Reader, camel, path_at};

@@ -6,11 +6,7 @@ use crate::neutral::{Output, Reasoning, Request, Text};
 const SCHEMA_NAME: &str = "answer";
 
 /// Reads `generationConfig`.
-pub(super) fn read<'a>(
-    reader: &mut Reader<'a>,
-    request: &mut Request<'a>,
-    schemas: &'a Schemas,
-) -> Result<(), Fault> {
+pub(super) fn read<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>, schemas: &'a Schemas) -> Result<(), Fault> {
     let mut config = Members::read_camel(reader, 0)?;
     request.max_tokens = config.value("maxOutputTokens", Reader::unsigned)?;
     request.sampling.temperature = config.value("temperature", Reader::number)?;

@@ -11,11 +11,7 @@ pub(crate) fn is_kept(uri: &str) -> bool {
 }
 
 /// Reads a part; nothing for one that says nothing.
-pub(super) fn read<'a>(
-    reader: &mut Reader<'a>,
-    base: usize,
-    calls: &mut Calls<'a>,
-) -> Result<Option<Part<'a>>, Fault> {
+pub(super) fn read<'a>(reader: &mut Reader<'a>, base: usize, calls: &mut Calls<'a>) -> Result<Option<Part<'a>>, Fault> {
     let mut part = Members::read_camel(reader, base)?;
     let thought = part.bool("thought")?.unwrap_or(false);
     if let Some(called) = part.take("functionCall") {

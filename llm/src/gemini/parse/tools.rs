@@ -6,11 +6,7 @@ use crate::neutral::{Extra, OtherTool, Raw, Request, Text, Tool, ToolChoice};
 pub(super) const ALLOWED: &str = "toolConfig.functionCallingConfig.allowedFunctionNames";
 
 /// Reads `tools`: functions, and tools that Google runs. One item may hold both.
-pub(super) fn read<'a>(
-    reader: &mut Reader<'a>,
-    request: &mut Request<'a>,
-    schemas: &'a Schemas,
-) -> Result<(), Fault> {
+pub(super) fn read<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>, schemas: &'a Schemas) -> Result<(), Fault> {
     let mut index = 0;
     reader.each(|reader| {
         let mut tool = Members::read_camel(reader, 0)?;
