@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::Dialect;
 use crate::json::write_string;
 use crate::scan::{Key, Scan, Span};
 
@@ -21,9 +22,10 @@ impl Scan {
         Some(Edit { span, with })
     }
 
-    /// Makes a stream report its usage. `None` if the client asked for it already.
+    /// Makes a stream of OpenAI's report its usage. `None` if the client asked for it already, and in other dialects, whose
+    /// streams always do.
     pub fn ask_for_usage(&self) -> Option<Edit> {
-        if self.include_usage == Some(true) {
+        if self.include_usage == Some(true) || self.dialect != Dialect::OpenAI {
             return None;
         }
         let options = self.options();
@@ -93,7 +95,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::Dialect;
     use crate::call::Call;
     use crate::scan::scan;
 

@@ -3,11 +3,15 @@
 //! The grammar is the WHATWG one (HTML, 9.2.6): lines end in CRLF, LF or CR, a blank line ends an event, one space after
 //! the colon is not part of the value. Only `data` and `event` matter to the APIs here.
 
+mod array;
+
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::Error;
+
+pub use array::Array;
 
 /// No provider sends an event near this size; one that does is broken.
 pub const MAX_EVENT: usize = 16 << 20;
