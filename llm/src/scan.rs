@@ -192,7 +192,7 @@ impl Key {
     fn of(dialect: Dialect, name: &str) -> Option<Self> {
         match dialect {
             Dialect::Gemini => gemini::key(name),
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral => {
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
                 Self::ALL.into_iter().find(|key| key.name() == name)
             }
         }

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use crate::call::{Call, Form};
 use crate::facts::Facts;
 use crate::neutral::Request;
-use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
 
-pub(crate) use extra::{check_extra, unsupported};
+pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
 pub(crate) use names::{rename_tools, unique_tool};
 
@@ -68,7 +68,7 @@ pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Er
             schemas = gemini::Schemas::of(body);
             gemini::parse_request(body, &schemas)
         }
-        Dialect::Mistral => return Err(unsupported("model", "no client speaks this dialect")),
+        Dialect::Mistral | Dialect::Ollama => return Err(unsupported("model", "no client speaks this dialect")),
     };
     let mut request = request.map_err(|fault| Error::in_request(body, &fault))?;
     if let Some(path) = &call.path {
@@ -90,6 +90,7 @@ fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error>
         Dialect::Anthropic => anthropic::emit_request(&request, target),
         Dialect::Gemini => gemini::emit_request(&request, target),
         Dialect::Mistral => mistral::emit_request(&request, target),
+        Dialect::Ollama => ollama::emit_request(&request, target),
     }
 }
 

@@ -223,7 +223,7 @@ impl Walk {
                 name = camel(key.into());
                 &*name
             }
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral => key,
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => key,
         };
         let kind = reader.peek()?;
         let start = reader.at();

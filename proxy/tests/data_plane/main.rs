@@ -11,6 +11,7 @@ mod gemini_clients;
 mod hostile;
 mod messages;
 mod mistral;
+mod ollama;
 mod provider;
 mod shutdown;
 mod streams;

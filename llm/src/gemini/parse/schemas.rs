@@ -1,8 +1,8 @@
 //! Schemas in Gemini's older words, a part of OpenAPI's, as the JSON schemas that all others read.
 
-use crate::gemini::request::schema::{array, items, members, object, text};
 use crate::json::{Fault, Kind, Reader, Writer, camel};
 use crate::neutral::Raw;
+use crate::schema::{array, items, members, object, text};
 
 /// The schemas of a request whose words differ, each by the offset at which it stands.
 #[derive(Debug, Default)]
