@@ -1,5 +1,6 @@
 mod claude;
 mod gemini;
+mod ollama;
 
 use super::{Facts, Provider, Sampling, Thinking};
 use crate::compatible::Manners;
@@ -96,7 +97,6 @@ static PAIRS: &[Pair] = &[
         MISTRAL,
         Facts { thinking: Thinking::Effort, ..MISTRAL },
     ),
-    Pair::new(Provider::Ollama, &["https://docs.ollama.com/api/chat"], OTHER, OTHER_REASONS),
     Pair::new(
         Provider::Bedrock,
         &["https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html"],
@@ -128,11 +128,11 @@ pub(super) fn row(provider: Provider, model: &str, reasons: bool) -> &'static Ro
     match provider {
         Provider::Anthropic => claude::row(model),
         Provider::Gemini => gemini::row(model),
+        Provider::Ollama => ollama::row(model),
         Provider::Mistral if model.starts_with("magistral") => &MAGISTRAL,
         Provider::Mistral
         | Provider::OpenAI
         | Provider::AzureOpenAI
-        | Provider::Ollama
         | Provider::Bedrock
         | Provider::VertexAI
         | Provider::OpenAICompatible => {
@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn every_row_of_model_facts_names_the_vendor_s_page() {
         let pairs = PAIRS.iter().flat_map(|pair| [&pair.plain, &pair.reasons]);
-        let rows: Vec<&Row> = pairs.chain([&MAGISTRAL]).chain(claude::all()).chain(gemini::all()).collect();
+        let rows: Vec<&Row> =
+            pairs.chain([&MAGISTRAL]).chain(claude::all()).chain(gemini::all()).chain(ollama::all()).collect();
         assert!(rows.len() > 30, "{}", rows.len());
         let vendors = [
             "platform.claude.com/docs/",
