@@ -171,7 +171,7 @@ pub struct OwnThinking {
     pub level: Option<LevelThinking>,
     /// With `type: Think`. Defaults to one that can't be turned off.
     #[serde(default)]
-    pub think: Option<ThinkThinking>,
+    pub think: Option<OllamaThinking>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -217,7 +217,7 @@ pub struct LevelThinking {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ThinkThinking {
+pub struct OllamaThinking {
     /// It can be turned off, and knows the level `max`.
     #[serde(default)]
     pub off: bool,

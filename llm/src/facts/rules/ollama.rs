@@ -1,14 +1,26 @@
 //! What the models of Ollama's library take.
 //!
-//! The page on thinking says who thinks, the levels, that it is on unless turned off, and what is different about gpt-oss;
-//! names that it does not give are those for which model/parsers in Ollama's repository splits thinking off. A model that does not think refuses to be asked to, so of a
-//! name that is not known it is taken that it does not.
+//! Names that the page on thinking does not give are those for which model/parsers in Ollama's repository splits thinking
+//! off. A model that does not think refuses to be asked to, so of a name that is not known it is taken that it does not.
 
 use super::super::{Facts, Thinking};
 use super::{PLAIN, Row};
 
-const PAGES: &[&str] =
-    &["https://docs.ollama.com/capabilities/thinking", "https://docs.ollama.com/capabilities/structured-outputs"];
+/// Who thinks, the levels, that it is on unless turned off, and what is different about gpt-oss.
+const PAGE: &str = "https://docs.ollama.com/capabilities/thinking";
+const SCHEMAS: &str = "https://docs.ollama.com/capabilities/structured-outputs";
+
+const SILENT_FACTS: Facts =
+    Facts { json_schema: true, inline_system: true, prefill: false, forced_tools: false, ..PLAIN };
+
+static SILENT: Row = Row { pages: &[PAGE, SCHEMAS], facts: SILENT_FACTS };
+static THINKS: Row = thinks(true);
+static ALWAYS_THINKS: Row = thinks(false);
+
+const fn thinks(off: bool) -> Row {
+    let facts = Facts { thinks_unasked: true, thinking: Thinking::Think { off }, ..SILENT_FACTS };
+    Row { pages: &[PAGE, SCHEMAS], facts }
+}
 
 /// Names in the library, without size and tag, of models that think.
 const THINKING: &[&str] = &[
@@ -25,35 +37,26 @@ const THINKING: &[&str] = &[
 ];
 
 /// Tags of models that do not, though others of their name do.
-const SILENT: &[&str] = &["instruct", "coder"];
-
-const SAYS: Facts = Facts { json_schema: true, inline_system: true, prefill: false, forced_tools: false, ..PLAIN };
-
-const fn thinks(off: bool) -> Facts {
-    Facts { thinks_unasked: true, thinking: Thinking::Think { off }, ..SAYS }
-}
-
-static PLAIN_ROW: Row = Row { pages: PAGES, facts: SAYS };
-static THINKS: Row = Row { pages: PAGES, facts: thinks(true) };
-static GPT_OSS: Row = Row { pages: PAGES, facts: thinks(false) };
+const SILENT_TAGS: &[&str] = &["instruct", "coder"];
 
 pub(super) fn row(model: &str) -> &'static Row {
     // hf.co/user/name:tag, or name:tag
     let name = model.rsplit('/').next().unwrap_or(model);
     let (name, tag) = name.split_once(':').unwrap_or((name, ""));
     let is = |known: &str| name == known || name.strip_prefix(known).is_some_and(|rest| rest.starts_with('-'));
-    let silent = SILENT.iter().any(|silent| tag.contains(silent));
+    let is_silent = || SILENT_TAGS.iter().any(|silent| tag.contains(silent));
     match is("gpt-oss") {
-        true if !silent => &GPT_OSS,
-        false if !silent && THINKING.contains(&name) => &THINKS,
-        _ => &PLAIN_ROW,
+        _ if is_silent() => &SILENT,
+        true => &ALWAYS_THINKS,
+        false if THINKING.contains(&name) => &THINKS,
+        false => &SILENT,
     }
 }
 
 /// All rows, for the test that each names its pages.
 #[cfg(test)]
 pub(super) fn all() -> impl Iterator<Item = &'static Row> {
-    [&PLAIN_ROW, &THINKS, &GPT_OSS].into_iter()
+    [&SILENT, &THINKS, &ALWAYS_THINKS].into_iter()
 }
 
 #[cfg(test)]
