@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::parts::SILENT;
 use super::tools::{ALLOWED, names};
 use crate::Error;
@@ -66,7 +68,7 @@ fn check(extra: &Extra<'_>) -> Result<(), Error> {
 /// Others have no word for some of the functions: the rest is not declared to them.
 fn narrow(request: &mut Request<'_>) {
     let Some(allowed) = request.extra.iter().find(|extra| extra.name == ALLOWED) else { return };
-    let allowed = names(allowed.value);
+    let allowed: HashSet<_> = names(allowed.value).into_iter().collect();
     if !allowed.is_empty() {
         request.tools.retain(|tool| allowed.contains(&tool.name));
     }

@@ -38,7 +38,7 @@ fn contents() -> Value {
 }
 
 #[test]
-fn a_rich_request_comes_back_as_it_was() {
+fn a_rich_request_of_gemini_s_comes_back_as_it_was() {
     let schema =
         json!({"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": true}}, "propertyOrdering": ["a"]});
     let request = json!({
