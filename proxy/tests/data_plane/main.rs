@@ -12,6 +12,7 @@ mod hostile;
 mod messages;
 mod mistral;
 mod ollama;
+mod prices;
 mod provider;
 mod shutdown;
 mod streams;
