@@ -91,7 +91,15 @@ const WORDS: &[(ErrorKind, &[&str])] = &[
 const TEXTS: &[(ErrorKind, &[&str])] = &[
     (
         ErrorKind::Quota,
-        &["credit balance is too low", "exceeded your current quota", "insufficient balance", "per day", "perday"],
+        &[
+            "credit balance is too low",
+            "exceeded your current quota",
+            "insufficient balance",
+            "per day",
+            "perday",
+            // Anthropic's, of a month; Ollama's cloud, of a session or a week.
+            "usage limit",
+        ],
     ),
     (
         ErrorKind::ContextLength,
