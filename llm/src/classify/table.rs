@@ -98,6 +98,7 @@ const TEXTS: &[(ErrorKind, &[&str])] = &[
             "insufficient balance",
             "per day",
             "perday",
+            // Anthropic's, of a month; Ollama's cloud, of a session or a week.
             "usage limit",
         ],
     ),

@@ -27,6 +27,7 @@ fn each_row_of_the_failure_table_is_recognised_in_both_spellings() {
         (402, String::new(), Quota),
         (402, anthropic("billing_error", "There is an issue with billing"), Quota),
         (400, anthropic("invalid_request_error", "Your credit balance is too low to access the Anthropic API."), Quota),
+        (400, anthropic("invalid_request_error", "You have reached your specified API usage limits."), Quota),
         (500, openai("The server had an error", "server_error", ""), ServerError),
         (502, "<html>bad gateway</html>".into(), ServerError),
         (503, String::new(), ServerError),
