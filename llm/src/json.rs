@@ -7,12 +7,14 @@
 
 mod escape;
 mod path;
+mod progress;
 mod reader;
 mod writer;
 
 use std::borrow::Cow;
 
 pub(crate) use path::path_at;
+pub(crate) use progress::Progress;
 pub(crate) use reader::{Kind, Literal, Reader};
 pub(crate) use writer::{Writer, write_string};
 

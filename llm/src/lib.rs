@@ -14,6 +14,7 @@ mod error;
 pub mod facts;
 mod gemini;
 mod json;
+mod members;
 mod mistral;
 pub mod neutral;
 mod openai;

@@ -1,10 +1,9 @@
 use std::convert::Infallible;
 
-use super::arguments::Progress;
 use super::held::{Held, Piece};
 use super::{call_id, made_id};
 use crate::anthropic::{STOP, error_event, finish, usage};
-use crate::json::{Writer, write_string};
+use crate::json::{Progress, Writer, write_string};
 use crate::neutral::{Event, Finish, Usage};
 use crate::reject::Rejection;
 

@@ -1,3 +1,5 @@
+//! The members of small JSON objects, for readers of requests.
+
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Extra, Raw, Text};
 
@@ -5,25 +7,25 @@ use crate::neutral::{Extra, Raw, Text};
 ///
 /// Values are read a second time, with a reader of their own. `base` is where the bytes of such a reader begin in the
 /// request, and every fault that leaves this file counts from the start of the request.
-pub(super) struct Members<'a> {
+pub(crate) struct Members<'a> {
     /// The offset of the object.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// All of it.
-    pub(super) whole: Raw<'a>,
+    pub(crate) whole: Raw<'a>,
     list: Vec<Member<'a>>,
 }
 
 /// A member that is not null.
-pub(super) struct Member<'a> {
+pub(crate) struct Member<'a> {
     name: Text<'a>,
     /// The offset of its value.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     raw: &'a str,
 }
 
 impl<'a> Members<'a> {
     /// Reads an object; null members say nothing and are not there.
-    pub(super) fn read(reader: &mut Reader<'a>, base: usize) -> Result<Self, Fault> {
+    pub(crate) fn read(reader: &mut Reader<'a>, base: usize) -> Result<Self, Fault> {
         Self::read_here(reader, base).map_err(|fault| Fault { at: base + fault.at, ..fault })
     }
 
@@ -44,7 +46,7 @@ impl<'a> Members<'a> {
     }
 
     /// Takes a member out. Given twice, the last one counts, as in most readers.
-    pub(super) fn take(&mut self, name: &str) -> Option<Member<'a>> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Member<'a>> {
         let last = self.list.iter().rposition(|member| member.name == name)?;
         let taken = self.list.remove(last);
         self.list.retain(|member| member.name != name);
@@ -52,67 +54,67 @@ impl<'a> Members<'a> {
     }
 
     /// Takes a member that must be there.
-    pub(super) fn need(&mut self, name: &str) -> Result<Member<'a>, Fault> {
+    pub(crate) fn need(&mut self, name: &str) -> Result<Member<'a>, Fault> {
         self.take(name).ok_or_else(|| Fault::new(self.at, format!("{name} is missing")))
     }
 
-    pub(super) fn string(&mut self, name: &str) -> Result<Option<Text<'a>>, Fault> {
+    pub(crate) fn string(&mut self, name: &str) -> Result<Option<Text<'a>>, Fault> {
         self.take(name).map(Member::string).transpose()
     }
 
-    pub(super) fn bool(&mut self, name: &str) -> Result<Option<bool>, Fault> {
+    pub(crate) fn bool(&mut self, name: &str) -> Result<Option<bool>, Fault> {
         self.take(name).map(|member| member.value(Reader::bool)).transpose()
     }
 
-    pub(super) fn raw(&mut self, name: &str) -> Option<Raw<'a>> {
+    pub(crate) fn raw(&mut self, name: &str) -> Option<Raw<'a>> {
         self.take(name).map(|member| Raw(member.raw))
     }
 
     /// What nobody took.
-    pub(super) fn rest(self) -> Vec<Extra<'a>> {
+    pub(crate) fn rest(self) -> Vec<Extra<'a>> {
         self.list.into_iter().map(|member| Extra { name: member.name, value: Raw(member.raw) }).collect()
     }
 
     /// What nobody took, each by its path.
-    pub(super) fn rest_in(self, path: &'static str) -> impl Iterator<Item = Extra<'a>> {
+    pub(crate) fn rest_in(self, path: &'static str) -> impl Iterator<Item = Extra<'a>> {
         self.rest().into_iter().map(move |extra| Extra { name: format!("{path}.{}", extra.name).into(), ..extra })
     }
 }
 
 impl<'a> Member<'a> {
-    pub(super) fn kind(&self) -> Result<Kind, Fault> {
+    pub(crate) fn kind(&self) -> Result<Kind, Fault> {
         Reader::of(self.raw).peek()
     }
 
     /// Reads a value that is no object and no list.
-    pub(super) fn value<T>(self, read: impl FnOnce(&mut Reader<'a>) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(crate) fn value<T>(self, read: impl FnOnce(&mut Reader<'a>) -> Result<T, Fault>) -> Result<T, Fault> {
         read(&mut Reader::of(self.raw)).map_err(|fault| Fault { at: self.at + fault.at, ..fault })
     }
 
-    pub(super) fn raw(&self) -> Raw<'a> {
+    pub(crate) fn raw(&self) -> Raw<'a> {
         Raw(self.raw)
     }
 
-    pub(super) fn string(self) -> Result<Text<'a>, Fault> {
+    pub(crate) fn string(self) -> Result<Text<'a>, Fault> {
         self.value(Reader::string)
     }
 
     /// An object, verbatim.
-    pub(super) fn object(self) -> Result<Raw<'a>, Fault> {
+    pub(crate) fn object(self) -> Result<Raw<'a>, Fault> {
         match self.kind()? {
             Kind::Object => Ok(Raw(self.raw)),
             _ => Err(Fault::new(self.at, "expected an object")),
         }
     }
 
-    pub(super) fn members(self) -> Result<Members<'a>, Fault> {
+    pub(crate) fn members(self) -> Result<Members<'a>, Fault> {
         Members::read(&mut Reader::of(self.raw), self.at)
     }
 
     /// Calls `item` for each item of a list, with the base of the reader.
-    pub(super) fn items(self, mut item: impl FnMut(&mut Reader<'a>, usize) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(crate) fn items(self, mut item: impl FnMut(&mut Reader<'a>, usize) -> Result<(), Fault>) -> Result<(), Fault> {
         if self.kind()? != Kind::Array {
-            return Err(Fault::new(self.at, "expected a string or a list of blocks"));
+            return Err(Fault::new(self.at, "expected a list"));
         }
         Reader::of(self.raw).array(|reader| item(reader, self.at))
     }
