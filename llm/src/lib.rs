@@ -20,6 +20,7 @@ pub mod neutral;
 mod openai;
 pub mod reject;
 pub mod relay;
+mod responses;
 pub mod scan;
 pub mod splice;
 pub mod sse;
@@ -38,4 +39,6 @@ pub enum Dialect {
     Gemini,
     /// Mistral's chat completions. Spoken to providers, by no client.
     Mistral,
+    /// OpenAI's Responses API.
+    Responses,
 }

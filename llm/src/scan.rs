@@ -37,6 +37,10 @@ pub enum Key {
     Messages,
     /// `system`
     System,
+    /// `input`
+    Input,
+    /// `instructions`
+    Instructions,
     /// `stream`
     Stream,
     /// `stream_options`
@@ -59,6 +63,8 @@ pub enum Key {
     Functions,
     /// `response_format`
     ResponseFormat,
+    /// `text`, where the Responses API keeps the format
+    Text,
     /// `modalities`
     Modalities,
     /// `service_tier`
@@ -125,10 +131,12 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 27] = [
         Self::Model,
         Self::Messages,
         Self::System,
+        Self::Input,
+        Self::Instructions,
         Self::Stream,
         Self::StreamOptions,
         Self::MaxTokens,
@@ -140,6 +148,7 @@ impl Key {
         Self::Tools,
         Self::Functions,
         Self::ResponseFormat,
+        Self::Text,
         Self::Modalities,
         Self::ServiceTier,
         Self::User,
@@ -158,6 +167,8 @@ impl Key {
             Self::Model => "model",
             Self::Messages => "messages",
             Self::System => "system",
+            Self::Input => "input",
+            Self::Instructions => "instructions",
             Self::Stream => "stream",
             Self::StreamOptions => "stream_options",
             Self::MaxTokens => "max_tokens",
@@ -169,6 +180,7 @@ impl Key {
             Self::Tools => "tools",
             Self::Functions => "functions",
             Self::ResponseFormat => "response_format",
+            Self::Text => "text",
             Self::Modalities => "modalities",
             Self::ServiceTier => "service_tier",
             Self::User => "user",

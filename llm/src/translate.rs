@@ -6,7 +6,8 @@ mod names;
 use std::borrow::Cow;
 
 use crate::facts::Facts;
-use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
+use crate::neutral::Request;
+use crate::{Dialect, Error, anthropic, gemini, mistral, openai, responses};
 
 pub(crate) use extra::{check_extra, unsupported};
 pub use names::Names;
@@ -52,9 +53,14 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
     let request = match from {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
+        Dialect::Responses => return responses::translate(body, target),
         Dialect::Gemini | Dialect::Mistral => return Err(unsupported("model", "no client speaks this dialect")),
     };
-    let mut request = request.map_err(|fault| Error::in_request(body, &fault))?;
+    emit(request.map_err(|fault| Error::in_request(body, &fault))?, target)
+}
+
+/// Writes a request that was read.
+pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     if target.dialect != Dialect::Gemini {
         // What they carry means nothing elsewhere, and some bound the length of an id.
         gemini::bare_ids(&mut request);
@@ -64,6 +70,8 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
         Dialect::Anthropic => anthropic::emit_request(&request, target),
         Dialect::Gemini => gemini::emit_request(&request, target),
         Dialect::Mistral => mistral::emit_request(&request, target),
+        // Whoever has it has chat too, and is asked in it by clients of other dialects.
+        Dialect::Responses => Err(unsupported("model", "no client is translated to this dialect")),
     }
 }
 

@@ -172,8 +172,8 @@ impl Error {
         self.with_rejection(|rejection| rejection.body(dialect))
     }
 
-    /// The event that ends a stream that has begun.
-    pub(crate) fn event(&self, dialect: Dialect) -> Vec<u8> {
-        self.with_rejection(|rejection| rejection.event(dialect))
+    /// The event that ends a stream that has begun; `sequence` is its number, where events are numbered.
+    pub(crate) fn event(&self, dialect: Dialect, sequence: u64) -> Vec<u8> {
+        self.with_rejection(|rejection| rejection.event(dialect, sequence))
     }
 }

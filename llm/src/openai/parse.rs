@@ -14,6 +14,7 @@ use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Choice, Finish, Part, Raw, Response, Text, ToolCall, Usage};
 use said::{Call, Said, string};
 
+pub(crate) use calls::seed;
 pub(crate) use stream::StreamParser;
 
 /// Reads a whole answer. One that holds an `error`, or says by its finish reason that the provider failed, is for

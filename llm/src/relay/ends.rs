@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, gemini, mistral, openai};
+use crate::{Dialect, anthropic, gemini, mistral, openai, responses};
 
 use super::Client;
 
@@ -22,12 +22,14 @@ pub(super) enum Parser {
 pub(super) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),
+    Responses(responses::StreamEmitter),
 }
 
 impl Parser {
     pub(super) fn new(upstream: Dialect, names: Names) -> Self {
         match upstream {
-            Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
+            // Responses are passed through, and read by nobody.
+            Dialect::OpenAI | Dialect::Responses => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
             Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
             Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
@@ -56,13 +58,14 @@ impl Parser {
 }
 
 impl Emitter {
-    pub(super) fn new(client: &Client) -> Self {
+    pub(super) fn new(client: &Client, names: &Names) -> Self {
         match client.dialect {
             // Nobody who speaks the last two asks: requests in them are refused.
             Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => {
                 Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
+            Dialect::Responses => Self::Responses(responses::StreamEmitter::new(client.now, names.echo().clone())),
         }
     }
 
@@ -71,6 +74,15 @@ impl Emitter {
         match self {
             Self::OpenAI(emitter) => emitter.push(event, out),
             Self::Anthropic(emitter) => emitter.push(event, out),
+            Self::Responses(emitter) => emitter.push(event, out),
+        }
+    }
+
+    /// The number of the next event, where events are numbered.
+    pub(super) fn sequence(&self) -> u64 {
+        match self {
+            Self::OpenAI(_) | Self::Anthropic(_) => 0,
+            Self::Responses(emitter) => emitter.sequence(),
         }
     }
 }

@@ -19,6 +19,22 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
             _ => false,
         },
         Dialect::Anthropic => matches!(key, "container" | "file_id"),
+        Dialect::Responses => match key {
+            "background"
+            | "comparison_response_id"
+            | "container"
+            | "container_id"
+            | "conversation"
+            | "file_id"
+            | "file_ids"
+            | "previous_response_id"
+            | "skill_id"
+            | "vector_store_id"
+            | "vector_store_ids" => true,
+            // A template by its id.
+            "prompt" => depth == 1,
+            _ => false,
+        },
         // `fileData` also takes addresses that anybody can read.
         Dialect::Gemini => matches!(key, "cachedContent" | "cached_content"),
     }
@@ -29,6 +45,7 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
 pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI | Dialect::Mistral => matches!(key, "parameters" | "schema" | "metadata"),
+        Dialect::Responses => matches!(key, "parameters" | "output_schema" | "schema" | "metadata" | "arguments"),
         Dialect::Anthropic => matches!(key, "input_schema" | "input_examples" | "input" | "schema" | "metadata"),
         Dialect::Gemini => matches!(
             key,
@@ -42,6 +59,7 @@ pub(super) fn is_media(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI | Dialect::Mistral => matches!(key, "image_url" | "input_audio" | "file"),
         Dialect::Anthropic => key == "source",
+        Dialect::Responses => matches!(key, "image_url" | "input_audio" | "file_data" | "file_url"),
         Dialect::Gemini => matches!(key, "inlineData" | "inline_data" | "fileData" | "file_data"),
     }
 }

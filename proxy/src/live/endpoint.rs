@@ -72,7 +72,7 @@ impl Chat {
             (ProviderType::AzureOpenAI, Some(api_version), _) => {
                 Ok(Self::Deployments { base: base.to_owned(), api_version: api_version.clone() })
             }
-            (_, _, Dialect::OpenAI) => path(format!("{base}/chat/completions")).map(Self::OnePath),
+            (_, _, Dialect::OpenAI | Dialect::Responses) => path(format!("{base}/chat/completions")).map(Self::OnePath),
             // Each as its own SDK takes it: Anthropic's, Gemini's and Mistral's base URLs end before the version.
             (_, _, Dialect::Mistral) => {
                 path(format!("{}/v1/chat/completions", base.strip_suffix("/v1").unwrap_or(base))).map(Self::OnePath)

@@ -166,7 +166,7 @@ impl Stream {
     async fn fail(&mut self, outlet: &Outlet, error: &Error) {
         self.outcome = Outcome::Broken;
         self.incoming = None;
-        outlet.send(error.event(self.client).into()).await;
+        outlet.send(error.event(self.client, self.reader.sequence()).into()).await;
     }
 
     async fn next(&mut self) -> Next {

@@ -153,7 +153,7 @@ pub(super) fn finish(finish: Finish, has_calls: bool) -> Finish {
 }
 
 /// The end of an answer's id, where it differs most, in the letters that every provider takes in the id of a call.
-pub(super) fn seed(id: &str) -> String {
+pub(crate) fn seed(id: &str) -> String {
     let letters: Vec<char> = id.chars().rev().filter(char::is_ascii_alphanumeric).take(MAX_SEED).collect();
     letters.into_iter().rev().collect()
 }
