@@ -11,6 +11,7 @@ mod hostile;
 mod messages;
 mod mistral;
 mod provider;
+mod responses;
 mod shutdown;
 mod streams;
 mod transport;
