@@ -21,7 +21,7 @@ impl Rejection<'_> {
     /// The whole body of a response with that status.
     pub fn body(&self, dialect: Dialect) -> Vec<u8> {
         match dialect {
-            Dialect::OpenAI | Dialect::Mistral | Dialect::Responses => openai::error_body(self),
+            Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama | Dialect::Responses => openai::error_body(self),
             Dialect::Anthropic => anthropic::error_body(self),
             Dialect::Gemini => gemini::error_body(self),
         }
@@ -31,7 +31,7 @@ impl Rejection<'_> {
     /// stream's events, which only the Responses API says.
     pub fn event(&self, dialect: Dialect, sequence: u64) -> Vec<u8> {
         match dialect {
-            Dialect::OpenAI | Dialect::Mistral => openai::error_event(self),
+            Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => openai::error_event(self),
             Dialect::Anthropic => anthropic::error_event(self),
             Dialect::Gemini => gemini::error_event(self),
             Dialect::Responses => responses::error_event(self, sequence),

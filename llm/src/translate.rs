@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use crate::facts::Facts;
 use crate::neutral::Request;
-use crate::{Dialect, Error, anthropic, gemini, mistral, openai, responses};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
 
-pub(crate) use extra::{check_extra, unsupported};
+pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
 pub(crate) use names::{rename_tools, unique_tool};
 
@@ -54,7 +54,9 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
         Dialect::Responses => return responses::translate(body, target),
-        Dialect::Gemini | Dialect::Mistral => return Err(unsupported("model", "no client speaks this dialect")),
+        Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
+            return Err(unsupported("model", "no client speaks this dialect"));
+        }
     };
     emit(request.map_err(|fault| Error::in_request(body, &fault))?, target)
 }
@@ -72,6 +74,7 @@ pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emit
         Dialect::Mistral => mistral::emit_request(&request, target),
         // Whoever has it has chat too, and is asked in it by clients of other dialects.
         Dialect::Responses => Err(unsupported("model", "no client is translated to this dialect")),
+        Dialect::Ollama => ollama::emit_request(&request, target),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, gemini, mistral, openai, responses};
+use crate::{Dialect, anthropic, gemini, mistral, ollama, openai, responses};
 
 use super::Client;
 
@@ -15,6 +15,7 @@ pub(super) enum Parser {
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
     Mistral(mistral::StreamParser),
+    Ollama(ollama::StreamParser),
 }
 
 /// Writes events for a client, by its dialect.
@@ -33,6 +34,7 @@ impl Parser {
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
             Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
             Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
+            Dialect::Ollama => Self::Ollama(ollama::StreamParser::default()),
         }
     }
 
@@ -53,6 +55,7 @@ impl Parser {
             Self::Anthropic(parser) => parser.push(data, each),
             Self::Gemini(parser) => parser.push(data, each),
             Self::Mistral(parser) => parser.push(data, each),
+            Self::Ollama(parser) => parser.push(data, each),
         }
     }
 }
@@ -60,8 +63,8 @@ impl Parser {
 impl Emitter {
     pub(super) fn new(client: &Client, names: &Names) -> Self {
         match client.dialect {
-            // Nobody who speaks the last two asks: requests in them are refused.
-            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => {
+            // Nobody who speaks the last three asks: requests in them are refused.
+            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
                 Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),

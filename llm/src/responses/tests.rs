@@ -17,6 +17,7 @@ fn target(provider: Provider, model: &'static str) -> Target<'static> {
         Provider::Anthropic => Dialect::Anthropic,
         Provider::Gemini => Dialect::Gemini,
         Provider::Mistral => Dialect::Mistral,
+        Provider::Ollama => Dialect::Ollama,
         _ => Dialect::OpenAI,
     };
     Target { dialect, model, facts: Facts::of(provider, model), ask_for_usage: false }
@@ -25,6 +26,7 @@ fn target(provider: Provider, model: &'static str) -> Target<'static> {
 const CHAT: (Provider, &str) = (Provider::OpenAICompatible, "m");
 const CLAUDE: (Provider, &str) = (Provider::Anthropic, "claude-haiku-4-5");
 const GEMINI: (Provider, &str) = (Provider::Gemini, "gemini-2.5-flash");
+const OLLAMA: (Provider, &str) = (Provider::Ollama, "qwen3");
 const MISTRAL: (Provider, &str) = (Provider::Mistral, "mistral-large-latest");
 
 fn asked(to: (Provider, &'static str), request: &Value) -> Result<Emitted, Error> {

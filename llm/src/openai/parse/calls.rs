@@ -159,6 +159,6 @@ pub(crate) fn seed(id: &str) -> String {
 }
 
 /// An id for a call that came without one: the same for the same call, and another for each call and each answer.
-pub(super) fn made_up_id(seed: &str, number: usize) -> String {
+pub(crate) fn made_up_id(seed: &str, number: usize) -> String {
     if seed.is_empty() { format!("call_{number}") } else { format!("call_{seed}_{number}") }
 }

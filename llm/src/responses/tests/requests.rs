@@ -226,7 +226,7 @@ fn what_is_malformed_is_a_400_that_names_the_place() {
 #[test]
 fn every_target_takes_a_conversation_with_tools_and_pictures() {
     let tools = json!([{"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}]);
-    for to in [CHAT, CLAUDE, GEMINI, MISTRAL] {
+    for to in [CHAT, CLAUDE, GEMINI, MISTRAL, OLLAMA] {
         let (body, dropped) = sent(to, &request(json!({"input": turns(), "tools": tools, "instructions": "Be kind."})));
         assert!(body.to_string().contains("18 degrees"), "{to:?}: {body}");
         assert_eq!(dropped, [""; 0], "{to:?}");
