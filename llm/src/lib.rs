@@ -15,7 +15,6 @@ pub mod estimate;
 pub mod facts;
 mod gemini;
 mod json;
-mod members;
 mod mistral;
 pub mod neutral;
 mod ollama;

@@ -146,11 +146,10 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
     let written = || match client.dialect {
-        // Nobody who speaks the last three asks: requests in them are refused.
-        Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
-            openai::emit_response(&response, client.now)
-        }
+        // Nobody who speaks the last two asks: requests in them are refused.
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => openai::emit_response(&response, client.now),
         Dialect::Anthropic => anthropic::emit_response(&response),
+        Dialect::Gemini => gemini::emit_response(&response),
         Dialect::Responses => responses::emit_response(&response, client.now, names),
     };
     Ok(Answer {
@@ -169,14 +168,19 @@ impl Relay {
             (Dialect::OpenAI, Dialect::OpenAI) => Path::InPlace,
             (Dialect::Responses, Dialect::Responses) => Path::Responses,
             (Dialect::Anthropic, Dialect::Anthropic) => {
-                Path::Read(Box::new(Parser::new(upstream, names)), anthropic::STOP)
+                Path::Read(Box::new(Parser::new(upstream, names, client.choices)), anthropic::STOP)
+            }
+            (Dialect::Gemini, Dialect::Gemini) => {
+                Path::Read(Box::new(Parser::new(upstream, names, client.choices)), gemini::END)
             }
             _ => {
                 let emitter = Emitter::new(client, &names);
-                Path::Translated(Box::new((Parser::new(upstream, names), emitter)))
+                Path::Translated(Box::new((Parser::new(upstream, names, client.choices), emitter)))
             }
         };
-        let seen = Seen { usage: Usage::default(), choices: Choices::new(client.choices) };
+        // What reads Gemini's candidates tells when the last of them is finished.
+        let wanted = if upstream == Dialect::Gemini { 1 } else { client.choices };
+        let seen = Seen { usage: Usage::default(), choices: Choices::new(wanted) };
         Self { path, seen, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false }
     }
 

@@ -4,6 +4,7 @@
 //! a governed one that is given twice is refused, since two readers may pick two different ones.
 
 mod fields;
+mod gemini;
 mod state;
 
 use crate::call::Call;
@@ -85,6 +86,8 @@ pub enum Key {
     OutputConfig,
     /// `store`
     Store,
+    /// `generationConfig`, where Gemini keeps most of what others say at the top
+    GenerationConfig,
 }
 
 /// What a request says, as far as routing, limiting and splicing need it.
@@ -120,6 +123,8 @@ pub struct Scan {
     pub state: Option<String>,
     members: [Option<Member>; Key::COUNT],
     options: Options,
+    /// Signatures of other providers, which Gemini would refuse.
+    foreign_signatures: Vec<Span>,
 }
 
 /// What is inside `stream_options`.
@@ -131,7 +136,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -159,6 +164,7 @@ impl Key {
         Self::Thinking,
         Self::OutputConfig,
         Self::Store,
+        Self::GenerationConfig,
     ];
 
     /// As it is spelled in the body.
@@ -191,11 +197,17 @@ impl Key {
             Self::Thinking => "thinking",
             Self::OutputConfig => "output_config",
             Self::Store => "store",
+            Self::GenerationConfig => "generationConfig",
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
+    fn of(dialect: Dialect, name: &str) -> Option<Self> {
+        match dialect {
+            Dialect::Gemini => gemini::key(name),
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama | Dialect::Responses => {
+                Self::ALL.into_iter().find(|key| key.name() == name)
+            }
+        }
     }
 }
 
@@ -213,6 +225,10 @@ impl Scan {
 
     pub(crate) fn options(&self) -> Options {
         self.options
+    }
+
+    pub(crate) fn foreign_signatures(&self) -> &[Span] {
+        &self.foreign_signatures
     }
 }
 

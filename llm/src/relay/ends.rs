@@ -23,16 +23,18 @@ pub(super) enum Parser {
 pub(super) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),
+    Gemini(gemini::StreamEmitter),
     Responses(responses::StreamEmitter),
 }
 
 impl Parser {
-    pub(super) fn new(upstream: Dialect, names: Names) -> Self {
+    /// `choices`: how many answers the client asked for.
+    pub(super) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {
             // Responses are passed through, and read by nobody.
             Dialect::OpenAI | Dialect::Responses => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
-            Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
+            Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names, choices)),
             Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
             Dialect::Ollama => Self::Ollama(ollama::StreamParser::default()),
         }
@@ -63,11 +65,12 @@ impl Parser {
 impl Emitter {
     pub(super) fn new(client: &Client, names: &Names) -> Self {
         match client.dialect {
-            // Nobody who speaks the last three asks: requests in them are refused.
-            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
+            // Nobody who speaks the last two asks: requests in them are refused.
+            Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
                 Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
+            Dialect::Gemini => Self::Gemini(gemini::StreamEmitter::new()),
             Dialect::Responses => Self::Responses(responses::StreamEmitter::new(client.now, names.echo().clone())),
         }
     }
@@ -77,6 +80,7 @@ impl Emitter {
         match self {
             Self::OpenAI(emitter) => emitter.push(event, out),
             Self::Anthropic(emitter) => emitter.push(event, out),
+            Self::Gemini(emitter) => emitter.push(event, out),
             Self::Responses(emitter) => emitter.push(event, out),
         }
     }
@@ -84,7 +88,7 @@ impl Emitter {
     /// The number of the next event, where events are numbered.
     pub(super) fn sequence(&self) -> u64 {
         match self {
-            Self::OpenAI(_) | Self::Anthropic(_) => 0,
+            Self::OpenAI(_) | Self::Anthropic(_) | Self::Gemini(_) => 0,
             Self::Responses(emitter) => emitter.sequence(),
         }
     }

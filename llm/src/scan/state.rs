@@ -1,4 +1,5 @@
-use crate::Dialect;
+use crate::json::Reader;
+use crate::{Dialect, gemini};
 
 /// Whether a member refers to state on the provider's account: files, containers, stored answers. `depth` counts the
 /// objects and arrays around it; 1 is the request itself.
@@ -35,8 +36,17 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
             "prompt" => depth == 1,
             _ => false,
         },
-        // `fileData` also takes addresses that anybody can read.
-        Dialect::Gemini => matches!(key, "cachedContent" | "cached_content"),
+        Dialect::Gemini => matches!(key, "cachedContent" | "fileSearchStoreNames" | "fileUri"),
+    }
+}
+
+/// Whether the value of such a member is kept by the provider: `fileUri` also takes addresses that anybody can read, and a
+/// `container` in the Responses API, as an object, asks for a new one.
+pub(super) fn is_kept(dialect: Dialect, key: &str, value: &str) -> bool {
+    match (dialect, key) {
+        (Dialect::Gemini, "fileUri") => gemini::is_kept(&Reader::of(value).string().unwrap_or_default()),
+        (Dialect::Responses, "container") => value.starts_with('"'),
+        _ => true,
     }
 }
 
@@ -49,7 +59,13 @@ pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
         Dialect::Anthropic => matches!(key, "input_schema" | "input_examples" | "input" | "schema" | "metadata"),
         Dialect::Gemini => matches!(
             key,
-            "args" | "response" | "parameters" | "parametersJsonSchema" | "responseSchema" | "responseJsonSchema"
+            "args"
+                | "response"
+                | "parameters"
+                | "parametersJsonSchema"
+                | "responseSchema"
+                | "responseJsonSchema"
+                | "labels"
         ),
     }
 }
@@ -60,13 +76,13 @@ pub(super) fn is_media(dialect: Dialect, key: &str) -> bool {
         Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => matches!(key, "image_url" | "input_audio" | "file"),
         Dialect::Anthropic => key == "source",
         Dialect::Responses => matches!(key, "image_url" | "input_audio" | "file_data" | "file_url"),
-        Dialect::Gemini => matches!(key, "inlineData" | "inline_data" | "fileData" | "file_data"),
+        Dialect::Gemini => matches!(key, "inlineData" | "fileData"),
     }
 }
 
 /// Whether the member may hold bare base64.
 pub(super) fn may_be_base64(key: &str) -> bool {
-    matches!(key, "data" | "file_data" | "b64_json")
+    matches!(key, "data" | "file_data" | "b64_json" | "thoughtSignature")
 }
 
 /// Whether a string, as it stands in the body, is base64: a data URL, or bare where the key says it may be.
@@ -75,6 +91,6 @@ pub(super) fn is_base64(text: &str, bare: bool) -> bool {
     if head.starts_with(b"data:") {
         return memchr::memmem::find(head, b";base64,").is_some();
     }
-    let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\');
+    let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'-' | b'_');
     bare && head.len() >= 64 && head.iter().all(alphabet)
 }

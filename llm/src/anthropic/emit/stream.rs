@@ -3,9 +3,10 @@ use std::convert::Infallible;
 use super::held::{Held, Piece};
 use super::{call_id, made_id};
 use crate::anthropic::{STOP, error_event, finish, usage};
-use crate::json::{Progress, Writer, write_string};
+use crate::json::{Writer, write_string};
 use crate::neutral::{Event, Finish, Usage};
 use crate::reject::Rejection;
+use crate::translate::arguments::Progress;
 
 /// Writes the events of a message stream.
 ///

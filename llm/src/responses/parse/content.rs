@@ -1,7 +1,7 @@
 use super::NO_STATE;
 use crate::Dialect;
 use crate::json::{Fault, Kind};
-use crate::members::{Member, Members};
+use crate::json::{Member, Members};
 use crate::neutral::{Media, MediaKind, Part, Source, Text};
 use crate::openai;
 use crate::translate::Dropped;

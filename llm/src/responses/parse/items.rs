@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::{NO_STATE, content};
 use crate::json::{Fault, Kind, Reader};
-use crate::members::{Member, Members};
+use crate::json::{Member, Members};
 use crate::neutral::{Message, Part, Role, Text, ToolCall};
 use crate::openai;
 use crate::responses::seal::Sealed;

@@ -1,5 +1,5 @@
 use crate::json::{Fault, Kind, Reader};
-use crate::members::{Member, Members};
+use crate::json::{Member, Members};
 use crate::neutral::{Extra, Output, Raw, Request, Text};
 use crate::openai::effort_word;
 use crate::translate::Dropped;

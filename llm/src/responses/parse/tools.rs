@@ -1,5 +1,5 @@
 use crate::json::{Fault, Kind, Reader};
-use crate::members::{Member, Members};
+use crate::json::{Member, Members};
 use crate::neutral::{Request, Text, Tool, ToolChoice};
 use crate::translate::Dropped;
 

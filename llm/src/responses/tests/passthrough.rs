@@ -180,6 +180,7 @@ fn references_to_state_are_found_at_any_depth() {
         ),
         (json!({"tools": [{"type": "file_search", "vector_store_ids": ["v"]}]}), Some("tools[0].vector_store_ids")),
         (json!({"tools": [{"type": "code_interpreter", "container": "c"}]}), Some("tools[0].container")),
+        (json!({"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}), None),
         (json!({"tools": [{"type": "function", "parameters": {"properties": {"file_id": {"type": "string"}}}}]}), None),
     ];
     for (members, expected) in rows {

@@ -1,6 +1,7 @@
 use super::teller::{Place, Teller};
-use crate::json::{Progress, Writer};
+use crate::json::Writer;
 use crate::responses::emit::item::{self, Said};
+use crate::translate::arguments::Progress;
 
 /// What is open of that which is told one after the other.
 #[derive(Debug)]

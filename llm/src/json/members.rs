@@ -1,7 +1,23 @@
-//! The members of small JSON objects, for readers of requests.
-
-use crate::json::{Fault, Kind, Reader};
+use super::{Fault, Kind, Reader};
 use crate::neutral::{Extra, Raw, Text};
+
+/// A name of protobuf's JSON in camel case: both that and snake case are taken for the same field (protobuf.dev,
+/// programming-guides/json).
+pub(crate) fn camel(name: Text<'_>) -> Text<'_> {
+    if !name.contains('_') {
+        return name;
+    }
+    let mut camel = String::with_capacity(name.len());
+    let mut raise = false;
+    for c in name.chars() {
+        match c {
+            '_' => raise = true,
+            c if std::mem::take(&mut raise) => camel.push(c.to_ascii_uppercase()),
+            c => camel.push(c),
+        }
+    }
+    camel.into()
+}
 
 /// The members of a small object, each as it stands: what one means may hang on another that comes after it.
 ///
@@ -24,6 +40,13 @@ pub(crate) struct Member<'a> {
 }
 
 impl<'a> Members<'a> {
+    /// Reads an object of protobuf's JSON: its names are in camel case then.
+    pub(crate) fn read_camel(reader: &mut Reader<'a>, base: usize) -> Result<Self, Fault> {
+        let mut members = Self::read(reader, base)?;
+        members.list.iter_mut().for_each(|member| member.name = camel(std::mem::take(&mut member.name)));
+        Ok(members)
+    }
+
     /// Reads an object; null members say nothing and are not there.
     pub(crate) fn read(reader: &mut Reader<'a>, base: usize) -> Result<Self, Fault> {
         Self::read_here(reader, base).map_err(|fault| Fault { at: base + fault.at, ..fault })
@@ -63,11 +86,25 @@ impl<'a> Members<'a> {
     }
 
     pub(crate) fn bool(&mut self, name: &str) -> Result<Option<bool>, Fault> {
-        self.take(name).map(|member| member.value(Reader::bool)).transpose()
+        self.value(name, Reader::bool)
+    }
+
+    /// See [`Member::value`].
+    pub(crate) fn value<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        self.take(name).map(|member| member.value(read)).transpose()
     }
 
     pub(crate) fn raw(&mut self, name: &str) -> Option<Raw<'a>> {
         self.take(name).map(|member| Raw(member.raw))
+    }
+
+    /// The names of what nobody took.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|member| &*member.name)
     }
 
     /// What nobody took.
@@ -109,6 +146,16 @@ impl<'a> Member<'a> {
 
     pub(crate) fn members(self) -> Result<Members<'a>, Fault> {
         Members::read(&mut Reader::of(self.raw), self.at)
+    }
+
+    /// See [`Members::read_camel`].
+    pub(crate) fn camel_members(self) -> Result<Members<'a>, Fault> {
+        Members::read_camel(&mut Reader::of(self.raw), self.at)
+    }
+
+    /// Calls `item` for each item of a list, or for the one that stands for a list of it, with the base of the reader.
+    pub(crate) fn each(self, mut item: impl FnMut(&mut Reader<'a>, usize) -> Result<(), Fault>) -> Result<(), Fault> {
+        Reader::of(self.raw).each(|reader| item(reader, self.at))
     }
 
     /// Calls `item` for each item of a list, with the base of the reader.
