@@ -6,6 +6,7 @@ mod client_errors;
 mod cluster;
 mod crds;
 mod credentials;
+mod dialects;
 mod fakes;
 mod fallback;
 mod figures;
