@@ -101,3 +101,13 @@ async fn the_anthropic_sdk_reaches_every_provider() -> anyhow::Result<()> {
 async fn the_anthropic_sdk_for_node_reaches_every_provider() -> anyhow::Result<()> {
     passes_everywhere("node/anthropic_chat.mjs", "").await
 }
+
+#[tokio::test]
+async fn the_google_genai_sdk_reaches_every_provider() -> anyhow::Result<()> {
+    passes_everywhere("gemini_chat.py", "").await
+}
+
+#[tokio::test]
+async fn the_google_genai_sdk_for_node_reaches_every_provider() -> anyhow::Result<()> {
+    passes_everywhere("node/gemini_chat.mjs", "").await
+}

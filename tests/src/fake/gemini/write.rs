@@ -41,7 +41,6 @@ fn usage(question: &Question, reply: &Reply) -> Value {
         "promptTokenCount": prompt,
         "totalTokenCount": prompt + output,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt}],
-        "serviceTier": "standard",
     });
     // Zeros are left out, as everywhere in this JSON.
     for (name, count) in [
