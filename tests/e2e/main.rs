@@ -10,6 +10,7 @@ mod errors;
 mod fakes;
 mod fallback;
 mod figures;
+mod gemini_clients;
 mod headers;
 mod lifecycle;
 mod matrix;

@@ -18,13 +18,13 @@ use client::Client;
 use task::{Seen, Task};
 
 /// A provider of each kind, the fake that plays it, what follows the fake's URL, a model, and one that thinks.
-struct Upstream {
+pub(crate) struct Upstream {
     name: &'static str,
-    fake: &'static str,
+    pub(crate) fake: &'static str,
     /// As its spec says.
     of_type: &'static str,
     below: &'static str,
-    model: &'static str,
+    pub(crate) model: &'static str,
     thinker: &'static str,
     /// Its answers show the thinking.
     shows_thinking: bool,
@@ -32,7 +32,7 @@ struct Upstream {
     asks_to_think: &'static str,
 }
 
-const UPSTREAMS: [Upstream; 7] = [
+pub(crate) const UPSTREAMS: [Upstream; 7] = [
     Upstream {
         name: "OpenAI",
         fake: "openai",
@@ -144,7 +144,7 @@ async fn every_client_reaches_every_provider_with_every_task() -> anyhow::Result
     compare(&table)
 }
 
-fn resources(fakes: &Fakes) -> String {
+pub(crate) fn resources(fakes: &Fakes) -> String {
     let objects = UPSTREAMS.iter().map(|upstream| {
         let url = fakes.url(upstream.fake) + upstream.below;
         let models = if upstream.model == upstream.thinker {
