@@ -84,7 +84,9 @@ fn spliced(
 ) -> Result<Prepared, Failure> {
     let scan = &ask.scan;
     let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
-    let usage = if scan.stream && ask_for_usage { scan.ask_for_usage() } else { None };
+    // The others have no such options, and always say it.
+    let asks = scan.stream && ask_for_usage && way.dialect == Dialect::OpenAI;
+    let usage = if asks { scan.ask_for_usage() } else { None };
     let bound = match (target.facts.max_completion_tokens, target.provider.manners.max_completion_tokens) {
         (true, _) => scan.rename_max_tokens(Key::MaxCompletionTokens),
         (false, false) => scan.rename_max_tokens(Key::MaxTokens),
