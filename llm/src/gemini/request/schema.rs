@@ -7,6 +7,12 @@ use crate::json::{Fault, Kind, Reader, Writer};
 
 /// More of a schema is cut short: a few references can stand for millions of nodes.
 const MAX_NODES: usize = 10_000;
+/// And of a small one more than this: a request may hold thousands. References apart, a node has sixteen bytes at least.
+const NODES_OF_ANY: usize = 256;
+const BYTES_OF_ANY_NODE: usize = 16;
+/// What comes of a schema is this many times its length and a bit: each reference says again what it leads to.
+const MAX_GROWTH: usize = 16;
+const GROWTH_OF_ANY: usize = 16 << 10;
 /// Finding what a reference leads to reads the whole schema: so many bytes of it cost as much as a node.
 const BYTES_OF_A_NODE: usize = 4096;
 /// So deep a schema may be, references followed.
@@ -30,7 +36,9 @@ pub(super) fn says_nothing(schema: &str) -> bool {
 /// The schema with references followed and keywords that are not known left out.
 pub(super) fn plain(schema: &str) -> String {
     let mut out = Vec::with_capacity(schema.len() + 64);
-    let mut walk = Walk { root: schema, left: MAX_NODES, trail: Vec::new() };
+    let left = MAX_NODES.min(NODES_OF_ANY + schema.len() / BYTES_OF_ANY_NODE);
+    let most = GROWTH_OF_ANY + MAX_GROWTH * schema.len();
+    let mut walk = Walk { root: schema, left, most, trail: Vec::new() };
     walk.node(schema, 0, &mut Writer::new(&mut out));
     String::from_utf8(out).unwrap_or_default()
 }
@@ -39,6 +47,8 @@ struct Walk<'s> {
     root: &'s str,
     /// Nodes that may still be written.
     left: usize,
+    /// Bytes behind which no further node is written out.
+    most: usize,
     /// The references that led here.
     trail: Vec<Cow<'s, str>>,
 }
@@ -51,7 +61,7 @@ impl<'s> Walk<'s> {
         let before = self.trail.len();
         let mut all = Vec::new();
         self.left = self.left.saturating_sub(1);
-        if self.left == 0 || depth >= MAX_DEPTH {
+        if self.left == 0 || w.out.len() >= self.most || depth >= MAX_DEPTH {
             all.push((Cow::Borrowed("type"), ANY_OBJECT));
         } else {
             self.gather(schema, &mut all);
@@ -359,5 +369,18 @@ mod tests {
         }
         let schema = json!({"$defs": defs, "$ref": "#/$defs/d39"}).to_string();
         assert!(plain(&schema).len() < 500_000);
+    }
+
+    #[test]
+    fn a_small_schema_with_long_words_does_not_become_a_large_one() {
+        let mut defs = json!({"d0": {"type": "string", "description": "x".repeat(3000)}});
+        for n in 1..12 {
+            let below = json!({"$ref": format!("#/$defs/d{}", n - 1)});
+            defs[format!("d{n}")] = json!({"type": "object", "properties": {"a": below, "b": below}});
+        }
+        let schema = json!({"$defs": defs, "$ref": "#/$defs/d11"}).to_string();
+        let plain = plain(&schema);
+        assert!(plain.len() < 32 * schema.len(), "{} of {}", plain.len(), schema.len());
+        assert!(serde_json::from_str::<Value>(&plain).is_ok());
     }
 }
