@@ -123,7 +123,7 @@ impl Stream {
     /// Forwards the stream to its end. Dropped before it, the provider's connection is closed.
     pub(super) async fn run(mut self: Box<Self>, outlet: Outlet) -> Result<(), Cut> {
         loop {
-            for piece in std::mem::take(&mut self.out) {
+            for piece in self.out.drain(..) {
                 outlet.send(piece).await;
             }
             if self.ended {
@@ -143,7 +143,7 @@ impl Stream {
                 }
             };
             if self.note(&look) {
-                for piece in std::mem::take(&mut self.out) {
+                for piece in self.out.drain(..) {
                     outlet.send(piece).await;
                 }
                 self.fail(&outlet, &Error::Upstream).await;
