@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use crate::neutral::{Part, Request};
@@ -113,7 +114,8 @@ pub(crate) fn rename_tools(
     plain: impl Fn(&str) -> String,
 ) -> Names {
     let mut names = Names::default();
-    let declared: HashSet<&str> = request.tools.iter().map(|tool| &*tool.name).collect();
+    // Mostly every name is allowed, and nobody asks.
+    let declared = LazyCell::new(|| declared(request));
     let mut latest: HashMap<String, u32> = HashMap::new();
     for name in request.tools.iter().map(|tool| &*tool.name).chain(called(request)) {
         if allowed(name) || names.is_renamed(name) {
@@ -147,7 +149,7 @@ fn unique(wanted: &str, latest: &mut u32, taken: impl Fn(&str) -> bool) -> Strin
 
 /// The wanted name, or one like it that no tool has.
 pub(crate) fn unique_tool(request: &Request<'_>, names: &Names, wanted: &str) -> String {
-    let declared: HashSet<&str> = request.tools.iter().map(|tool| &*tool.name).collect();
+    let declared = declared(request);
     unique(wanted, &mut 0, |name| names.is_sent(name) || declared.contains(name))
 }
 
@@ -164,6 +166,10 @@ pub(crate) fn plain_name(name: &str, longest: usize) -> String {
     let mut plain = name.replace(odd, "_");
     plain.truncate(longest - SUFFIX);
     plain
+}
+
+fn declared<'r>(request: &'r Request<'_>) -> HashSet<&'r str> {
+    request.tools.iter().map(|tool| &*tool.name).collect()
 }
 
 fn called<'r>(request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
