@@ -13,7 +13,7 @@ use crate::Dialect;
 use crate::json::Fault;
 
 pub use answer::{Choice, Event, Finish, Response};
-pub use usage::Usage;
+pub use usage::{Terms, Usage};
 
 /// Text that borrows where it can.
 pub type Text<'a> = Cow<'a, str>;

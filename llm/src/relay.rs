@@ -11,7 +11,7 @@ use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
-use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
 use choices::Choices;
 use ends::{Emitter, Parser};
 
@@ -132,6 +132,7 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
             openai::observe_answer(body)?;
             mistral::parse_response(body, names)
         }
+        Dialect::Ollama => ollama::parse_response(body),
     };
     let response = match response {
         Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => return Err(failed()),
@@ -141,8 +142,9 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
     };
     let written = || match client.dialect {
         // Nobody who speaks the last two asks: requests in them are refused.
-        Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => openai::emit_response(&response, client.now),
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => openai::emit_response(&response, client.now),
         Dialect::Anthropic => anthropic::emit_response(&response),
+        Dialect::Gemini => gemini::emit_response(&response),
     };
     Ok(Answer {
         body: (client.dialect != upstream).then(written),
@@ -159,11 +161,16 @@ impl Relay {
         let path = match (upstream, client.dialect) {
             (Dialect::OpenAI, Dialect::OpenAI) => Path::InPlace,
             (Dialect::Anthropic, Dialect::Anthropic) => {
-                Path::Read(Box::new(Parser::new(upstream, names)), anthropic::STOP)
+                Path::Read(Box::new(Parser::new(upstream, names, client.choices)), anthropic::STOP)
             }
-            _ => Path::Translated(Box::new((Parser::new(upstream, names), Emitter::new(client)))),
+            (Dialect::Gemini, Dialect::Gemini) => {
+                Path::Read(Box::new(Parser::new(upstream, names, client.choices)), gemini::END)
+            }
+            _ => Path::Translated(Box::new((Parser::new(upstream, names, client.choices), Emitter::new(client)))),
         };
-        let seen = Seen { usage: Usage::default(), choices: Choices::new(client.choices) };
+        // What reads Gemini's candidates tells when the last of them is finished.
+        let wanted = if upstream == Dialect::Gemini { 1 } else { client.choices };
+        let seen = Seen { usage: Usage::default(), choices: Choices::new(wanted) };
         Self { path, seen, include_usage: client.include_usage, malformed: 0, over: false }
     }
 
@@ -300,6 +307,7 @@ fn in_place(
         (None, _) => None,
     };
     seen.choices.finish(chunk.seen, chunk.finished, chunk.finish);
+    seen.usage.terms = chunk.terms.or(seen.usage.terms);
     if let Some(usage) = chunk.usage {
         seen.usage.update(&usage);
         if chunk.choices == 0 && !include_usage {

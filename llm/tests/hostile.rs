@@ -6,11 +6,12 @@ use penstock_llm::scan::{Scan, scan};
 use penstock_llm::translate::{Emitted, Target, request};
 use penstock_llm::{Dialect, Error};
 
-const TARGETS: [(Dialect, Provider, &str); 4] = [
+const TARGETS: [(Dialect, Provider, &str); 5] = [
     (Dialect::OpenAI, Provider::OpenAI, "gpt-4o"),
     (Dialect::Anthropic, Provider::Anthropic, "claude-opus-4-6"),
     (Dialect::Gemini, Provider::Gemini, "gemini-2.5-flash"),
     (Dialect::Mistral, Provider::Mistral, "mistral-large-latest"),
+    (Dialect::Ollama, Provider::Ollama, "llama3.2"),
 ];
 
 fn seen(body: impl AsRef<[u8]>) -> Result<Scan, Error> {

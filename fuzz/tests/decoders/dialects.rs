@@ -10,7 +10,8 @@ pub(crate) fn dialects() -> impl Iterator<Item = Dialect> + Clone {
         Dialect::OpenAI => Some(Dialect::Anthropic),
         Dialect::Anthropic => Some(Dialect::Gemini),
         Dialect::Gemini => Some(Dialect::Mistral),
-        Dialect::Mistral => None,
+        Dialect::Mistral => Some(Dialect::Ollama),
+        Dialect::Ollama => None,
     })
 }
 
@@ -26,7 +27,7 @@ pub(crate) fn operations() -> impl Iterator<Item = Operation> + Clone {
 pub(crate) fn call(dialect: Dialect, operation: Operation) -> Call {
     let path = match dialect {
         Dialect::Gemini => Some(InPath { model: "m".into(), form: Form::Events }),
-        Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral => None,
+        Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => None,
     };
     Call { dialect, operation, path }
 }
@@ -42,5 +43,6 @@ pub(crate) fn models(dialect: Dialect) -> &'static [(Provider, &'static str)] {
             &[(Provider::Gemini, "gemini-3-pro"), (Provider::Gemini, "gemini-2.5-flash"), (Provider::Gemini, "gemma")]
         }
         Dialect::Mistral => &[(Provider::Mistral, "mistral-large-latest")],
+        Dialect::Ollama => &[(Provider::Ollama, "llama3.2"), (Provider::Ollama, "gpt-oss")],
     }
 }

@@ -19,6 +19,7 @@ pub(crate) const ANSWERS: &[&str] = &[
     include_str!("seeds/answers/gemini.json"),
     include_str!("seeds/answers/gemini_blocked.json"),
     include_str!("seeds/answers/mistral.json"),
+    include_str!("seeds/answers/ollama.json"),
     include_str!("seeds/answers/error.json"),
 ];
 
@@ -41,6 +42,8 @@ pub(crate) const STREAMS: &[&str] = &[
     include_str!("seeds/streams/gemini.sse"),
     include_str!("seeds/streams/gemini_blocked.sse"),
     include_str!("seeds/streams/mistral.sse"),
+    include_str!("seeds/streams/ollama.ndjson"),
+    include_str!("seeds/streams/ollama_error.ndjson"),
     include_str!("seeds/streams/grammar.sse"),
 ];
 

@@ -11,6 +11,8 @@ pub(super) struct Chunk<'e> {
     pub(super) parts: Vec<Said<'e>>,
     pub(super) has_candidate: bool,
     pub(super) finish: Option<Text<'e>>,
+    /// A bit for each candidate that finished.
+    pub(super) finished: u128,
     /// The prompt was refused.
     pub(super) is_blocked: bool,
     pub(super) has_usage: bool,
@@ -81,16 +83,47 @@ pub(super) fn read<'e>(data: &'e [u8], counts: &mut Counts) -> Result<Chunk<'e>,
         Ok::<(), Fault>(())
     })?;
     reader.end()?;
+    for said in &chunk.parts {
+        if said.is_picture()? {
+            counts.image();
+        }
+    }
     Ok(chunk)
 }
 
-/// One candidate is asked for, so the first is the answer.
+impl Said<'_> {
+    /// Whether it is a picture of the answer; those in thoughts are not among the parts, and are not paid for.
+    fn is_picture(&self) -> Result<bool, Fault> {
+        let Self::Other { kind, value } = self else { return Ok(false) };
+        let mut picture = false;
+        if kind != "inlineData" {
+            return Ok(picture);
+        }
+        Reader::of(value.0).object(|reader, key| {
+            if key.decode() != "inlineData" || reader.peek()? != Kind::Object {
+                return reader.skip();
+            }
+            reader.object(|reader, key| {
+                if key.decode() == "mimeType" {
+                    picture = string(reader)?.is_some_and(|kind| kind.starts_with("image/"));
+                    return Ok(());
+                }
+                reader.skip()
+            })
+        })?;
+        Ok(picture)
+    }
+}
+
+/// Others ask for one candidate, so the first is the answer; several go to Gemini's own clients only, which get them as
+/// they came.
 fn candidates<'e>(reader: &mut Reader<'e>, chunk: &mut Chunk<'e>) -> Result<(), Fault> {
     reader.array(|reader| {
-        if chunk.has_candidate || reader.peek()? != Kind::Object {
+        if reader.peek()? != Kind::Object {
             return reader.skip();
         }
         chunk.has_candidate = true;
+        let (mut index, mut finish) = (0, None);
         reader.object(|reader, key| {
             let kind = reader.peek()?;
             match &*key.decode() {
@@ -100,11 +133,17 @@ fn candidates<'e>(reader: &mut Reader<'e>, chunk: &mut Chunk<'e>) -> Result<(), 
                     }
                     reader.array(|reader| part(reader, &mut chunk.parts))
                 })?,
-                "finishReason" => chunk.finish = string(reader)?,
+                "index" if kind == Kind::Number => index = reader.number()?.parse().unwrap_or(0),
+                "finishReason" => finish = string(reader)?,
                 _ => reader.skip()?,
             }
             Ok::<(), Fault>(())
-        })
+        })?;
+        if finish.is_some() {
+            chunk.finished |= 1u128.checked_shl(index).unwrap_or(0);
+        }
+        chunk.finish = chunk.finish.take().or(finish);
+        Ok(())
     })
 }
 

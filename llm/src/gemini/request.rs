@@ -2,21 +2,28 @@
 
 mod config;
 mod contents;
+mod own;
 mod parts;
 mod schema;
 mod tools;
 
-use crate::Error;
 use crate::json::Writer;
 use crate::neutral::{Extra, Request};
-use crate::translate::{Dropped, Emitted, Target};
+use crate::translate::{Dropped, Emitted, Names, Target, refuse_other_tools};
+use crate::{Dialect, Error};
 use contents::Contents;
+pub(super) use parts::named_by;
 
 /// Writes the request for that target. Model and stream are said by the path, not by the body.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what Gemini has no words for, [`Error::BadRequest`] for a tool result without its call.
 pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
+    if request.origin == Dialect::Gemini {
+        let mut body = Vec::new();
+        Writer::new(&mut body).object(|w| own::write(w, request))?;
+        return Ok(Emitted { body, dropped: Vec::new(), names: Names::default() });
+    }
     let mut dropped = Dropped::default();
     check(request)?;
     let names = tools::rename(request);
@@ -36,10 +43,7 @@ fn check(request: &Request<'_>) -> Result<(), Error> {
     if request.n.is_some_and(|n| n > 1) {
         return Err(unsupported("n", "only one answer can be asked for"));
     }
-    if let Some(tool) = request.other_tools.first() {
-        let reason = format!("the target has no tools of type {:?}", tool.kind);
-        return Err(Error::Unsupported { field: format!("tools[{}]", tool.index).into(), reason: reason.into() });
-    }
+    refuse_other_tools(request)?;
     request.extra.iter().try_for_each(|Extra { name, value }| match &**name {
         _ if says_nothing(value.0) => Ok(()),
         "modalities" if !value.0.chars().filter(|c| !c.is_whitespace()).eq(r#"["text"]"#.chars()) => {

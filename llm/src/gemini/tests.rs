@@ -205,6 +205,7 @@ fn every_finish_reason_maps_into_openai_s_enum() {
         ("SPII", "content_filter"),
         ("BLOCKLIST", "content_filter"),
         ("OTHER", "stop"),
+        ("CONTINUATION", "stop"),
         ("BORED", "stop"),
     ];
     for (theirs, ours) in rows {
@@ -278,7 +279,7 @@ proptest! {
         changed[at] = byte;
         for body in [bytes, changed] {
             drop(parse_response(&body, &Names::default()));
-            drop(StreamParser::new(Names::default()).push(&body, &mut |_: Event<'_>| {}));
+            drop(StreamParser::new(Names::default(), 1).push(&body, &mut |_: Event<'_>| {}));
             run(&[&body]);
             drop(relay::answer(Dialect::Gemini, &CLIENT, &Names::default(), &body));
         }

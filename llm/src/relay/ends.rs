@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, gemini, mistral, openai};
+use crate::{Dialect, anthropic, gemini, mistral, ollama, openai};
 
 use super::Client;
 
@@ -15,6 +15,7 @@ pub(super) enum Parser {
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
     Mistral(mistral::StreamParser),
+    Ollama(ollama::StreamParser),
 }
 
 /// Writes events for a client, by its dialect.
@@ -22,15 +23,18 @@ pub(super) enum Parser {
 pub(super) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),
+    Gemini(gemini::StreamEmitter),
 }
 
 impl Parser {
-    pub(super) fn new(upstream: Dialect, names: Names) -> Self {
+    /// `choices`: how many answers the client asked for.
+    pub(super) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {
             Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
-            Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
+            Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names, choices)),
             Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
+            Dialect::Ollama => Self::Ollama(ollama::StreamParser::default()),
         }
     }
 
@@ -51,6 +55,7 @@ impl Parser {
             Self::Anthropic(parser) => parser.push(data, each),
             Self::Gemini(parser) => parser.push(data, each),
             Self::Mistral(parser) => parser.push(data, each),
+            Self::Ollama(parser) => parser.push(data, each),
         }
     }
 }
@@ -59,10 +64,11 @@ impl Emitter {
     pub(super) fn new(client: &Client) -> Self {
         match client.dialect {
             // Nobody who speaks the last two asks: requests in them are refused.
-            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => {
+            Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
                 Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
+            Dialect::Gemini => Self::Gemini(gemini::StreamEmitter::new()),
         }
     }
 
@@ -71,6 +77,7 @@ impl Emitter {
         match self {
             Self::OpenAI(emitter) => emitter.push(event, out),
             Self::Anthropic(emitter) => emitter.push(event, out),
+            Self::Gemini(emitter) => emitter.push(event, out),
         }
     }
 }

@@ -16,6 +16,7 @@ use penstock_llm::{
     classify::{UpstreamError, classify, wait},
     neutral::{Finish, Usage},
     relay::{self, Relay},
+    sse::Framing,
 };
 use tokio::time::timeout;
 
@@ -26,7 +27,7 @@ use super::{
     prepare::{Prepared, off_thread},
     reader::Reader,
     record::Record,
-    stream::{self, Patience, Stream},
+    stream::{self, Frame, Patience, Stream},
 };
 use crate::{
     live::{
@@ -106,7 +107,7 @@ impl Attempt<'_> {
             self.whole(&head.headers, incoming).await?
         };
         let mut answer = HeaderMap::with_capacity(12);
-        headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask.scan.stream);
+        headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask);
         headers::say_finish(&mut answer, body.finish());
         Ok(Answered { head: answer, status: head.status, body })
     }
@@ -166,11 +167,12 @@ impl Attempt<'_> {
 
     /// A stream, read up to its first content.
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
-        let relay = Relay::new(self.prepared.way.dialect, &self.ask.client, self.prepared.names.clone());
+        let upstream = self.prepared.way.dialect;
+        let relay = Relay::new(upstream, &self.ask.client, self.prepared.names.clone());
         let stream = Stream::open(
             incoming,
-            Reader::new(relay),
-            self.ask.client.dialect,
+            Reader::new(Framing::of(upstream), relay),
+            (self.ask.client.dialect, Frame::new(self.ask.call.form())),
             self.patience(),
             self.refusal_fails,
             record,

@@ -5,7 +5,7 @@ use penstock_llm::{
     classify::UpstreamError,
     neutral::{Finish, Usage},
     relay::{End, Forward, Relay},
-    sse::{Event, Splitter},
+    sse::{Event, Framing, Splitter},
 };
 
 /// Pure: bytes in, bytes and meaning out.
@@ -30,8 +30,8 @@ pub(super) struct Look {
 }
 
 impl Reader {
-    pub(super) fn new(relay: Relay) -> Self {
-        Self { splitter: Splitter::default(), relay, written: Vec::new() }
+    pub(super) fn new(framing: Framing, relay: Relay) -> Self {
+        Self { splitter: Splitter::new(framing), relay, written: Vec::new() }
     }
 
     /// Takes the next bytes; what the client is to be sent is appended to `out`.
@@ -122,7 +122,7 @@ mod tests {
 
     fn reader(include_usage: bool) -> Reader {
         let client = Client { dialect: Dialect::OpenAI, include_usage, choices: 1, now: 0 };
-        Reader::new(Relay::new(Dialect::OpenAI, &client, Names::default()))
+        Reader::new(Framing::Events, Relay::new(Dialect::OpenAI, &client, Names::default()))
     }
 
     fn chunk(delta: &str, finish: &str) -> String {
@@ -147,7 +147,7 @@ mod tests {
             {\"type\":\"text_delta\",\"text\":\"a \\\"word\\\" é\"}}\n\n";
         for (dialect, event) in [(Dialect::OpenAI, openai.as_str()), (Dialect::Anthropic, anthropic)] {
             let client = Client { dialect, include_usage: false, choices: 1, now: 0 };
-            let mut reader = Reader::new(Relay::new(dialect, &client, Names::default()));
+            let mut reader = Reader::new(Framing::of(dialect), Relay::new(dialect, &client, Names::default()));
             let all = Bytes::from(event.repeat(1000));
             // Bytes are counted from their first clone on, which allocates once.
             let _other = all.clone();

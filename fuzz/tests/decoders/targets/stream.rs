@@ -2,7 +2,7 @@ use bytes::Bytes;
 use penstock_llm::Dialect;
 use penstock_llm::neutral::{Finish, Usage};
 use penstock_llm::relay::{Client, End, Forward, Relay};
-use penstock_llm::sse::{Event, Splitter};
+use penstock_llm::sse::{Event, Framing, Splitter};
 use penstock_llm::translate::Names;
 
 use crate::case::Case;
@@ -23,8 +23,9 @@ struct Outcome {
 
 pub(crate) fn split(case: &Case) {
     let len = case.bytes.len();
-    let whole = bounded(len, || events(&case.bytes, &[]));
-    let pieces = bounded(len, || events(&case.bytes, &case.cuts));
+    let framing = Framing::of(case.pick(0, dialects()));
+    let whole = bounded(len, || events(framing, &case.bytes, &[]));
+    let pieces = bounded(len, || events(framing, &case.bytes, &case.cuts));
     assert_eq!(whole, pieces);
     let forwarded: Vec<u8> = whole.iter().flat_map(|event| event.raw.iter().copied()).collect();
     let sent = case.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&case.bytes);
@@ -45,8 +46,8 @@ fn chunks<'c>(bytes: &'c [u8], cuts: &'c [usize]) -> impl Iterator<Item = Bytes>
     starts.zip(ends).map(|(start, end)| Bytes::copy_from_slice(&bytes[start..end]))
 }
 
-fn events(bytes: &[u8], cuts: &[usize]) -> Vec<Event> {
-    let mut splitter = Splitter::default();
+fn events(framing: Framing, bytes: &[u8], cuts: &[usize]) -> Vec<Event> {
+    let mut splitter = Splitter::new(framing);
     let mut events = Vec::new();
     for chunk in chunks(bytes, cuts) {
         splitter.push(chunk);
@@ -62,7 +63,7 @@ fn relayed(upstream: Dialect, dialect: Dialect, bytes: &[u8], cuts: &[usize]) ->
     let client = Client { dialect, include_usage: false, choices: 1, now: 1 };
     let mut relay = Relay::new(upstream, &client, Names::default());
     let mut seen = Outcome::default();
-    for event in events(bytes, cuts) {
+    for event in events(Framing::of(upstream), bytes, cuts) {
         let step = relay.push(&event, &mut seen.written);
         if step.forward == Forward::AsItCame {
             seen.written.extend_from_slice(&event.raw);
