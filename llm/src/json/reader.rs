@@ -254,6 +254,11 @@ impl<'a> Reader<'a> {
                 at += 8;
                 continue;
             }
+            // Most strings are short and hold no escape: their end comes first.
+            let hit = at + hits.trailing_zeros() as usize / 8;
+            if open == 0 && bytes[hit] != b'\\' {
+                return hit;
+            }
             let Escapes { backslashes, escaped, open: still_open } = Escapes::of(*chunk, open);
             let unknown = escaped & !letters(*chunk);
             let stops = unknown | bits(hits) & !backslashes & !escaped;
