@@ -1,6 +1,6 @@
 //! Requests that are meant to hurt: each is a clear 4xx that names the place, or goes where it is harmless.
 
-use penstock_llm::call::Call;
+use penstock_llm::call::{Call, Form, InPath};
 use penstock_llm::facts::{Facts, Provider};
 use penstock_llm::scan::{Scan, scan};
 use penstock_llm::translate::{Emitted, Target, request};
@@ -16,6 +16,11 @@ const TARGETS: [(Dialect, Provider, &str); 5] = [
 
 fn seen(body: impl AsRef<[u8]>) -> Result<Scan, Error> {
     scan(&Call::chat(Dialect::OpenAI), body.as_ref())
+}
+
+fn called(dialect: Dialect) -> Call {
+    let path = (dialect == Dialect::Gemini).then(|| InPath { model: "m".into(), form: Form::Whole });
+    Call { path, ..Call::chat(dialect) }
 }
 
 /// What every other dialect makes of a request.
@@ -144,8 +149,10 @@ fn base64_that_is_none_is_a_400_that_names_it_when_it_is_translated() {
             "messages[0].content[0].source.data",
         ),
     ];
-    for (from, body, place) in rows {
-        assert!(scan(&Call::chat(from), body.as_bytes()).is_ok(), "the provider of the same dialect judges it");
+    let gemini = r#"{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"%"}}]}]}"#;
+    let gemini = (Dialect::Gemini, gemini.to_owned(), "contents[0].parts[0].inlineData.data");
+    for (from, body, place) in rows.into_iter().chain([gemini]) {
+        assert!(scan(&called(from), body.as_bytes()).is_ok(), "the provider of the same dialect judges it");
         translated(from, &body).for_each(|(_, result)| assert_eq!(refused(result), place, "{body}"));
     }
 }
@@ -158,11 +165,14 @@ fn a_tool_result_without_its_call_is_a_400_that_names_it_when_it_is_translated()
     let anthropic = r#"{"model":"m","max_tokens":1,"system":"s","messages":[{"role":"user","content":"a"},
         {"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"f","input":{}}]},
         {"role":"user","content":[{"type":"tool_result","tool_use_id":"c1"},{"type":"tool_result","tool_use_id":"c2"}]}]}"#;
+    let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"a"}]},
+        {"role":"user","parts":[{"functionResponse":{"id":"c2","name":"f","response":{}}}]}]}"#;
     for (from, body, place) in [
         (Dialect::OpenAI, openai, "messages[3].tool_call_id"),
         (Dialect::Anthropic, anthropic, "messages[2].content[1]"),
+        (Dialect::Gemini, gemini, "contents[1].parts[0].functionResponse"),
     ] {
-        assert!(scan(&Call::chat(from), body.as_bytes()).is_ok(), "the provider of the same dialect judges it");
+        assert!(scan(&called(from), body.as_bytes()).is_ok(), "the provider of the same dialect judges it");
         translated(from, body).for_each(|(to, result)| assert_eq!(refused(result), place, "{to:?}"));
     }
 }
