@@ -18,6 +18,19 @@ async fn the_openai_sdk_gets_right_answers_from_openai_and_from_anthropic() -> a
 }
 
 #[tokio::test]
+async fn the_openai_sdk_gets_right_responses_from_openai_and_from_anthropic() -> anyhow::Result<()> {
+    let bed = Bed::start("").await?;
+    let url = format!("{}/v1", bed.gateway.url());
+    for (model, answer) in [("smart", PRIMARY), ("gpt-4o", PRIMARY), ("claude-sonnet-4-5", FALLBACK)] {
+        let arguments = [("base-url", url.as_str()), ("key", "any"), ("model", model), ("answer", answer)];
+        sdk::run("openai_responses.py", &arguments).await?;
+    }
+    let native = bed.fakes.requests_to("openai");
+    assert!(native.iter().all(|record| record.path == "/v1/responses"), "the provider has them itself");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_anthropic_sdk_gets_right_answers_from_anthropic_and_from_openai() -> anyhow::Result<()> {
     let bed = Bed::start("").await?;
     let url = bed.gateway.url();
