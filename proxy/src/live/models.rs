@@ -128,6 +128,7 @@ fn thinking(own: &OwnThinking) -> Thinking {
             let own = own.level.unwrap_or_default();
             Thinking::Level { minimal: own.minimal, medium: own.medium }
         }
+        ThinkingType::Think => Thinking::Think { off: own.think.unwrap_or_default().off },
     }
 }
 
@@ -150,6 +151,7 @@ models:
 - provider: Ollama
   model: mine
   contextWindow: 8192
+  facts: {thinking: {type: Think, think: {off: true}}}
 "#;
 
     fn own() -> Models {
@@ -190,7 +192,8 @@ models:
             ..Facts::of(vendor, name)
         };
         assert_eq!(models.facts(vendor, name), expected);
-        assert_eq!(models.facts(Provider::Ollama, "mine").context_window, Some(8_192));
+        let mine = models.facts(Provider::Ollama, "mine");
+        assert_eq!((mine.context_window, mine.thinking), (Some(8_192), Thinking::Think { off: true }));
         assert_eq!(models.facts(Provider::OpenAI, "gpt-4o"), Facts::of(Provider::OpenAI, "gpt-4o"));
     }
 }
