@@ -69,6 +69,11 @@ async fn the_openai_sdk_for_node_reaches_every_provider() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
+async fn the_openai_sdk_for_node_s_responses_come_from_every_provider() -> anyhow::Result<()> {
+    passes_everywhere("node/openai_responses.mjs", "/v1").await
+}
+
+#[tokio::test]
 async fn the_anthropic_sdk_reaches_every_provider() -> anyhow::Result<()> {
     passes_everywhere("anthropic_chat.py", "").await
 }

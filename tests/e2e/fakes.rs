@@ -109,6 +109,7 @@ async fn the_node_sdks_take_the_fakes_for_their_providers() -> anyhow::Result<()
         ("node/openai_chat.mjs", "openai", "/v1", "gpt-4o", None),
         ("node/openai_chat.mjs", "azure", "", "gpt-4o", Some("azure")),
         ("node/openai_chat.mjs", "deepseek", "/v1", "deepseek-chat", None),
+        ("node/openai_responses.mjs", "openai", "/v1", "gpt-4o", None),
         ("node/anthropic_chat.mjs", "anthropic", "", "claude-sonnet-4-5", None),
         ("node/anthropic_threads.mjs", "anthropic", "", "claude-sonnet-4-5", None),
         ("node/gemini_chat.mjs", "gemini", "", "gemini-2.5-flash", None),
