@@ -33,12 +33,11 @@ pub(crate) fn parse_response<'a>(body: &'a [u8], names: &Names) -> Result<Respon
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = names.finish(reason.unwrap_or(Finish::Unknown), calls);
     Ok(Response {
-        origin: Dialect::Anthropic,
         id,
         model,
-        created: None,
-        choices: vec![Choice { index: 0, parts, finish }],
+        choices: vec![Choice::new(parts, finish)],
         usage: counts.usage(),
+        ..Response::new(Dialect::Anthropic)
     })
 }
 

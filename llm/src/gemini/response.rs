@@ -23,12 +23,11 @@ pub(crate) fn parse_response<'a>(body: &'a [u8], names: &Names) -> Result<Respon
     let mut number = 0;
     let parts = chunk.parts.into_iter().map(|said| part(said, names, &chunk.id, &mut number)).collect();
     Ok(Response {
-        origin: Dialect::Gemini,
         id: chunk.id,
         model: chunk.model,
-        created: None,
-        choices: vec![Choice { index: 0, parts, finish }],
+        choices: vec![Choice::new(parts, finish)],
         usage: counts.usage(),
+        ..Response::new(Dialect::Gemini)
     })
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
     }
     let id = id.unwrap_or_default();
     name_calls(&mut choices, &calls::seed(&id));
-    Ok(Response { origin: Dialect::OpenAI, id, model: model.unwrap_or_default(), created, choices, usage })
+    let model = model.unwrap_or_default();
+    Ok(Response { id, model, created, choices, usage, ..Response::new(Dialect::OpenAI) })
 }
 
 fn choice<'a>(reader: &mut Reader<'a>, position: usize) -> Result<Choice<'a>, Fault> {
@@ -61,12 +62,9 @@ fn choice<'a>(reader: &mut Reader<'a>, position: usize) -> Result<Choice<'a>, Fa
     })?;
     let parts = parts(said, start)?;
     let finish = finish.unwrap_or(Finish::Unknown);
+    let finish = calls::finish(finish, parts.iter().any(|part| matches!(part, Part::ToolCall(_))));
     let index = index.and_then(|index| u32::try_from(index).ok());
-    Ok(Choice {
-        index: index.or(u32::try_from(position).ok()).unwrap_or(u32::MAX),
-        finish: calls::finish(finish, parts.iter().any(|part| matches!(part, Part::ToolCall(_)))),
-        parts,
-    })
+    Ok(Choice { index: index.or(u32::try_from(position).ok()).unwrap_or(u32::MAX), ..Choice::new(parts, finish) })
 }
 
 /// Thinking first, then what is said, then the calls. Blocks of thinking repeat the thinking that stands in a field of

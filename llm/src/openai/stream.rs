@@ -31,6 +31,7 @@ impl StreamEmitter {
                 self.start(id, model);
                 self.raw_delta(out, br#""role":"assistant","content":"""#);
             }
+            Event::NextText | Event::Citation(_) | Event::StopSequence(_) | Event::ToolExtra { .. } => {}
             Event::Text(text) => self.text(out, br#""content":"#, text, b""),
             Event::Refusal(text) => self.text(out, br#""refusal":"#, text, b""),
             Event::Reasoning(text) => self.delta(out, |w| {

@@ -74,7 +74,11 @@ impl StreamEmitter {
             }
             Event::Usage(usage) => self.usage.update(usage),
             Event::End => self.end(out),
-            Event::Error(_) => {}
+            Event::NextText
+            | Event::Citation(_)
+            | Event::StopSequence(_)
+            | Event::ToolExtra { .. }
+            | Event::Error(_) => {}
         }
     }
 

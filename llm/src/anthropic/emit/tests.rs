@@ -14,12 +14,12 @@ fn call<'a>(id: &'a str, name: &'a str, arguments: &'a str) -> Part<'a> {
 
 fn response(parts: Vec<Part<'_>>, finish: Finish) -> Response<'_> {
     Response {
-        origin: Dialect::OpenAI,
         id: "chatcmpl-1".into(),
         model: "gpt-x".into(),
         created: Some(7),
-        choices: vec![Choice { index: 0, parts, finish }],
+        choices: vec![Choice::new(parts, finish)],
         usage: Usage { input: Some(30), output: Some(5), cached_input: Some(20), ..Usage::default() },
+        ..Response::new(Dialect::OpenAI)
     }
 }
 

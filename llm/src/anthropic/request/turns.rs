@@ -1,7 +1,7 @@
 use super::blocks::Blocks;
 use super::is_blank;
 use crate::json::Writer;
-use crate::neutral::{Extra, Part, Request, Role, Text};
+use crate::neutral::{Extra, Media, MediaKind, Part, Request, Role, Text};
 use crate::{Dialect, Error};
 
 /// Said for the person where Anthropic demands that the person speaks.
@@ -66,6 +66,10 @@ impl<'r, 'a> Turns<'r, 'a> {
                             field: format!("messages[{index}]").into(),
                             reason: reason.into(),
                         });
+                    }
+                    Part::Media(Media { kind: MediaKind::Audio, .. }) => {
+                        let field = format!("messages[{index}]").into();
+                        return Err(Error::Unsupported { field, reason: "the target takes no sound".into() });
                     }
                     _ => {}
                 }
@@ -173,7 +177,7 @@ impl Turn<'_, '_> {
             for (index, block) in self.blocks.iter().enumerate() {
                 match block {
                     // Anthropic refuses white space at the very end of what the model is made to say.
-                    Block::Part(Part::Text { text, cache, extra }) if last && index + 1 == self.blocks.len() => {
+                    Block::Part(Part::Text { text, cache, extra, .. }) if last && index + 1 == self.blocks.len() => {
                         blocks.text(w, text.trim_end(), *cache, extra);
                     }
                     Block::Part(part) => blocks.write(w, part)?,
