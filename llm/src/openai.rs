@@ -1,5 +1,6 @@
 //! OpenAI chat completions, and what calls itself compatible.
 
+mod annotations;
 mod effort;
 mod emit;
 mod finish;
@@ -17,7 +18,7 @@ pub(crate) use foreign::adapt;
 pub(crate) use observe::{chunk, observe_answer};
 pub(crate) use parse::{StreamParser, parse_response};
 pub(crate) use reject::{error_body, error_event};
-pub(crate) use request::parse_request;
+pub(crate) use request::{extra, parse_request};
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
 

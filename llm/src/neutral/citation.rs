@@ -1,4 +1,4 @@
-use super::{Raw, Text};
+use super::Text;
 use crate::Dialect;
 
 /// What a text rests on: a page that was found, or a place in a document that was given.
@@ -15,6 +15,13 @@ pub struct Citation<'a> {
     /// The characters that rest on it, from the first up to the one behind the last: of the text that it stands at, in
     /// a stream of all text of the answer. `None`: all of that text.
     pub span: Option<(u64, u64)>,
-    /// All of it, where it is one object in its own dialect.
-    pub raw: Option<Raw<'a>>,
+    /// All of it as JSON text, where it is one object in its own dialect.
+    pub raw: Option<Text<'a>>,
+}
+
+impl Citation<'_> {
+    /// One that says nothing yet.
+    pub(crate) fn new(origin: Dialect) -> Self {
+        Self { origin, url: None, title: None, quote: None, span: None, raw: None }
+    }
 }

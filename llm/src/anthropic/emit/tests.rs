@@ -99,5 +99,8 @@ fn a_message_read_and_written_means_the_same() {
     answer.origin = Dialect::Anthropic;
     answer.created = None;
     let body = emit_response(&answer);
-    assert_eq!(parse_response(&body, &Names::default()), Ok(answer));
+    let mut read = parse_response(&body, &Names::default()).expect("must parse");
+    assert!(read.raw_usage.take().is_some());
+    assert_eq!(read.choices[0].word.take().as_deref(), Some("tool_use"));
+    assert_eq!(read, answer);
 }
