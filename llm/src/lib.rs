@@ -11,15 +11,19 @@ pub mod call;
 pub mod classify;
 pub mod compatible;
 mod error;
+pub mod estimate;
 pub mod facts;
 mod gemini;
 mod json;
 mod mistral;
 pub mod neutral;
+mod ollama;
 mod openai;
+pub mod price;
 pub mod reject;
 pub mod relay;
 pub mod scan;
+mod schema;
 pub mod splice;
 pub mod sse;
 pub mod translate;
@@ -37,4 +41,6 @@ pub enum Dialect {
     Gemini,
     /// Mistral's chat completions. Spoken to providers, by no client.
     Mistral,
+    /// Ollama's own chat. Spoken to providers, by no client.
+    Ollama,
 }

@@ -14,7 +14,7 @@ use crate::Dialect;
 
 pub use answer::{Choice, Event, Finish, Response};
 pub use citation::Citation;
-pub use usage::Usage;
+pub use usage::{Terms, Usage};
 
 /// Text that borrows where it can.
 pub type Text<'a> = Cow<'a, str>;

@@ -14,14 +14,15 @@ use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Choice, Citation, Extra, Finish, Part, Raw, Response, Text, ToolCall};
 use said::{Call, Said};
 
-pub(super) use said::string;
+pub(crate) use calls::{made_up_id, seed};
+pub(crate) use said::string;
 pub(crate) use stream::StreamParser;
 
 /// Reads a whole answer. One that holds an `error`, or says by its finish reason that the provider failed, is for
 /// [`super::observe_answer`] to find first.
 pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
     let mut reader = Reader::of_answer(body)?;
-    let (mut id, mut model) = (None, None);
+    let (mut id, mut model, mut terms) = (None, None, None);
     let mut response = Response::new(Dialect::OpenAI);
     reader.object(|reader, key| {
         match &*key.decode() {
@@ -38,6 +39,11 @@ pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
                 response.usage = usage::read(&mut Reader::of(raw))?.unwrap_or_default();
                 response.raw_usage = Some(Raw(raw));
             }
+            "service_tier" if reader.peek()? == Kind::String => {
+                let raw = reader.raw()?;
+                terms = usage::terms(&mut Reader::of(raw))?;
+                response.extra.push(Extra { name: "service_tier".into(), value: Raw(raw) });
+            }
             "object" | "usage" => reader.skip()?,
             name => extra(reader, name, &mut response.extra)?,
         }
@@ -48,6 +54,7 @@ pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
         return Err(Fault::new(0, "an answer without choices"));
     }
     (response.id, response.model) = (id.unwrap_or_default(), model.unwrap_or_default());
+    response.usage.terms = terms;
     name_calls(&mut response.choices, &calls::seed(&response.id));
     Ok(response)
 }

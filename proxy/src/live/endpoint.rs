@@ -80,6 +80,10 @@ impl Chat {
             (_, _, Dialect::Anthropic) => {
                 path(format!("{}/v1/messages", base.strip_suffix("/v1").unwrap_or(base))).map(Self::OnePath)
             }
+            (_, _, Dialect::Ollama) => {
+                let bare = base.strip_suffix("/api").or(base.strip_suffix("/v1")).unwrap_or(base);
+                path(format!("{bare}/api/chat")).map(Self::OnePath)
+            }
             (_, _, Dialect::Gemini) => {
                 let bare = base.strip_suffix("/v1beta").or(base.strip_suffix("/v1")).unwrap_or(base);
                 Ok(Self::Models { base: bare.to_owned() })
@@ -124,6 +128,9 @@ mod tests {
         assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
         for base in ["https://api.mistral.ai", "https://api.mistral.ai/v1/"] {
             assert_eq!(endpoint(base, Dialect::Mistral)?.1, "/v1/chat/completions");
+        }
+        for base in ["http://localhost:11434", "http://localhost:11434/api/", "http://localhost:11434/v1"] {
+            assert_eq!(endpoint(base, Dialect::Ollama)?, ("localhost:11434".into(), "/api/chat".into()));
         }
         assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
         Ok(())

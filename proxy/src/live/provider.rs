@@ -101,13 +101,15 @@ fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
         ProviderType::Anthropic => Ok(Dialect::Anthropic),
         ProviderType::Gemini => Ok(Dialect::Gemini),
         ProviderType::Mistral => Ok(Dialect::Mistral),
-        ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
+        ProviderType::Ollama => Ok(Dialect::Ollama),
+        ProviderType::Bedrock | ProviderType::VertexAI => {
             Err(format!("this version does not serve providers of type {type:?}"))
         }
     }
 }
 
-fn vendor(r#type: ProviderType) -> facts::Provider {
+/// Whose models these are.
+pub(crate) fn vendor(r#type: ProviderType) -> facts::Provider {
     match r#type {
         ProviderType::OpenAI => facts::Provider::OpenAI,
         ProviderType::Anthropic => facts::Provider::Anthropic,

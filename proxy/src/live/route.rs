@@ -9,10 +9,11 @@ use penstock_llm::{
     Dialect, Error,
     call::{Call, Operation},
     facts::Facts,
+    price::Price,
 };
 use serde::Deserialize;
 
-use super::provider::Provider;
+use super::{models::Models, provider::Provider};
 use crate::metrics::{Metrics, RouteMetrics, TargetMetrics};
 
 /// How requests for some names are answered. Taken at the start of a request and kept to its end.
@@ -53,6 +54,8 @@ pub(crate) struct Target {
     /// Where its chat requests go: those for a whole answer, and those for a stream.
     paths: [PathAndQuery; 2],
     pub(crate) facts: Facts,
+    /// What it costs; none where nobody says it.
+    pub(crate) price: Option<Price>,
     pub(crate) priority: u32,
     pub(crate) weight: u32,
     pub(crate) timeouts: Timeouts,
@@ -80,11 +83,17 @@ type Providers = BTreeMap<ObjectRef, Arc<Provider>>;
 
 impl Route {
     /// Targets whose provider is missing are left out; a route without any answers 503.
-    pub(crate) fn build(key: &Key, route: &object::Route, providers: &Providers, metrics: &Metrics) -> Arc<Self> {
+    pub(crate) fn build(
+        key: &Key,
+        route: &object::Route,
+        providers: &Providers,
+        models: &Models,
+        metrics: &Metrics,
+    ) -> Arc<Self> {
         let label = label(key);
         let answer = match &route.answer {
             object::Answer::Refuse { reason } => Answer::Refuse(reason.clone()),
-            object::Answer::Forward(forward) => Forward::build(&label, forward, providers, metrics),
+            object::Answer::Forward(forward) => Forward::build(&label, forward, providers, models, metrics),
         };
         Self::new(key, label, route.names.clone(), answer, metrics)
     }
@@ -125,13 +134,19 @@ impl Route {
 }
 
 impl Forward {
-    fn build(route: &str, forward: &object::Forward, providers: &Providers, metrics: &Metrics) -> Answer {
+    fn build(
+        route: &str,
+        forward: &object::Forward,
+        providers: &Providers,
+        models: &Models,
+        metrics: &Metrics,
+    ) -> Answer {
         let named = forward.targets.iter().map(|target| &target.provider);
         let named: Vec<_> = named.map(|name| (name.clone(), providers.get(name).cloned())).collect();
         let usable = |target: &object::Target| {
             let provider = providers.get(&target.provider)?;
             let path = |stream| provider.endpoint.chat(&target.model, stream).ok();
-            Some(Arc::new(Target::build(route, target, provider, [path(false)?, path(true)?], metrics)))
+            Some(Arc::new(Target::build(route, target, provider, [path(false)?, path(true)?], models, metrics)))
         };
         let mut targets: Vec<_> = forward.targets.iter().filter_map(usable).collect();
         if targets.is_empty() {
@@ -158,6 +173,7 @@ impl Target {
         target: &object::Target,
         provider: &Arc<Provider>,
         paths: [PathAndQuery; 2],
+        models: &Models,
         metrics: &Metrics,
     ) -> Self {
         let timeouts = &target.timeouts;
@@ -166,7 +182,8 @@ impl Target {
             headers: [header(&provider.name), header(&target.model)],
             metrics: metrics.target(route, &provider.name, &target.model),
             provider: provider.clone(),
-            facts: Facts { thinking_member: provider.manners.thinking, ..Facts::of(provider.vendor, &target.model) },
+            facts: Facts { thinking_member: provider.manners.thinking, ..models.facts(provider.vendor, &target.model) },
+            price: models.price(provider.vendor, &target.model, target.pricing.as_ref()),
             model: target.model.clone(),
             paths,
             priority: target.priority,

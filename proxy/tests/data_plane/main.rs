@@ -10,6 +10,8 @@ mod gemini;
 mod hostile;
 mod messages;
 mod mistral;
+mod ollama;
+mod prices;
 mod provider;
 mod shutdown;
 mod streams;
