@@ -23,7 +23,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Option<Citation<'a>>, 
             "cited_text" => &mut citation.quote,
             _ => return reader.skip(),
         };
-        *text = string(reader)?;
+        *text = string(reader)?.filter(|text| !text.is_empty());
         Ok::<(), Fault>(())
     })?;
     citation.raw = Some(reader.slice(start, reader.at()).into());

@@ -10,7 +10,7 @@ use super::Client;
 
 /// Reads a provider's events, by its dialect.
 #[derive(Debug)]
-pub(super) enum Parser {
+pub(crate) enum Parser {
     OpenAI(openai::StreamParser),
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
@@ -20,13 +20,13 @@ pub(super) enum Parser {
 
 /// Writes events for a client, by its dialect.
 #[derive(Debug)]
-pub(super) enum Emitter {
+pub(crate) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),
 }
 
 impl Parser {
-    pub(super) fn new(upstream: Dialect, names: Names) -> Self {
+    pub(crate) fn new(upstream: Dialect, names: Names) -> Self {
         match upstream {
             Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
@@ -37,7 +37,7 @@ impl Parser {
     }
 
     /// Hands what one event means to `each`. `name` is that of its `event:` line.
-    pub(super) fn push<'e>(
+    pub(crate) fn push<'e>(
         &mut self,
         name: Option<&[u8]>,
         data: &'e [u8],
@@ -59,7 +59,7 @@ impl Parser {
 }
 
 impl Emitter {
-    pub(super) fn new(client: &Client) -> Self {
+    pub(crate) fn new(client: &Client) -> Self {
         match client.dialect {
             // Nobody who speaks the last three asks: requests in them are refused.
             Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
@@ -70,7 +70,7 @@ impl Emitter {
     }
 
     /// Appends what an event makes.
-    pub(super) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         match self {
             Self::OpenAI(emitter) => emitter.push(event, out),
             Self::Anthropic(emitter) => emitter.push(event, out),
