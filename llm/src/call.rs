@@ -52,6 +52,11 @@ impl Call {
         Self { dialect, operation, path: None }
     }
 
+    /// How the answer comes, where the path says so.
+    pub fn form(&self) -> Option<Form> {
+        self.path.as_ref().map(|path| path.form)
+    }
+
     /// A chat request whose body says everything.
     pub const fn chat(dialect: Dialect) -> Self {
         Self::new(dialect, Operation::Chat)

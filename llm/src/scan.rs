@@ -4,6 +4,7 @@
 //! a governed one that is given twice is refused, since two readers may pick two different ones.
 
 mod fields;
+mod gemini;
 mod state;
 
 use crate::call::Call;
@@ -79,6 +80,8 @@ pub enum Key {
     OutputConfig,
     /// `store`
     Store,
+    /// `generationConfig`, where Gemini keeps most of what others say at the top
+    GenerationConfig,
 }
 
 /// What a request says, as far as routing, limiting and splicing need it.
@@ -114,6 +117,8 @@ pub struct Scan {
     pub state: Option<String>,
     members: [Option<Member>; Key::COUNT],
     options: Options,
+    /// Signatures of other providers, which Gemini would refuse.
+    foreign_signatures: Vec<Span>,
 }
 
 /// What is inside `stream_options`.
@@ -125,7 +130,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -150,6 +155,7 @@ impl Key {
         Self::Thinking,
         Self::OutputConfig,
         Self::Store,
+        Self::GenerationConfig,
     ];
 
     /// As it is spelled in the body.
@@ -179,11 +185,17 @@ impl Key {
             Self::Thinking => "thinking",
             Self::OutputConfig => "output_config",
             Self::Store => "store",
+            Self::GenerationConfig => "generationConfig",
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
+    fn of(dialect: Dialect, name: &str) -> Option<Self> {
+        match dialect {
+            Dialect::Gemini => gemini::key(name),
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+                Self::ALL.into_iter().find(|key| key.name() == name)
+            }
+        }
     }
 }
 
@@ -201,6 +213,10 @@ impl Scan {
 
     pub(crate) fn options(&self) -> Options {
         self.options
+    }
+
+    pub(crate) fn foreign_signatures(&self) -> &[Span] {
+        &self.foreign_signatures
     }
 }
 

@@ -1,6 +1,7 @@
 use super::chunk::{self, Said};
 use super::usage::Counts;
-use super::{finish, id};
+use super::response::GROUNDS;
+use super::{finish, grounding, id};
 use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::{Event, Finish};
@@ -21,12 +22,18 @@ pub(crate) struct StreamParser {
     calls: u32,
     /// Something was said apart from thoughts and calls.
     spoken: bool,
+    /// How many candidates were asked for, and a bit for each that finished.
+    wanted: u64,
+    ended: u128,
     finished: bool,
+    /// Some text was not ASCII.
+    wide: bool,
 }
 
 impl StreamParser {
-    pub(crate) fn new(names: Names) -> Self {
-        Self { names, ..Self::default() }
+    /// `wanted`: how many candidates were asked for. The answer is finished when all of them are.
+    pub(crate) fn new(names: Names, wanted: u64) -> Self {
+        Self { names, wanted, ..Self::default() }
     }
 
     /// Reads the data of one event and hands what it means to `each`.
@@ -43,10 +50,17 @@ impl StreamParser {
         }
         self.spoken |= chunk.says().0;
         chunk.parts.into_iter().for_each(|said| self.part(said, each));
+        for extra in chunk.candidate.iter().filter(|extra| GROUNDS.contains(&&*extra.name)) {
+            let found = grounding::read(extra.value.0).into_iter();
+            found.for_each(|found| each(Event::Citation(Box::new(found.streamed(!self.wide)))));
+        }
         if chunk.has_usage {
             each(Event::Usage(self.counts.usage()));
         }
+        self.ended |= chunk.finished;
+        let all = u64::from(self.ended.count_ones()) >= self.wanted;
         let finish = match chunk.finish {
+            Some(_) if !all => None,
             Some(word) => Some(finish::of(&word, self.calls > 0, self.spoken)),
             None if chunk.is_blocked && !chunk.has_candidate => Some(Finish::ContentFilter),
             None => None,
@@ -63,9 +77,12 @@ impl StreamParser {
 
     fn part<'e>(&mut self, said: Said<'e>, each: &mut impl FnMut(Event<'e>)) {
         match said {
-            Said::Text(text) if !text.is_empty() => each(Event::Text(text)),
+            Said::Text(text, _) if !text.is_empty() => {
+                self.wide |= !text.is_ascii();
+                each(Event::Text(text));
+            }
             Said::Thought(text) if !text.is_empty() => each(Event::Reasoning(text)),
-            Said::Text(_) | Said::Thought(_) | Said::Other { .. } => {}
+            Said::Text(..) | Said::Thought(_) | Said::Other { .. } => {}
             Said::Call { id, name, arguments, signature } => {
                 let index = self.calls;
                 self.calls += 1;

@@ -45,10 +45,10 @@ pub(super) async fn prepare(
     }
     let asks = ask.scan.stream && ask_for_usage && way.dialect == Dialect::OpenAI;
     let dialect = way.dialect;
-    let (client, body, to) = (ask.client.dialect, ask.body.clone(), target.clone());
+    let (call, body, to) = (ask.call.clone(), ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
         let target = translate::Target { dialect, model: &to.model, facts: to.facts, ask_for_usage: asks };
-        translate::request(client, &body, &target)
+        translate::chat(&call, &body, &target)
     });
     let emitted = emitted.await.map_err(Failure::Meaning)?;
     Ok(Prepared {
@@ -93,11 +93,13 @@ fn spliced(
     let fixed = target.facts.sampling == Sampling::Fixed;
     let (sampling, hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
+    let asks_for_usage = usage.is_some();
+    let edits = [model, usage, bound].into_iter().flatten().chain(sampling).chain(scan.own_signatures());
     Ok(Prepared {
         way,
         dropped: may_drop(&hints, unknown)?,
-        asks_for_usage: usage.is_some(),
-        body: splice::apply(&ask.body, [model, usage, bound].into_iter().flatten().chain(sampling).collect()),
+        asks_for_usage,
+        body: splice::apply(&ask.body, edits.collect()),
         names: Names::default(),
         translated: false,
     })
