@@ -8,7 +8,7 @@ use super::carry::{self, NO_SIGNATURE};
 use super::{finish, grounding, id, usage};
 use crate::Dialect;
 use crate::json::Writer;
-use crate::neutral::{Choice, Extra, Finish, Part, Response, ToolCall};
+use crate::neutral::{Choice, Extra, Finish, Part, Response};
 use crate::translate::arguments;
 
 pub(crate) use stream::StreamEmitter;
@@ -82,7 +82,7 @@ fn candidate(w: &mut Writer<'_>, choice: &Choice<'_>, own: bool) -> Result<(), I
             None => w.key("finishReason").string(finish::word(choice.finish, refused)),
         }
         w.key("index").unsigned(choice.index.into());
-        grounding::write(w, &told)?;
+        grounding::write(w, &grounding::of_parts(&told))?;
         extra(w, &choice.extra, own);
         Ok(())
     })
@@ -107,12 +107,14 @@ fn part(w: &mut Writer<'_>, part: &Part<'_>, first: &mut bool, own: bool) -> Res
             Ok::<(), Infallible>(())
         })?,
         Part::Text { text, .. } | Part::Refusal(text) => said(w, text),
-        Part::ToolCall(call) if own => own_call(w, call)?,
         Part::Reasoning { text, signature } => {
             thought(w, text, signature.as_deref().map(carry::signature).as_deref());
         }
         Part::RedactedReasoning(data) => thought(w, "", Some(&carry::redacted(data))),
-        Part::ToolCall(call) => called(w, &call.id, &call.name, &call.arguments, std::mem::take(first)),
+        Part::ToolCall(call) => {
+            let unsigned = std::mem::take(first) && !own;
+            called(w, &call.id, &call.name, &call.arguments, unsigned);
+        }
         Part::Unknown { value, .. } => w.raw(value.0),
         Part::Media(_) | Part::ToolResult { .. } => {}
     }
@@ -137,25 +139,10 @@ fn thought(w: &mut Writer<'_>, text: &str, signature: Option<&str>) {
     });
 }
 
-/// A call of Gemini's, whose id carries its signature.
-fn own_call(w: &mut Writer<'_>, call: &ToolCall<'_>) -> Result<(), Infallible> {
-    let (id, signature) = id::parted(&call.id);
-    w.object(|w| {
-        w.key("functionCall").object(|w| {
-            w.key("id").string(id);
-            w.key("name").string(&call.name);
-            w.key("args").raw(&arguments::object(&call.arguments));
-            Ok::<(), Infallible>(())
-        })?;
-        if let Some(signature) = signature {
-            w.key("thoughtSignature").string(&signature);
-        }
-        Ok(())
-    })
-}
-
 /// Newer models refuse a turn whose first call has no signature, and a later turn of the conversation may be theirs.
-fn called(w: &mut Writer<'_>, id: &str, name: &str, json: &str, first: bool) {
+/// Gemini's own signature may have come in the id.
+fn called(w: &mut Writer<'_>, id: &str, name: &str, json: &str, unsigned: bool) {
+    let (id, signature) = id::parted(id);
     let Ok(()) = w.object(|w| {
         w.key("functionCall").object(|w| {
             if !id.is_empty() {
@@ -165,8 +152,10 @@ fn called(w: &mut Writer<'_>, id: &str, name: &str, json: &str, first: bool) {
             w.key("args").raw(&arguments::object(json));
             Ok::<(), Infallible>(())
         })?;
-        if first {
-            w.key("thoughtSignature").string(NO_SIGNATURE);
+        match signature {
+            Some(signature) => w.key("thoughtSignature").string(&signature),
+            None if unsigned => w.key("thoughtSignature").string(NO_SIGNATURE),
+            None => {}
         }
         Ok::<(), Infallible>(())
     });

@@ -73,51 +73,71 @@ impl Found {
     }
 }
 
-/// Writes the pages that another provider's texts rest on: a chunk for each citation, and the segment that it supports.
-pub(super) fn write(w: &mut Writer<'_>, parts: &[&Part<'_>]) -> Result<(), Infallible> {
-    let cited = || {
-        let texts = parts.iter().enumerate().filter_map(|(at, part)| match part {
-            Part::Text { text, citations, .. } => Some((at, text, citations)),
-            _ => None,
-        });
-        texts.flat_map(|(at, text, citations)| citations.iter().map(move |citation| (at, text, citation)))
-            .filter(|(_, _, citation)| citation.url.is_some() && citation.origin != Dialect::Gemini)
+/// A citation to write, with the part and the bytes of it that rest on it.
+pub(super) struct Cited<'c> {
+    citation: &'c Citation<'c>,
+    segment: Option<(u64, u64, u64)>,
+}
+
+/// The pages that another provider's texts rest on.
+pub(super) fn of_parts<'c>(parts: &[&'c Part<'c>]) -> Vec<Cited<'c>> {
+    let mut all = Vec::new();
+    for (at, part) in (0..).zip(parts) {
+        let Part::Text { text, citations, .. } = part else { continue };
+        let byte = |character: u64| {
+            let nth = text.char_indices().nth(usize::try_from(character).unwrap_or(usize::MAX));
+            nth.map_or(text.len() as u64, |(byte, _)| byte as u64)
+        };
+        for citation in citations.iter().filter(|citation| citation.origin != Dialect::Gemini) {
+            let (from, to) = citation.span.map_or((0, text.len() as u64), |(from, to)| (byte(from), byte(to)));
+            all.push(Cited { citation, segment: Some((at, from, to)) });
+        }
+    }
+    all.retain(|cited| cited.citation.url.is_some());
+    all
+}
+
+/// The same of a stream, whose text is one part. `ascii`: a character of it is a byte; else the place is not told.
+pub(super) fn of_stream<'c>(citations: &'c [Citation<'c>], ascii: bool) -> Vec<Cited<'c>> {
+    let cited = |citation: &'c Citation<'c>| {
+        let segment = citation.span.filter(|_| ascii).map(|(from, to)| (0, from, to));
+        Cited { citation, segment }
     };
-    if cited().next().is_none() {
+    citations.iter().map(cited).collect()
+}
+
+/// Writes them: a chunk for each, and the segment that it supports.
+pub(super) fn write(w: &mut Writer<'_>, all: &[Cited<'_>]) -> Result<(), Infallible> {
+    if all.is_empty() {
         return Ok(());
     }
     w.key("groundingMetadata").object(|w| {
-        w.key("groundingChunks").array(|w| {
-            cited().try_for_each(|(_, _, citation)| {
-                w.object(|w| {
-                    w.key("web").object(|w| {
-                        w.key("uri").string(citation.url.as_deref().unwrap_or_default());
-                        if let Some(title) = &citation.title {
-                            w.key("title").string(title);
-                        }
-                        Ok::<(), Infallible>(())
-                    })
-                })
-            })
-        })?;
+        w.key("groundingChunks").array(|w| all.iter().try_for_each(|cited| chunk(w, cited.citation)))?;
         w.key("groundingSupports").array(|w| {
-            cited().zip(0..).try_for_each(|((at, text, citation), chunk)| support(w, at, text, citation, chunk))
+            let placed = (0..).zip(all).filter_map(|(chunk, cited)| Some((chunk, cited.segment?)));
+            placed.into_iter().try_for_each(|(chunk, segment)| support(w, segment, chunk))
         })
     })
 }
 
-fn support(w: &mut Writer<'_>, at: usize, text: &str, cited: &Citation<'_>, chunk: u64) -> Result<(), Infallible> {
-    let byte = |character: u64| {
-        let nth = text.char_indices().nth(usize::try_from(character).unwrap_or(usize::MAX));
-        nth.map_or(text.len(), |(byte, _)| byte)
-    };
-    let (from, to) = cited.span.map_or((0, text.len()), |(from, to)| (byte(from), byte(to)));
+fn chunk(w: &mut Writer<'_>, citation: &Citation<'_>) -> Result<(), Infallible> {
+    w.object(|w| {
+        w.key("web").object(|w| {
+            w.key("uri").string(citation.url.as_deref().unwrap_or_default());
+            if let Some(title) = &citation.title {
+                w.key("title").string(title);
+            }
+            Ok(())
+        })
+    })
+}
+
+fn support(w: &mut Writer<'_>, (part, from, to): (u64, u64, u64), chunk: u64) -> Result<(), Infallible> {
     w.object(|w| {
         w.key("segment").object(|w| {
-            w.key("partIndex").unsigned(at as u64);
-            w.key("startIndex").unsigned(from as u64);
-            w.key("endIndex").unsigned(to as u64);
-            w.key("text").string(text.get(from..to).unwrap_or_default());
+            for (key, number) in [("partIndex", part), ("startIndex", from), ("endIndex", to)] {
+                w.key(key).unsigned(number);
+            }
             Ok::<(), Infallible>(())
         })?;
         w.key("groundingChunkIndices").array(|w| {

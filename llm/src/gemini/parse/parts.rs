@@ -129,11 +129,12 @@ fn kind_of(media_type: &str) -> Option<MediaKind> {
     match media_type.split_once('/')? {
         ("image", _) => Some(MediaKind::Image),
         ("application", "pdf") | ("text", _) => Some(MediaKind::Document),
+        ("audio", _) => Some(MediaKind::Audio),
         _ => None,
     }
 }
 
-/// Sound, video, code and its results, and what came later. A signature alone says nothing to others.
+/// Video, code and its results, and what came later. A signature alone says nothing to others.
 fn other(part: Members<'_>) -> Option<Part<'_>> {
     let carries = |name: &str| matches!(name, "thoughtSignature" | "partMetadata");
     let kind = part.names().find(|name| !carries(name))?.to_owned();
