@@ -30,11 +30,17 @@ pub struct Manners {
     pub max_completion_tokens: bool,
     /// The member of a message in which it gives its thinking, and takes it back.
     pub thinking: &'static str,
+    /// It has the Responses API for all of its models.
+    pub responses: bool,
 }
 
 impl Manners {
-    /// OpenAI's own, and what is assumed of a server that is not known.
-    pub const OPENAI: Self = Self { stream_options: true, max_completion_tokens: true, thinking: "reasoning_content" };
+    /// OpenAI's own.
+    pub const OPENAI: Self =
+        Self { stream_options: true, max_completion_tokens: true, thinking: "reasoning_content", responses: true };
+
+    /// What is assumed of a server that is not known.
+    pub const UNKNOWN: Self = Self { responses: false, ..Self::OPENAI };
 
     /// The known differences of a server.
     ///
@@ -42,12 +48,21 @@ impl Manners {
     /// not checked against the vendors' pages yet, which are: console.groq.com/docs/api-reference; api-docs.deepseek.com,
     /// "Create chat completion"; docs.together.ai/reference/chat-completions-1;
     /// docs.fireworks.ai/api-reference/post-chatcompletions; docs.x.ai/docs/api-reference; docs.vllm.ai.
+    ///
+    /// Who has the Responses API: console.groq.com/docs/openai; docs.fireworks.ai/guides/response-api;
+    /// docs.x.ai/developers/model-capabilities/text/comparison; openrouter.ai/docs/client-sdks/typescript/sdks/responses;
+    /// docs.vllm.ai, entrypoints/openai/responses; tools/server/README.md of llama.cpp. Two have it for some models only,
+    /// so they are asked in chat: api-docs.deepseek.com/guides/responses_api and
+    /// docs.together.ai/docs/inference/responses-api.
     pub const fn of(server: Server) -> Self {
         let openai = Self::OPENAI;
         match server {
             Server::Groq | Server::VLLM => Self { thinking: "reasoning", ..openai },
-            Server::DeepSeek | Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
-            Server::Together => Self { max_completion_tokens: false, thinking: "reasoning", ..openai },
+            Server::DeepSeek => Self { max_completion_tokens: false, responses: false, ..openai },
+            Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
+            Server::Together => {
+                Self { max_completion_tokens: false, thinking: "reasoning", responses: false, ..openai }
+            }
             Server::Fireworks | Server::XAI => openai,
             Server::OpenRouter => Self { stream_options: false, thinking: "reasoning", ..openai },
         }

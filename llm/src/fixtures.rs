@@ -1,6 +1,7 @@
 //! Requests and answers in the shapes that providers document, and what becomes of them: in their own dialect nothing is
 //! lost, and what is lost through another one is a reviewed line of `llm/fixtures/differences.md`.
 
+mod citations;
 mod differences;
 mod speak;
 mod told;

@@ -38,6 +38,10 @@ pub enum Key {
     Messages,
     /// `system`
     System,
+    /// `input`
+    Input,
+    /// `instructions`
+    Instructions,
     /// `stream`
     Stream,
     /// `stream_options`
@@ -60,6 +64,8 @@ pub enum Key {
     Functions,
     /// `response_format`
     ResponseFormat,
+    /// `text`, where the Responses API keeps the format
+    Text,
     /// `modalities`
     Modalities,
     /// `service_tier`
@@ -130,10 +136,12 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 28] = [
         Self::Model,
         Self::Messages,
         Self::System,
+        Self::Input,
+        Self::Instructions,
         Self::Stream,
         Self::StreamOptions,
         Self::MaxTokens,
@@ -145,6 +153,7 @@ impl Key {
         Self::Tools,
         Self::Functions,
         Self::ResponseFormat,
+        Self::Text,
         Self::Modalities,
         Self::ServiceTier,
         Self::User,
@@ -164,6 +173,8 @@ impl Key {
             Self::Model => "model",
             Self::Messages => "messages",
             Self::System => "system",
+            Self::Input => "input",
+            Self::Instructions => "instructions",
             Self::Stream => "stream",
             Self::StreamOptions => "stream_options",
             Self::MaxTokens => "max_tokens",
@@ -175,6 +186,7 @@ impl Key {
             Self::Tools => "tools",
             Self::Functions => "functions",
             Self::ResponseFormat => "response_format",
+            Self::Text => "text",
             Self::Modalities => "modalities",
             Self::ServiceTier => "service_tier",
             Self::User => "user",
@@ -192,7 +204,7 @@ impl Key {
     fn of(dialect: Dialect, name: &str) -> Option<Self> {
         match dialect {
             Dialect::Gemini => gemini::key(name),
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama | Dialect::Responses => {
                 Self::ALL.into_iter().find(|key| key.name() == name)
             }
         }

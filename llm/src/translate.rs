@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use crate::call::{Call, Form};
 use crate::facts::Facts;
 use crate::neutral::Request;
-use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
 
 pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
-pub(crate) use names::{rename_tools, unique_tool};
+pub(crate) use names::{SUFFIX, is_plain_name, plain_name, rename_tools, unique_tool};
 
 /// What a request is translated for.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +64,7 @@ pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Er
     let request = match call.dialect {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
+        Dialect::Responses => return responses::translate(body, target),
         Dialect::Gemini => {
             schemas = gemini::Schemas::of(body);
             gemini::parse_request(body, &schemas)
@@ -74,13 +75,15 @@ pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Er
     if let Some(path) = &call.path {
         (request.model, request.stream) = (path.model.as_str().into(), path.form != Form::Whole);
     }
-    if call.dialect == Dialect::Gemini {
+    // To Gemini itself it is said as it was.
+    if call.dialect == Dialect::Gemini && target.dialect != Dialect::Gemini {
         return gemini::settle(&mut request).and_then(|()| emit(request, target)).map_err(gemini::own_words);
     }
     emit(request, target)
 }
 
-fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
+/// Writes a request that was read.
+pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     if target.dialect != Dialect::Gemini {
         // What they carry means nothing elsewhere, and some bound the length of an id.
         gemini::bare_ids(&mut request);
@@ -90,6 +93,8 @@ fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error>
         Dialect::Anthropic => anthropic::emit_request(&request, target),
         Dialect::Gemini => gemini::emit_request(&request, target),
         Dialect::Mistral => mistral::emit_request(&request, target),
+        // Whoever has it has chat too, and is asked in it by clients of other dialects.
+        Dialect::Responses => Err(unsupported("model", "no client is translated to this dialect")),
         Dialect::Ollama => ollama::emit_request(&request, target),
     }
 }

@@ -21,9 +21,9 @@ pub(crate) fn emit_response(response: &Response<'_>) -> Vec<u8> {
         match response.choices.iter().all(is_blocked) {
             true if own => {}
             true => blocked(w)?,
-            false => {
-                w.key("candidates").array(|w| response.choices.iter().try_for_each(|choice| candidate(w, choice, own)))?
-            }
+            false => w
+                .key("candidates")
+                .array(|w| response.choices.iter().try_for_each(|choice| candidate(w, choice, own)))?,
         }
         match response.raw_usage.filter(|_| own) {
             Some(raw) => w.key("usageMetadata").raw(raw.0),

@@ -1,6 +1,6 @@
 use super::chunk::{self, Said};
-use super::usage::Counts;
 use super::response::GROUNDS;
+use super::usage::Counts;
 use super::{finish, grounding, id};
 use crate::classify::in_band;
 use crate::json::Fault;

@@ -13,6 +13,8 @@ pub(crate) struct Endpoint {
     pub(crate) origin: Origin,
     pub(crate) host: HeaderValue,
     chat: Chat,
+    /// Where requests of the Responses API go, if such a path can be.
+    responses: Option<PathAndQuery>,
 }
 
 /// Where chat requests go.
@@ -42,11 +44,17 @@ impl Endpoint {
         let endpoint = Self {
             host: HeaderValue::try_from(host)
                 .map_err(|_| format!("baseURL {base_url:?}: no header can carry its host"))?,
+            responses: responses(provider, url.path().trim_end_matches('/'), dialect)?,
             chat: Chat::build(provider, url.path().trim_end_matches('/'), dialect)?,
             origin,
         };
         endpoint.chat("any", false)?;
         Ok(endpoint)
+    }
+
+    /// The path of the Responses API, where the base URL has a place for it.
+    pub(crate) fn responses(&self) -> Option<&PathAndQuery> {
+        self.responses.as_ref()
     }
 
     /// The path of chat requests for a model, by the provider's name of it.
@@ -72,7 +80,7 @@ impl Chat {
             (ProviderType::AzureOpenAI, Some(api_version), _) => {
                 Ok(Self::Deployments { base: base.to_owned(), api_version: api_version.clone() })
             }
-            (_, _, Dialect::OpenAI) => path(format!("{base}/chat/completions")).map(Self::OnePath),
+            (_, _, Dialect::OpenAI | Dialect::Responses) => path(format!("{base}/chat/completions")).map(Self::OnePath),
             // Each as its own SDK takes it: Anthropic's, Gemini's and Mistral's base URLs end before the version.
             (_, _, Dialect::Mistral) => {
                 path(format!("{}/v1/chat/completions", base.strip_suffix("/v1").unwrap_or(base))).map(Self::OnePath)
@@ -90,6 +98,12 @@ impl Chat {
             }
         }
     }
+}
+
+/// Azure has the API under `/openai/v1` only (learn.microsoft.com, azure/foundry/openai/how-to/responses).
+fn responses(provider: &object::Provider, base: &str, dialect: Dialect) -> Result<Option<PathAndQuery>, String> {
+    let has = dialect == Dialect::OpenAI && provider.api_version.is_none();
+    has.then(|| path(format!("{base}/responses"))).transpose()
 }
 
 fn path(text: String) -> Result<PathAndQuery, String> {

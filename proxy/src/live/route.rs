@@ -200,12 +200,23 @@ impl Target {
 }
 
 impl Target {
+    /// Where the provider has the Responses API, if it has it.
+    fn responses(&self) -> Option<&PathAndQuery> {
+        self.provider.endpoint.responses().filter(|_| self.provider.manners.responses)
+    }
+
     /// How the provider is asked what a client wants.
     ///
     /// # Errors
     /// A 422 if it has no such thing.
     pub(crate) fn way(&self, call: &Call, stream: bool) -> Result<Way, Error> {
         match call.operation {
+            Operation::Chat
+                if call.dialect == Dialect::Responses
+                    && let Some(path) = self.responses() =>
+            {
+                Ok(Way { dialect: Dialect::Responses, path: path.clone() })
+            }
             Operation::Chat => {
                 Ok(Way { dialect: self.provider.dialect, path: self.paths[usize::from(stream)].clone() })
             }

@@ -170,7 +170,7 @@ impl Stream {
     async fn fail(&mut self, outlet: &Outlet, error: &Error) -> Result<(), Cut> {
         self.outcome = Outcome::Broken;
         self.incoming = None;
-        self.out = vec![error.event(self.client).into()];
+        self.out = vec![error.event(self.client, self.reader.sequence()).into()];
         self.send(outlet).await?;
         outlet.send(self.frame.end()).await;
         Ok(())
@@ -178,7 +178,7 @@ impl Stream {
 
     /// Sends what is to go out.
     async fn send(&mut self, outlet: &Outlet) -> Result<(), Cut> {
-        for piece in std::mem::take(&mut self.out) {
+        for piece in self.out.drain(..) {
             outlet.send(self.frame.piece(piece)?).await;
         }
         Ok(())

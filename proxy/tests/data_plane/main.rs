@@ -14,6 +14,7 @@ mod mistral;
 mod ollama;
 mod prices;
 mod provider;
+mod responses;
 mod shutdown;
 mod streams;
 mod transport;
