@@ -7,7 +7,8 @@ use penstock_llm::facts::Provider;
 /// All dialects. A new one joins in the match, which does not compile without it.
 pub(crate) fn dialects() -> impl Iterator<Item = Dialect> + Clone {
     successors(Some(Dialect::OpenAI), |dialect| match dialect {
-        Dialect::OpenAI => Some(Dialect::Anthropic),
+        Dialect::OpenAI => Some(Dialect::Responses),
+        Dialect::Responses => Some(Dialect::Anthropic),
         Dialect::Anthropic => Some(Dialect::Gemini),
         Dialect::Gemini => Some(Dialect::Mistral),
         Dialect::Mistral => Some(Dialect::Ollama),
@@ -27,7 +28,7 @@ pub(crate) fn operations() -> impl Iterator<Item = Operation> + Clone {
 pub(crate) fn call(dialect: Dialect, operation: Operation) -> Call {
     let path = match dialect {
         Dialect::Gemini => Some(InPath { model: "m".into(), form: Form::Events }),
-        Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => None,
+        Dialect::OpenAI | Dialect::Responses | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => None,
     };
     Call { dialect, operation, path }
 }
@@ -35,7 +36,7 @@ pub(crate) fn call(dialect: Dialect, operation: Operation) -> Call {
 /// Models of which the facts differ.
 pub(crate) fn models(dialect: Dialect) -> &'static [(Provider, &'static str)] {
     match dialect {
-        Dialect::OpenAI => {
+        Dialect::OpenAI | Dialect::Responses => {
             &[(Provider::OpenAI, "gpt-4o"), (Provider::OpenAI, "gpt-5"), (Provider::OpenAICompatible, "other")]
         }
         Dialect::Anthropic => &[(Provider::Anthropic, "claude-opus-4-6"), (Provider::Anthropic, "claude-3-haiku")],
