@@ -1,5 +1,6 @@
 //! Anthropic messages.
 
+mod citations;
 mod emit;
 mod finish;
 mod parse;

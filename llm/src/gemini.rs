@@ -4,6 +4,7 @@ mod carry;
 mod chunk;
 mod emit;
 mod finish;
+mod grounding;
 mod id;
 mod parse;
 mod reject;

@@ -13,6 +13,8 @@ pub mod compatible;
 mod error;
 pub mod estimate;
 pub mod facts;
+#[cfg(test)]
+mod fixtures;
 mod gemini;
 mod json;
 mod mistral;
