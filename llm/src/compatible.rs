@@ -30,11 +30,21 @@ pub struct Manners {
     pub max_completion_tokens: bool,
     /// The member of a message in which it gives its thinking, and takes it back.
     pub thinking: &'static str,
+    /// It has `/embeddings`.
+    pub embeddings: bool,
+    /// It has `/completions`, the older way without messages.
+    pub completions: bool,
 }
 
 impl Manners {
     /// OpenAI's own, and what is assumed of a server that is not known.
-    pub const OPENAI: Self = Self { stream_options: true, max_completion_tokens: true, thinking: "reasoning_content" };
+    pub const OPENAI: Self = Self {
+        stream_options: true,
+        max_completion_tokens: true,
+        thinking: "reasoning_content",
+        embeddings: true,
+        completions: true,
+    };
 
     /// The known differences of a server.
     ///
@@ -42,13 +52,22 @@ impl Manners {
     /// not checked against the vendors' pages yet, which are: console.groq.com/docs/api-reference; api-docs.deepseek.com,
     /// "Create chat completion"; docs.together.ai/reference/chat-completions-1;
     /// docs.fireworks.ai/api-reference/post-chatcompletions; docs.x.ai/docs/api-reference; docs.vllm.ai.
+    ///
+    /// Embeddings and completions: console.groq.com/docs/api-reference has neither. DeepSeek's completions are a beta under
+    /// a base URL of its own (api-docs.deepseek.com/api/create-completion), and it has no embeddings.
+    /// docs.x.ai/developers/rest-api-reference/inference/legacy has completions; embeddings are in no chapter of that
+    /// reference. The others list both: docs.together.ai/reference, docs.fireworks.ai/api-reference,
+    /// openrouter.ai/docs/api-reference, docs.vllm.ai "OpenAI-compatible server", and the README of llama.cpp.
     pub const fn of(server: Server) -> Self {
         let openai = Self::OPENAI;
         match server {
-            Server::Groq | Server::VLLM => Self { thinking: "reasoning", ..openai },
-            Server::DeepSeek | Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
+            Server::Groq => Self { thinking: "reasoning", embeddings: false, completions: false, ..openai },
+            Server::VLLM => Self { thinking: "reasoning", ..openai },
+            Server::DeepSeek => Self { max_completion_tokens: false, embeddings: false, completions: false, ..openai },
+            Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
             Server::Together => Self { max_completion_tokens: false, thinking: "reasoning", ..openai },
-            Server::Fireworks | Server::XAI => openai,
+            Server::Fireworks => openai,
+            Server::XAI => Self { embeddings: false, ..openai },
             Server::OpenRouter => Self { stream_options: false, thinking: "reasoning", ..openai },
         }
     }
@@ -64,5 +83,14 @@ mod tests {
         for server in [Server::Groq, Server::DeepSeek, Server::Together, Server::VLLM, Server::LlamaCpp] {
             assert!(Manners::of(server).stream_options, "{server:?}");
         }
+    }
+    #[test]
+    fn embeddings_and_completions_are_asked_of_the_servers_that_have_them() {
+        let has = |server| (Manners::of(server).embeddings, Manners::of(server).completions);
+        for server in [Server::Together, Server::Fireworks, Server::OpenRouter, Server::VLLM, Server::LlamaCpp] {
+            assert_eq!(has(server), (true, true), "{server:?}");
+        }
+        assert_eq!([has(Server::Groq), has(Server::DeepSeek)], [(false, false); 2]);
+        assert_eq!(has(Server::XAI), (false, true));
     }
 }
