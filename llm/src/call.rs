@@ -9,8 +9,10 @@ pub enum Operation {
     Chat,
     /// OpenAI's older continuation of a text.
     Completions,
-    /// Vectors of texts.
+    /// Vectors of texts; in Gemini's dialect the vector of one.
     Embeddings,
+    /// Gemini's vectors of several texts, each asked for by itself.
+    BatchEmbeddings,
     /// How many tokens a conversation has.
     CountTokens,
 }

@@ -15,6 +15,11 @@ pub(crate) use request::emit_request;
 pub(crate) use response::parse_response;
 pub(crate) use stream::StreamParser;
 
+/// A model as bodies name it, with the collection that it is in.
+pub(crate) fn resource(model: &str) -> String {
+    format!("models/{}", model.strip_prefix("models/").unwrap_or(model))
+}
+
 /// Whether a whole answer is an error: an object, or the first of a list.
 pub(crate) fn is_error(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| {

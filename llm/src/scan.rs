@@ -79,6 +79,12 @@ pub enum Key {
     OutputConfig,
     /// `store`
     Store,
+    /// `input`
+    Input,
+    /// `prompt`
+    Prompt,
+    /// `encoding_format`
+    EncodingFormat,
 }
 
 /// What a request says, as far as routing, limiting and splicing need it.
@@ -94,7 +100,7 @@ pub struct Scan {
     pub include_usage: Option<bool>,
     /// The most tokens that the client wants: the largest of all spellings, since a provider may read any.
     pub max_tokens: Option<u64>,
-    /// How many answers; 1 where it is not said.
+    /// How many answers; 1 where it is not said. Completions give so many to each prompt.
     pub choices: u64,
     /// Whether tools are declared.
     pub tools: bool,
@@ -108,12 +114,18 @@ pub struct Scan {
     pub reasons: bool,
     /// Bytes of text that it decodes to, apart from base64; keys count within tools only.
     pub text_bytes: usize,
+    /// Tokens in place of text, in what is embedded or continued.
+    pub tokens: usize,
     /// Pictures, documents and sounds, inline or by URL.
     pub media: usize,
+    /// Vectors are to come as base64, and not as lists of numbers.
+    pub base64: bool,
     /// The first reference to state on a provider's account, as a path.
     pub state: Option<String>,
     members: [Option<Member>; Key::COUNT],
     options: Options,
+    /// Where Gemini's bodies name the model apart from the outermost object.
+    inner_models: Vec<Span>,
 }
 
 /// What is inside `stream_options`.
@@ -125,7 +137,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 27] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -150,6 +162,9 @@ impl Key {
         Self::Thinking,
         Self::OutputConfig,
         Self::Store,
+        Self::Input,
+        Self::Prompt,
+        Self::EncodingFormat,
     ];
 
     /// As it is spelled in the body.
@@ -179,6 +194,9 @@ impl Key {
             Self::Thinking => "thinking",
             Self::OutputConfig => "output_config",
             Self::Store => "store",
+            Self::Input => "input",
+            Self::Prompt => "prompt",
+            Self::EncodingFormat => "encoding_format",
         }
     }
 
@@ -201,6 +219,10 @@ impl Scan {
 
     pub(crate) fn options(&self) -> Options {
         self.options
+    }
+
+    pub(crate) fn inner_models(&self) -> &[Span] {
+        &self.inner_models
     }
 }
 
