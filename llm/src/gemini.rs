@@ -1,6 +1,8 @@
 //! Gemini's generateContent.
 
 mod chunk;
+pub(crate) mod count;
+pub(crate) mod embeddings;
 mod finish;
 mod id;
 mod reject;

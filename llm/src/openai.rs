@@ -1,6 +1,7 @@
 //! OpenAI chat completions, and what calls itself compatible.
 
 mod effort;
+pub(crate) mod embeddings;
 mod emit;
 mod finish;
 mod foreign;

@@ -192,10 +192,7 @@ impl Target {
             Operation::Chat => {
                 Ok(Way { dialect: self.provider.dialect, path: self.paths[usize::from(stream)].clone() })
             }
-            Operation::Completions
-            | Operation::Embeddings
-            | Operation::BatchEmbeddings
-            | Operation::CountTokens => {
+            Operation::Completions | Operation::Embeddings | Operation::BatchEmbeddings | Operation::CountTokens => {
                 Err(Error::Unsupported { field: "model".into(), reason: "its provider has only chat".into() })
             }
         }

@@ -1,0 +1,69 @@
+//! How many tokens a conversation has, between the dialects that count them: Anthropic's and Gemini's. The conversation
+//! itself is that of a chat request.
+
+use crate::call::Call;
+use crate::classify::{UpstreamError, in_band};
+use crate::neutral::Usage;
+use crate::relay::Answer;
+use crate::translate::{Emitted, Target, unsupported};
+use crate::{Dialect, Error, anthropic, gemini};
+
+/// What an answer says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) tokens: Option<u64>,
+    /// It is an error in a 200.
+    pub(crate) failed: bool,
+}
+
+/// Translates a client's request.
+///
+/// # Errors
+/// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target does not count, or not this.
+pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
+    let request = match call.dialect {
+        Dialect::Anthropic => anthropic::parse_count(body),
+        Dialect::Gemini | Dialect::OpenAI | Dialect::Mistral => {
+            return Err(unsupported("model", "the target counts no tokens for this dialect"));
+        }
+    };
+    let request = request.map_err(|fault| Error::in_request(body, &fault))?;
+    match target.dialect {
+        Dialect::Gemini => gemini::count::emit_request(&request, target),
+        Dialect::Anthropic => anthropic::count::emit_request(&request, target),
+        Dialect::OpenAI | Dialect::Mistral => Err(unsupported("model", "the target counts no tokens")),
+    }
+}
+
+/// Reads a whole answer. Counting costs nothing, so it has no usage.
+///
+/// # Errors
+/// What the provider says inside its 200, or that it holds no count.
+pub(crate) fn answer(upstream: Dialect, client: Dialect, body: &[u8]) -> Result<Answer, UpstreamError> {
+    let count = match upstream {
+        Dialect::Gemini => gemini::count::parse_answer(body),
+        Dialect::Anthropic | Dialect::OpenAI | Dialect::Mistral => anthropic::count::parse_answer(body),
+    };
+    let count = count.map_err(|fault| UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string()))?;
+    let tokens = match count {
+        Count { failed: true, .. } => return Err(in_band(body)),
+        Count { tokens: None, .. } => {
+            return Err(UpstreamError::broken_answer("the provider's answer has no count of tokens"));
+        }
+        Count { tokens: Some(tokens), .. } => tokens,
+    };
+    let written = || match client {
+        Dialect::Gemini => gemini::count::emit_answer(tokens),
+        Dialect::Anthropic | Dialect::OpenAI | Dialect::Mistral => anthropic::count::emit_answer(tokens),
+    };
+    Ok(Answer {
+        body: (client != upstream).then(written),
+        usage: Usage::default(),
+        finish: None,
+        has_content: true,
+        model: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
