@@ -16,3 +16,4 @@ mod quickstart;
 mod readme;
 mod sdk;
 mod streams;
+mod wire;
