@@ -23,6 +23,8 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
         None if scan.member(Key::Model).is_none() => return Err(Fault::new(0, "model is missing")),
         None => {}
     }
+    // Nothing else streams, whatever it says.
+    scan.stream &= matches!(call.operation, Operation::Chat | Operation::Completions);
     scan.choices = scan.choices.saturating_mul(walk.prompts);
     scan.state = walk.state_at.map(|at| path_at(body, at));
     Ok(scan)

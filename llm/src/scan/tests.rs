@@ -182,6 +182,14 @@ fn texts_and_tokens_of_other_operations_are_counted() {
 }
 
 #[test]
+fn vectors_and_counts_do_not_stream_whatever_the_body_says() {
+    let body = br#"{"model":"m","stream":true}"#;
+    let streams = |operation| scan(&Call::new(Dialect::OpenAI, operation), body).expect("must be valid").stream;
+    assert!(streams(Operation::Chat) && streams(Operation::Completions));
+    assert!(!streams(Operation::Embeddings) && !streams(Operation::CountTokens));
+}
+
+#[test]
 fn base64_is_wanted_only_where_it_is_said() {
     for (format, base64) in [("\"base64\"", true), ("\"float\"", false), ("null", false)] {
         let body = format!(r#"{{"model":"m","encoding_format":{format}}}"#);
