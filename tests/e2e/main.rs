@@ -11,6 +11,7 @@ mod fallback;
 mod figures;
 mod headers;
 mod lifecycle;
+mod operations;
 mod operator;
 mod quickstart;
 mod readme;
