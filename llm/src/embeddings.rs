@@ -58,6 +58,14 @@ pub(crate) enum Vector<'a> {
     Base64(Text<'a>),
 }
 
+/// How a target of OpenAI's shape spells what it takes.
+pub(crate) struct Words {
+    /// The number of dimensions.
+    pub(crate) dimensions: &'static str,
+    /// Members of its own clients that go through as they came.
+    pub(crate) taken: &'static [&'static str],
+}
+
 /// How the client wants its vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted<'a> {
@@ -123,6 +131,9 @@ pub(crate) fn answer(upstream: Dialect, wanted: &Wanted<'_>, body: &[u8]) -> Res
 
 impl<'a> Request<'a> {
     /// The texts, for a target that takes nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for tokens in place of text.
     pub(crate) fn texts(&self) -> Result<impl Iterator<Item = &str> + use<'_, 'a>, Error> {
         let text = |input: &'_ Input<'a>| matches!(input, Input::Text(_));
         if !self.inputs.iter().all(text) {
@@ -132,6 +143,38 @@ impl<'a> Request<'a> {
             Input::Text(text) => Some(&**text),
             Input::Tokens(_) => None,
         }))
+    }
+
+    /// Writes `model`, `input` and what else OpenAI's shape has, for a target that takes texts and no user.
+    ///
+    /// # Errors
+    /// As [`Request::texts`].
+    pub(crate) fn write_texts(
+        &self,
+        w: &mut Writer<'_>,
+        model: &str,
+        words: &Words,
+        dropped: &mut Dropped,
+    ) -> Result<(), Error> {
+        let texts = self.texts()?;
+        w.key("model").string(model);
+        w.key("input").array(|w| {
+            texts.for_each(|text| w.string(text));
+            Ok::<(), Error>(())
+        })?;
+        if let Some(dimensions) = self.dimensions {
+            w.key(words.dimensions).unsigned(dimensions);
+        }
+        if self.user.is_some() {
+            dropped.add("user");
+        }
+        for extra in &self.extra {
+            match &*extra.name {
+                name if words.taken.contains(&name) => w.any_key(name).raw(extra.value.0),
+                name => dropped.add(name),
+            }
+        }
+        Ok(())
     }
 }
 

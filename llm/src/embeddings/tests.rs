@@ -97,7 +97,7 @@ fn openai_s_clients_ask_mistral_for_what_it_knows_only() {
         "output_dtype": "int8", "odd": 1});
     let (request, dropped) = sent(&openai(), Dialect::Mistral, &body);
     assert_eq!(request, json!({"model": "vec", "input": ["a"], "output_dimension": 256, "output_dtype": "int8"}));
-    assert_eq!(dropped, ["odd", "user"]);
+    assert_eq!(dropped, ["user", "odd"]);
 }
 
 #[test]
