@@ -25,7 +25,7 @@ fn object() -> impl Strategy<Value = String> {
 }
 
 fn provider() -> impl Strategy<Value = (&'static str, String)> {
-    let kind = prop_oneof![5 => Just("OpenAI"), 3 => Just("Anthropic"), 1 => Just("Ollama")];
+    let kind = prop_oneof![5 => Just("OpenAI"), 3 => Just("Anthropic"), 1 => Just("Bedrock")];
     let url = prop_oneof![
         4 => Just(""),
         1 => Just(", baseURL: 'https://eu.example.com/v1'"),

@@ -23,7 +23,7 @@ pub(crate) struct Count {
 pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
     let request = match call.dialect {
         Dialect::Anthropic => anthropic::parse_count(body),
-        Dialect::Gemini | Dialect::OpenAI | Dialect::Mistral => {
+        Dialect::Gemini | Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
             return Err(unsupported("model", "the target counts no tokens for this dialect"));
         }
     };
@@ -31,7 +31,9 @@ pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<E
     match target.dialect {
         Dialect::Gemini => gemini::count::emit_request(&request, target),
         Dialect::Anthropic => anthropic::count::emit_request(&request, target),
-        Dialect::OpenAI | Dialect::Mistral => Err(unsupported("model", "the target counts no tokens")),
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
+            Err(unsupported("model", "the target counts no tokens"))
+        }
     }
 }
 
@@ -43,7 +45,7 @@ pub(crate) fn answer(upstream: Dialect, client: Dialect, body: &[u8]) -> Result<
     let count = match upstream {
         Dialect::Gemini => gemini::count::parse_answer(body),
         Dialect::Anthropic => anthropic::count::parse_answer(body),
-        Dialect::OpenAI | Dialect::Mistral => {
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
             return Err(UpstreamError::broken_answer("the provider counts no tokens"));
         }
     };
@@ -57,8 +59,10 @@ pub(crate) fn answer(upstream: Dialect, client: Dialect, body: &[u8]) -> Result<
     };
     let written = || match client {
         Dialect::Gemini => gemini::count::emit_answer(tokens),
-        // Nobody who speaks the last two asks: requests in them are refused.
-        Dialect::Anthropic | Dialect::OpenAI | Dialect::Mistral => anthropic::count::emit_answer(tokens),
+        // Nobody who speaks the last three asks: requests in them are refused.
+        Dialect::Anthropic | Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
+            anthropic::count::emit_answer(tokens)
+        }
     };
     Ok(Answer {
         body: (client != upstream).then(written),

@@ -12,7 +12,7 @@ use crate::json::{Reader, Writer};
 use crate::neutral::{Extra, Raw, Text, Usage};
 use crate::relay::Answer;
 use crate::translate::{Dropped, Emitted, Names, Target, unsupported};
-use crate::{Dialect, Error, gemini, mistral, openai};
+use crate::{Dialect, Error, gemini, mistral, ollama, openai};
 
 /// A request for vectors. How they are encoded is not in it: that is seen to when the answer is there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -85,7 +85,9 @@ pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<E
     let request = match call.dialect {
         Dialect::OpenAI => openai::embeddings::parse_request(body),
         Dialect::Gemini => gemini::embeddings::parse_request(body, call.operation == Operation::BatchEmbeddings),
-        Dialect::Anthropic | Dialect::Mistral => return Err(unsupported("model", "no client speaks this dialect")),
+        Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+            return Err(unsupported("model", "no client speaks this dialect"));
+        }
     };
     let request = request.map_err(|fault| Error::in_request(body, &fault))?;
     let mut dropped = Dropped::default();
@@ -93,6 +95,7 @@ pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<E
         Dialect::OpenAI => openai::embeddings::emit_request(&request, target, &mut dropped),
         Dialect::Gemini => gemini::embeddings::emit_request(&request, target, &mut dropped)?,
         Dialect::Mistral => mistral::embeddings::emit_request(&request, target, &mut dropped)?,
+        Dialect::Ollama => ollama::embeddings::emit_request(&request, target, &mut dropped)?,
         Dialect::Anthropic => return Err(unsupported("model", "Anthropic has no embeddings")),
     };
     Ok(Emitted { body, dropped: dropped.names(), names: Names::default() })
@@ -106,6 +109,7 @@ pub(crate) fn answer(upstream: Dialect, wanted: &Wanted<'_>, body: &[u8]) -> Res
     let vectors = match upstream {
         Dialect::OpenAI | Dialect::Mistral => openai::embeddings::parse_answer(body),
         Dialect::Gemini => gemini::embeddings::parse_answer(body),
+        Dialect::Ollama => ollama::embeddings::parse_answer(body),
         Dialect::Anthropic => return Err(UpstreamError::broken_answer("Anthropic has no embeddings")),
     };
     let vectors = vectors.map_err(|fault| UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string()))?;
@@ -183,7 +187,9 @@ impl Vectors<'_> {
         match wanted.call.dialect {
             Dialect::Gemini => gemini::embeddings::emit_answer(self, wanted),
             // Nobody who speaks the others asks: requests in them are refused.
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral => openai::embeddings::emit_answer(self, wanted),
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+                openai::embeddings::emit_answer(self, wanted)
+            }
         }
     }
 }

@@ -93,6 +93,11 @@ pub enum Thinking {
         /// It knows `MEDIUM`.
         medium: bool,
     },
+    /// Ollama: by `think`, a level; `low`, `medium` and `high` are among them.
+    Think {
+        /// It can be turned off, and knows the level `max`.
+        off: bool,
+    },
 }
 
 /// Which sampling parameters a model takes.

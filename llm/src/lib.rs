@@ -18,10 +18,12 @@ mod gemini;
 mod json;
 mod mistral;
 pub mod neutral;
+mod ollama;
 mod openai;
 pub mod reject;
 pub mod relay;
 pub mod scan;
+mod schema;
 pub mod splice;
 pub mod sse;
 pub mod translate;
@@ -39,4 +41,6 @@ pub enum Dialect {
     Gemini,
     /// Mistral's chat completions. Spoken to providers, by no client.
     Mistral,
+    /// Ollama's own chat. Spoken to providers, by no client.
+    Ollama,
 }

@@ -13,14 +13,16 @@ mod response;
 mod stream;
 mod usage;
 
-pub(crate) use emit::{emit_request, output, stop};
+pub(crate) use effort::of_budget;
+pub(crate) use emit::{emit_request, function, output, stop};
 pub(crate) use foreign::adapt;
 pub(crate) use observe::{chunk, observe_answer};
-pub(crate) use parse::{StreamParser, parse_response};
+pub(crate) use parse::{StreamParser, made_up_id, parse_response, seed, string};
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::parse_request;
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
+pub(crate) use usage::count;
 
 #[cfg(test)]
 mod tests;

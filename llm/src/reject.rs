@@ -21,7 +21,7 @@ impl Rejection<'_> {
     /// The whole body of a response with that status.
     pub fn body(&self, dialect: Dialect) -> Vec<u8> {
         match dialect {
-            Dialect::OpenAI | Dialect::Mistral => openai::error_body(self),
+            Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => openai::error_body(self),
             Dialect::Anthropic => anthropic::error_body(self),
             Dialect::Gemini => gemini::error_body(self),
         }
@@ -30,7 +30,7 @@ impl Rejection<'_> {
     /// An event of a stream that has begun: the last one, no end marker may follow.
     pub fn event(&self, dialect: Dialect) -> Vec<u8> {
         match dialect {
-            Dialect::OpenAI | Dialect::Mistral => openai::error_event(self),
+            Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => openai::error_event(self),
             Dialect::Anthropic => anthropic::error_event(self),
             Dialect::Gemini => gemini::error_event(self),
         }

@@ -11,7 +11,7 @@ use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
-use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
 use choices::Choices;
 use ends::{Emitter, Parser};
 
@@ -132,6 +132,7 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
             openai::observe_answer(body)?;
             mistral::parse_response(body, names)
         }
+        Dialect::Ollama => ollama::parse_response(body),
     };
     let response = match response {
         Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => return Err(failed()),
@@ -140,8 +141,10 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
     let written = || match client.dialect {
-        // Nobody who speaks the last two asks: requests in them are refused.
-        Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => openai::emit_response(&response, client.now),
+        // Nobody who speaks the last three asks: requests in them are refused.
+        Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
+            openai::emit_response(&response, client.now)
+        }
         Dialect::Anthropic => anthropic::emit_response(&response),
     };
     Ok(Answer {

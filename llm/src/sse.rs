@@ -1,20 +1,31 @@
-//! Server-sent events, split in place.
+//! Server-sent events, and lines of JSON, split in place.
 //!
-//! The grammar is the WHATWG one (HTML, 9.2.6): lines end in CRLF, LF or CR, a blank line ends an event, one space after
-//! the colon is not part of the value. Only `data` and `event` matter to the APIs here.
+//! The grammar of events is the WHATWG one (HTML, 9.2.6): lines end in CRLF, LF or CR, a blank line ends an event, one
+//! space after the colon is not part of the value. Only `data` and `event` matter to the APIs here. A line of JSON ends
+//! in LF, as ndjson-spec has it, and is an event without a name.
 
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::Error;
+use crate::{Dialect, Error};
 
 /// No provider sends an event near this size; one that does is broken.
 pub const MAX_EVENT: usize = 16 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// One whole event, with the blank line that ends it.
+/// How a stream is cut into events.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    #[default]
+    Events,
+    /// One JSON value a line.
+    Lines,
+}
+
+/// One whole event, with the blank line that ends it, or one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The bytes as they came, ready to forward. Blank lines before an event belong to it.
@@ -26,6 +37,7 @@ pub struct Event {
 /// Splits a stream of chunks into events. A chunk that holds whole events is sliced, not copied.
 #[derive(Debug, Default)]
 pub struct Splitter {
+    framing: Framing,
     /// What has not been split yet is in one of the two: in `joined` if an event spans chunks.
     chunk: Bytes,
     joined: BytesMut,
@@ -61,8 +73,18 @@ struct Partial {
     name: Option<Span>,
 }
 
+impl Framing {
+    /// That of a provider's streams.
+    pub fn of(upstream: Dialect) -> Self {
+        match upstream {
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Gemini | Dialect::Mistral => Self::Events,
+            Dialect::Ollama => Self::Lines,
+        }
+    }
+}
+
 impl Event {
-    /// The event's data: its `data:` lines joined by LF. `None` if it has none, as a comment.
+    /// The event's data: its `data:` lines joined by LF, or the whole line. `None` if it has none, as a comment.
     pub fn data(&self) -> Option<Cow<'_, [u8]>> {
         match self.data {
             Data::None => None,
@@ -87,6 +109,11 @@ impl Event {
 }
 
 impl Splitter {
+    /// One that has seen nothing yet.
+    pub fn new(framing: Framing) -> Self {
+        Self { framing, ..Self::default() }
+    }
+
     /// Takes the next bytes of the stream. Ask [`Splitter::next_event`] until it has none before the next push.
     pub fn push(&mut self, chunk: Bytes) {
         if self.chunk.is_empty() && self.joined.is_empty() {
@@ -106,7 +133,11 @@ impl Splitter {
         if !self.begun && !self.begin() {
             return Ok(None);
         }
-        let whole = self.partial.advance(if self.joined.is_empty() { &self.chunk } else { &self.joined });
+        let buffer = if self.joined.is_empty() { &self.chunk[..] } else { &self.joined };
+        let whole = match self.framing {
+            Framing::Events => self.partial.advance(buffer),
+            Framing::Lines => self.partial.advance_line(buffer),
+        };
         if self.partial.line.max(self.partial.seen) > MAX_EVENT {
             return Err(Error::EventTooLarge { limit: MAX_EVENT });
         }
@@ -118,16 +149,16 @@ impl Splitter {
         Ok(Some(Event { raw: self.take(end), data, name }))
     }
 
-    /// What is left when the stream has ended: an event without its blank line, which is added. Whether it is whole is
+    /// What is left when the stream has ended: an event without its blank line, or a line without its end, which is added. Whether it is whole is
     /// for whoever reads its data to say.
     pub fn finish(&mut self) -> Option<Event> {
         let rest = self.take(self.joined.len().max(self.chunk.len()));
         let mut closed = BytesMut::from(&rest[..]);
         closed.extend_from_slice(b"\n\n");
-        *self = Self { begun: true, ..Self::default() };
+        *self = Self { begun: true, ..Self::new(self.framing) };
         self.push(closed.freeze());
         let event = self.next_event().ok().flatten();
-        *self = Self::default();
+        *self = Self::new(self.framing);
         event
     }
 
@@ -179,6 +210,21 @@ impl Partial {
         false
     }
 
+    /// Reads on; true when `line` stands behind a line that says something.
+    fn advance_line(&mut self, buffer: &[u8]) -> bool {
+        while let Some(found) = memchr::memchr(b'\n', &buffer[self.seen..]) {
+            let (start, end) = (self.line, self.seen + found);
+            self.line = end + 1;
+            self.seen = end + 1;
+            if !buffer[start..end].trim_ascii().is_empty() {
+                self.data = Data::One(Span { start, end });
+                return true;
+            }
+        }
+        self.seen = buffer.len();
+        false
+    }
+
     fn note(&mut self, buffer: &[u8], end: usize) {
         self.any = true;
         let line = &buffer[self.line..end];
@@ -213,4 +259,4 @@ pub(crate) fn write(out: &mut Vec<u8>, data: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

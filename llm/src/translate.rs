@@ -6,9 +6,9 @@ mod names;
 use std::borrow::Cow;
 
 use crate::facts::Facts;
-use crate::{Dialect, Error, anthropic, gemini, mistral, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
 
-pub(crate) use extra::{check_extra, unsupported};
+pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
 pub(crate) use names::{rename_tools, unique_tool};
 
@@ -52,7 +52,9 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
     let request = match from {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
-        Dialect::Gemini | Dialect::Mistral => return Err(unsupported("model", "no client speaks this dialect")),
+        Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
+            return Err(unsupported("model", "no client speaks this dialect"));
+        }
     };
     let mut request = request.map_err(|fault| Error::in_request(body, &fault))?;
     if target.dialect != Dialect::Gemini {
@@ -64,6 +66,7 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
         Dialect::Anthropic => anthropic::emit_request(&request, target),
         Dialect::Gemini => gemini::emit_request(&request, target),
         Dialect::Mistral => mistral::emit_request(&request, target),
+        Dialect::Ollama => ollama::emit_request(&request, target),
     }
 }
 

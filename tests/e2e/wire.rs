@@ -56,7 +56,8 @@ fn read(list: &str) -> anyhow::Result<Vec<Rule<'_>>> {
 /// The files of every test function, by its name.
 fn tests(root: &Path) -> anyhow::Result<BTreeMap<String, Vec<PathBuf>>> {
     let mut found = BTreeMap::<String, Vec<PathBuf>>::new();
-    let mut folders: Vec<_> = ["llm/src", "proxy/src", "proxy/tests", "tests/e2e"].map(|it| root.join(it)).into();
+    let mut folders: Vec<_> =
+        ["config/src", "llm/src", "proxy/src", "proxy/tests", "tests/e2e"].map(|it| root.join(it)).into();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();

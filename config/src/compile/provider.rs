@@ -67,7 +67,8 @@ impl Compiled<'_> {
 
     /// The provider's timeouts, overridden by a route's, over the built-in ones.
     pub(super) fn timeouts(&self, route: &TimeoutSpec) -> Timeouts {
-        timeouts(route, self.resource.spec.timeouts.as_ref().unwrap_or(&TimeoutSpec::default()))
+        let spec = &self.resource.spec;
+        timeouts(spec.type_, route, spec.timeouts.as_ref().unwrap_or(&TimeoutSpec::default()))
     }
 }
 
@@ -121,6 +122,7 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
             Some(address) => address,
             None => return Err(format!("must be set with {}", preset_of(spec))),
         },
+        (None, ProviderType::Ollama) => "http://localhost:11434",
         (None, ProviderType::Gemini) => "https://generativelanguage.googleapis.com",
         (None, other) => return Err(format!("must be set with type {other:?}")),
     };
@@ -131,6 +133,7 @@ fn base_url(world: &World, spec: &AIProviderSpec) -> Result<String, String> {
     let url = match spec.type_ {
         ProviderType::Anthropic => url.strip_suffix("/v1").unwrap_or(url),
         ProviderType::AzureOpenAI => return Ok(azure_url(url, spec)),
+        ProviderType::Ollama => url.strip_suffix("/api").or(url.strip_suffix("/v1")).unwrap_or(url),
         ProviderType::Gemini => url.strip_suffix("/v1beta").or(url.strip_suffix("/v1")).unwrap_or(url),
         _ => url,
     };
@@ -229,16 +232,20 @@ fn retries(spec: &AIProviderSpec) -> Retries {
     }
 }
 
-fn timeouts(route: &TimeoutSpec, provider: &TimeoutSpec) -> Timeouts {
+fn timeouts(of_type: ProviderType, route: &TimeoutSpec, provider: &TimeoutSpec) -> Timeouts {
+    const FIRST_TOKEN_MS: u64 = 10_000;
+    const SLOW_FIRST_TOKEN_MS: u64 = 60_000;
     type Field = fn(&TimeoutSpec) -> &Option<penstock_crds::Duration>;
     let pick = |field: Field, default| {
         let set = field(route).as_ref().or(field(provider).as_ref());
         set.map_or(default, millis)
     };
+    // It may be loading the model.
+    let is_slow = of_type == ProviderType::Ollama;
     Timeouts {
         connect_ms: pick(|t| &t.connect, 5_000),
-        first_token_ms: pick(|t| &t.first_token, 10_000),
-        first_token_reasoning_ms: pick(|t| &t.first_token, 60_000),
+        first_token_ms: pick(|t| &t.first_token, if is_slow { SLOW_FIRST_TOKEN_MS } else { FIRST_TOKEN_MS }),
+        first_token_reasoning_ms: pick(|t| &t.first_token, SLOW_FIRST_TOKEN_MS),
         answer_ms: pick(|t| &t.answer, 120_000),
         idle_ms: pick(|t| &t.idle, 30_000),
         request_ms: pick(|t| &t.request, 600_000),

@@ -17,10 +17,9 @@ pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
         | ProviderType::AzureOpenAI
         | ProviderType::Anthropic
         | ProviderType::Gemini
-        | ProviderType::Mistral => {}
-        ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
-            refuse(draft, &format!("type: {:?}", spec.type_))
-        }
+        | ProviderType::Mistral
+        | ProviderType::Ollama => {}
+        ProviderType::Bedrock | ProviderType::VertexAI => refuse(draft, &format!("type: {:?}", spec.type_)),
     }
     if spec.max_concurrent_requests.is_some() {
         refuse(draft, "maxConcurrentRequests");

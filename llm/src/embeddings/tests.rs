@@ -101,9 +101,22 @@ fn openai_s_clients_ask_mistral_for_what_it_knows_only() {
 }
 
 #[test]
+fn ollama_is_told_not_to_cut_what_is_too_long() {
+    let body = json!({"model": "m", "input": "a", "dimensions": 256, "encoding_format": "base64", "keep_alive": "5m"});
+    let (request, dropped) = sent(&openai(), Dialect::Ollama, &body);
+    let expected = json!({"model": "vec", "input": ["a"], "dimensions": 256, "keep_alive": "5m", "truncate": false});
+    assert_eq!((request, dropped), (expected, Vec::new()));
+    let answer = json!({"model": "vec:latest", "embeddings": [[1, -2.5, 0.1]], "prompt_eval_count": 4});
+    let (body, usage) = told(&openai(), true, Dialect::Ollama, &answer);
+    let body = body.expect("must be written");
+    assert_eq!((&body["data"][0]["embedding"], &body["model"]), (&json!(ENCODED), &json!("vec:latest")));
+    assert_eq!(usage.input, Some(4));
+}
+
+#[test]
 fn tokens_mean_nothing_to_a_target_that_takes_texts() {
     for input in [json!([1, 2]), json!([[1], [2]]), json!(["a", [2]])] {
-        for to in [Dialect::Gemini, Dialect::Mistral] {
+        for to in [Dialect::Gemini, Dialect::Mistral, Dialect::Ollama] {
             let body = json!({"model": "m", "input": input});
             assert_eq!(refused(&openai(), to, &body), (422, "input".to_owned()), "{input} to {to:?}");
         }
@@ -230,6 +243,8 @@ fn an_answer_without_vectors_or_with_an_error_is_a_failure() {
         (Dialect::Mistral, r#"{"object":"error","message":"m","type":"invalid","code":500}"#, ErrorKind::ServerError),
         (Dialect::Gemini, r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}]"#, ErrorKind::RateLimit),
         (Dialect::Gemini, r#"{"embeddings":[]}"#, ErrorKind::ServerError),
+        (Dialect::Ollama, r#"{"model":"vec","embeddings":[]}"#, ErrorKind::ServerError),
+        (Dialect::Ollama, r#"{"error":"out of memory"}"#, ErrorKind::ServerError),
         (Dialect::OpenAI, r#"{"data":[]}"#, ErrorKind::ServerError),
         (Dialect::OpenAI, r#"{"data":[{"index":0}]}"#, ErrorKind::ServerError),
         (Dialect::OpenAI, r#"{"data":[{"embedding":[1]}]"#, ErrorKind::ServerError),
@@ -252,7 +267,7 @@ proptest::proptest! {
     #[test]
     fn any_bytes_at_all_are_survived(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
         let text = String::from_utf8_lossy(&bytes);
-        for upstream in [Dialect::OpenAI, Dialect::Gemini, Dialect::Mistral] {
+        for upstream in [Dialect::OpenAI, Dialect::Gemini, Dialect::Mistral, Dialect::Ollama] {
             proptest::prop_assert!(answered(&openai(), true, upstream, &text).is_err());
         }
     }

@@ -1,4 +1,5 @@
 mod gemini;
+mod ollama;
 
 use super::{Facts, Provider, Sampling, Thinking, list};
 use crate::compatible::Manners;
@@ -119,7 +120,8 @@ pub(super) fn facts(provider: Provider, model: &str, reasons: bool) -> Facts {
         },
         Provider::Gemini => gemini::facts(model),
         Provider::Mistral => mistral(model, reasons),
-        Provider::Ollama | Provider::Bedrock | Provider::VertexAI | Provider::OpenAICompatible => {
+        Provider::Ollama => ollama::facts(model),
+        Provider::Bedrock | Provider::VertexAI | Provider::OpenAICompatible => {
             Facts { thinks_unasked: reasons, json_schema: true, inline_system: true, prefill: false, ..PLAIN }
         }
     }

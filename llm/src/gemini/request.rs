@@ -9,7 +9,7 @@ mod tools;
 use crate::Error;
 use crate::json::Writer;
 use crate::neutral::{Extra, Request};
-use crate::translate::{Dropped, Emitted, Target};
+use crate::translate::{Dropped, Emitted, Target, refuse_other_tools};
 use contents::Contents;
 
 /// Writes the request for that target. Model and stream are said by the path, not by the body.
@@ -36,10 +36,7 @@ fn check(request: &Request<'_>) -> Result<(), Error> {
     if request.n.is_some_and(|n| n > 1) {
         return Err(unsupported("n", "only one answer can be asked for"));
     }
-    if let Some(tool) = request.other_tools.first() {
-        let reason = format!("the target has no tools of type {:?}", tool.kind);
-        return Err(Error::Unsupported { field: format!("tools[{}]", tool.index).into(), reason: reason.into() });
-    }
+    refuse_other_tools(request)?;
     request.extra.iter().try_for_each(|Extra { name, value }| match &**name {
         _ if says_nothing(value.0) => Ok(()),
         "modalities" if !value.0.chars().filter(|c| !c.is_whitespace()).eq(r#"["text"]"#.chars()) => {

@@ -11,7 +11,7 @@ use crate::facts::Thinking;
 use crate::json::{Kind, Reader, Writer};
 use crate::neutral::{Extra, Output, Reasoning, Request};
 use crate::openai::{self, stop};
-use crate::translate::{Dropped, Emitted, Target, check_extra, rename_tools, unsupported};
+use crate::translate::{Dropped, Emitted, Target, check_extra, refuse_other_tools, rename_tools, unsupported};
 use turns::Turns;
 
 /// The longest name of a function.
@@ -71,11 +71,7 @@ fn check(request: &Request<'_>) -> Result<(), Error> {
     if request.stream && request.n.is_some_and(|n| n > 1) {
         return Err(unsupported("n", "only one answer can be streamed"));
     }
-    if let Some(tool) = request.other_tools.first() {
-        let reason = format!("the target has no tools of type {:?}", tool.kind);
-        return Err(Error::Unsupported { field: format!("tools[{}]", tool.index).into(), reason: reason.into() });
-    }
-    Ok(())
+    refuse_other_tools(request)
 }
 
 fn numbers(w: &mut Writer<'_>, request: &Request<'_>) {

@@ -17,17 +17,22 @@ pub(super) fn asked<'r>(
             return None;
         }
         Reasoning::Off => "low",
-        Reasoning::Budget(tokens) => match tokens {
-            0..=2048 => "low",
-            2049..=8192 => "medium",
-            _ => "high",
-        },
+        Reasoning::Budget(tokens) => of_budget(*tokens),
         Reasoning::Effort(word) => match &**word {
             "xhigh" | "max" => "high",
             word => word,
         },
     };
     Some(Reasoning::Effort(effort.into()))
+}
+
+/// The effort that comes nearest to a budget of tokens.
+pub(crate) fn of_budget(tokens: u64) -> &'static str {
+    match tokens {
+        0..=2048 => "low",
+        2049..=8192 => "medium",
+        _ => "high",
+    }
 }
 
 #[cfg(test)]

@@ -147,7 +147,8 @@ fn tools(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn function(w: &mut Writer<'_>, tool: &Tool<'_>) -> Result<(), Error> {
+/// Declares a function.
+pub(crate) fn function(w: &mut Writer<'_>, tool: &Tool<'_>) -> Result<(), Error> {
     w.object(|w| {
         w.key("type").string("function");
         w.key("function").object(|w| {

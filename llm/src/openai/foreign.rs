@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::effort;
 use crate::facts::Sampling as Takes;
 use crate::neutral::{Media, MediaKind, Message, Part, Request, Role, Sampling, Source, Text, Tool};
-use crate::translate::{Dropped, Target};
+use crate::translate::{Dropped, Target, refuse_other_tools};
 use crate::{Dialect, Error};
 
 /// OpenAI takes this many stop sequences.
@@ -27,10 +27,7 @@ pub(crate) fn adapt<'r>(
     if request.origin == Dialect::OpenAI {
         return Ok(Cow::Borrowed(request));
     }
-    if let Some(tool) = request.other_tools.first() {
-        let field = Cow::Owned(format!("tools[{}]", tool.index));
-        return Err(unsupported(field, format!("the target has no tools of type {:?}", tool.kind)));
-    }
+    refuse_other_tools(request)?;
     let mut adapted = Request::new(Dialect::OpenAI);
     adapted.model = lend(&request.model);
     adapted.messages = messages(request, dropped)?;

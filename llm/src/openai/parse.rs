@@ -12,8 +12,10 @@ use super::usage;
 use crate::Dialect;
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Choice, Finish, Part, Raw, Response, Text, ToolCall, Usage};
-use said::{Call, Said, string};
+use said::{Call, Said};
 
+pub(crate) use calls::{made_up_id, seed};
+pub(crate) use said::string;
 pub(crate) use stream::StreamParser;
 
 /// Reads a whole answer. One that holds an `error`, or says by its finish reason that the provider failed, is for

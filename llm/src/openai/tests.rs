@@ -118,20 +118,17 @@ fn thinking_is_given_back_in_the_member_that_the_server_calls_it() {
     }
 }
 
+fn sent_to(dialect: Dialect, provider: Provider, body: &[u8], model: &str) -> Result<Vec<u8>, Error> {
+    let target = Target { dialect, model, facts: Facts::of(provider, model), ask_for_usage: false };
+    translate::request(Dialect::OpenAI, body, &target).map(|emitted| emitted.body)
+}
+
 fn for_anthropic(body: &[u8], model: &str) -> Result<Vec<u8>, Error> {
-    let facts = Facts::of(Provider::Anthropic, model);
-    translate::request(
-        Dialect::OpenAI,
-        body,
-        &Target { dialect: Dialect::Anthropic, model, facts, ask_for_usage: false },
-    )
-    .map(|emitted| emitted.body)
+    sent_to(Dialect::Anthropic, Provider::Anthropic, body, model)
 }
 
 fn for_gemini(body: &[u8], model: &str) -> Result<Vec<u8>, Error> {
-    let facts = Facts::of(Provider::Gemini, model);
-    translate::request(Dialect::OpenAI, body, &Target { dialect: Dialect::Gemini, model, facts, ask_for_usage: false })
-        .map(|emitted| emitted.body)
+    sent_to(Dialect::Gemini, Provider::Gemini, body, model)
 }
 
 /// A piece of a conversation, likely or not.
@@ -208,7 +205,9 @@ proptest! {
         let at = at.index(body.len());
         body[at] = byte;
         for emitted in [back(&body), for_anthropic(&body, "claude-haiku-4-5"), for_anthropic(&body, "claude-opus-5-5"),
-            for_gemini(&body, "gemini-2.0-flash"), for_gemini(&body, "gemini-4-argon")].into_iter().flatten() {
+            for_gemini(&body, "gemini-2.0-flash"), for_gemini(&body, "gemini-4-argon"),
+            sent_to(Dialect::Mistral, Provider::Mistral, &body, "mistral-small-latest"),
+            sent_to(Dialect::Ollama, Provider::Ollama, &body, "qwen3")].into_iter().flatten() {
             prop_assert!(serde_json::from_slice::<Value>(&emitted).is_ok(), "{}", String::from_utf8_lossy(&emitted));
         }
     }

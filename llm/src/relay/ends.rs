@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, gemini, mistral, openai};
+use crate::{Dialect, anthropic, gemini, mistral, ollama, openai};
 
 use super::Client;
 
@@ -15,6 +15,7 @@ pub(super) enum Parser {
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
     Mistral(mistral::StreamParser),
+    Ollama(ollama::StreamParser),
 }
 
 /// Writes events for a client, by its dialect.
@@ -31,6 +32,7 @@ impl Parser {
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
             Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
             Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
+            Dialect::Ollama => Self::Ollama(ollama::StreamParser::default()),
         }
     }
 
@@ -51,6 +53,7 @@ impl Parser {
             Self::Anthropic(parser) => parser.push(data, each),
             Self::Gemini(parser) => parser.push(data, each),
             Self::Mistral(parser) => parser.push(data, each),
+            Self::Ollama(parser) => parser.push(data, each),
         }
     }
 }
@@ -58,8 +61,8 @@ impl Parser {
 impl Emitter {
     pub(super) fn new(client: &Client) -> Self {
         match client.dialect {
-            // Nobody who speaks the last two asks: requests in them are refused.
-            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral => {
+            // Nobody who speaks the last three asks: requests in them are refused.
+            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
                 Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::classify::ErrorKind;
 use crate::sse::Splitter;
+use crate::sse::tests::cut;
 
 fn client(include_usage: bool) -> Client {
     Client { dialect: Dialect::OpenAI, include_usage, choices: 1, now: 1_700_000_000 }
@@ -248,13 +249,6 @@ fn a_200_that_does_not_parse_is_cut_or_holds_an_error_is_a_failure() {
     }
     let inner = br#"{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}"#;
     assert_eq!(fail(inner).kind, ErrorKind::RateLimit);
-}
-
-fn cut<'s>(stream: &'s [u8], cuts: &[prop::sample::Index]) -> Vec<&'s [u8]> {
-    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
-    at.extend([0, stream.len()]);
-    at.sort_unstable();
-    at.windows(2).map(|w| &stream[w[0]..w[1]]).collect()
 }
 
 proptest! {

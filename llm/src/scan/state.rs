@@ -4,7 +4,7 @@ use crate::Dialect;
 /// objects and arrays around it; 1 is the request itself.
 pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
     match dialect {
-        Dialect::OpenAI | Dialect::Mistral => match key {
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => match key {
             "background"
             | "container"
             | "container_id"
@@ -28,7 +28,7 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
 /// that is called `file_id` refers to nothing.
 pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
     match dialect {
-        Dialect::OpenAI | Dialect::Mistral => matches!(key, "parameters" | "schema" | "metadata"),
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => matches!(key, "parameters" | "schema" | "metadata"),
         Dialect::Anthropic => matches!(key, "input_schema" | "input_examples" | "input" | "schema" | "metadata"),
         Dialect::Gemini => matches!(
             key,
@@ -40,7 +40,7 @@ pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
 /// Whether the member holds a picture, a document or a sound.
 pub(super) fn is_media(dialect: Dialect, key: &str) -> bool {
     match dialect {
-        Dialect::OpenAI | Dialect::Mistral => matches!(key, "image_url" | "input_audio" | "file"),
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => matches!(key, "image_url" | "input_audio" | "file"),
         Dialect::Anthropic => key == "source",
         Dialect::Gemini => matches!(key, "inlineData" | "inline_data" | "fileData" | "file_data"),
     }

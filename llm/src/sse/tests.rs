@@ -111,19 +111,71 @@ fn what_is_left_at_the_end_is_closed_and_given() {
     assert_eq!(splitter.finish(), None);
 }
 
+/// The stream in pieces that end at these places.
+pub(crate) fn cut<'s>(stream: &'s [u8], cuts: &[prop::sample::Index]) -> Vec<&'s [u8]> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+    at.extend([0, stream.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|w| &stream[w[0]..w[1]]).collect()
+}
+
+fn lines(chunks: &[&[u8]]) -> Vec<String> {
+    let mut splitter = Splitter::new(Framing::Lines);
+    let mut out = Vec::new();
+    let mut take = |event: Event| {
+        assert_eq!(event.name(), None);
+        out.push(String::from_utf8_lossy(&event.data().expect("must say something")).into_owned());
+    };
+    for chunk in chunks {
+        splitter.push(Bytes::copy_from_slice(chunk));
+        while let Some(event) = splitter.next_event().expect("must be small enough") {
+            take(event);
+        }
+    }
+    splitter.finish().into_iter().for_each(take);
+    out
+}
+
+#[test]
+fn ndjson_is_a_line_of_json_each_and_blank_lines_are_none() {
+    assert_eq!(lines(&[b"{\"a\":1}\n\n \r\n{\"b\":\"\\n\"}\r\n"]), ["{\"a\":1}", "{\"b\":\"\\n\"}\r"]);
+    assert_eq!(lines(&[b"\xef\xbb\xbf{}\ndata: x\n"]), ["{}", "data: x"], "no event's grammar is read into a line");
+    assert_eq!(lines(&[b"", b"\n", b" "]), [""; 0]);
+}
+
+#[test]
+fn a_last_line_without_its_end_is_given_when_the_stream_has_ended() {
+    assert_eq!(lines(&[b"{}\n{\"do", b"ne\":true}"]), ["{}", "{\"done\":true}"]);
+}
+
+#[test]
+fn a_line_over_the_bound_is_an_error() {
+    let mut splitter = Splitter::new(Framing::Lines);
+    splitter.push(Bytes::from(vec![b'x'; MAX_EVENT]));
+    assert_eq!(splitter.next_event(), Ok(None));
+    splitter.push(Bytes::from_static(b"xx"));
+    assert_eq!(splitter.next_event(), Err(Error::EventTooLarge { limit: MAX_EVENT }));
+}
+
 proptest! {
+    #[test]
+    fn lines_split_at_any_byte_are_the_same_lines(
+        pieces in proptest::collection::vec(prop_oneof![
+            Just("{\"a\":\"é\"}"), Just("\n"), Just("\r\n"), Just("\n\n"), Just("\r"), Just(" "), Just("\u{feff}")], 0..24),
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let stream = pieces.concat().into_bytes();
+        prop_assert_eq!(lines(&cut(&stream, &cuts)), lines(&[&stream]));
+    }
+
     #[test]
     fn a_stream_split_at_any_byte_gives_the_same_events(
         pieces in proptest::collection::vec(prop_oneof![
             Just("data: "), Just("data:"), Just("event: x"), Just(": c"), Just("é"), Just("\u{feff}"), Just("{\"a\":1}"),
             Just("\n"), Just("\r"), Just("\r\n"), Just("\n\n"), Just("\r\n\r\n"), Just("\r\r")], 0..24),
-        mut cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let stream = pieces.concat().into_bytes();
-        let mut at: Vec<usize> = cuts.drain(..).map(|cut| cut.index(stream.len() + 1)).collect();
-        at.extend([0, stream.len()]);
-        at.sort_unstable();
-        let chunks: Vec<&[u8]> = at.windows(2).map(|w| &stream[w[0]..w[1]]).collect();
-        prop_assert_eq!(events(&chunks), events(&[&stream]));
+        prop_assert_eq!(events(&cut(&stream, &cuts)), events(&[&stream]));
     }
 }

@@ -1,6 +1,6 @@
 use super::Dropped;
 use crate::Error;
-use crate::neutral::Extra;
+use crate::neutral::{Extra, Message, Part, Request};
 
 /// What a member of OpenAI's dialect, one that the neutral form does not know, means to a target that does not know it:
 /// a hint is noted and left out, what changes the meaning is refused.
@@ -19,6 +19,29 @@ pub(crate) fn check_extra(extra: &Extra<'_>, dropped: &mut Dropped) -> Result<()
         // Sound comes with a modality only; storing is refused or allowed before a target is picked.
         "audio" | "store" => {}
         name => dropped.add(name),
+    }
+    Ok(())
+}
+
+/// Refuses tools that are no functions, for a target that has functions only.
+pub(crate) fn refuse_other_tools(request: &Request<'_>) -> Result<(), Error> {
+    let Some(tool) = request.other_tools.first() else { return Ok(()) };
+    let reason = format!("the target has no tools of type {:?}", tool.kind);
+    Err(Error::Unsupported { field: format!("tools[{}]", tool.index).into(), reason: reason.into() })
+}
+
+/// Refuses a message that holds, in itself or in a tool's result, a part that no other dialect knows.
+pub(crate) fn refuse_unknown(message: &Message<'_>, index: usize) -> Result<(), Error> {
+    let inner = |part: &'_ Part<'_>| matches!(part, Part::Unknown { .. });
+    for part in &message.parts {
+        let unknown = match part {
+            Part::ToolResult { parts, .. } => parts.iter().find(|part| inner(part)),
+            part => Some(part).filter(|part| inner(part)),
+        };
+        if let Some(Part::Unknown { kind, .. }) = unknown {
+            let reason = format!("the target takes no parts of type {kind:?}");
+            return Err(Error::Unsupported { field: format!("messages[{index}]").into(), reason: reason.into() });
+        }
     }
     Ok(())
 }

@@ -81,6 +81,10 @@ impl Api {
             (_, _, Dialect::Mistral | Dialect::Anthropic) => {
                 Self::InBody { base: base.strip_suffix("/v1").unwrap_or(base).to_owned() }
             }
+            (_, _, Dialect::Ollama) => {
+                let bare = base.strip_suffix("/api").or(base.strip_suffix("/v1")).unwrap_or(base);
+                Self::InBody { base: bare.to_owned() }
+            }
             (_, _, Dialect::Gemini) => {
                 let bare = base.strip_suffix("/v1beta").or(base.strip_suffix("/v1")).unwrap_or(base);
                 Self::Models { base: bare.to_owned() }
@@ -97,6 +101,8 @@ fn call(dialect: Dialect, operation: Operation, stream: bool) -> Option<&'static
         (Dialect::OpenAI, Operation::Embeddings | Operation::BatchEmbeddings) => Some("embeddings"),
         (Dialect::Mistral, Operation::Chat) => Some("v1/chat/completions"),
         (Dialect::Mistral, Operation::Embeddings | Operation::BatchEmbeddings) => Some("v1/embeddings"),
+        (Dialect::Ollama, Operation::Chat) => Some("api/chat"),
+        (Dialect::Ollama, Operation::Embeddings | Operation::BatchEmbeddings) => Some("api/embed"),
         (Dialect::Anthropic, Operation::Chat) => Some("v1/messages"),
         (Dialect::Anthropic, Operation::CountTokens) => Some("v1/messages/count_tokens"),
         (Dialect::Gemini, Operation::Chat) if stream => Some("streamGenerateContent?alt=sse"),
@@ -105,8 +111,8 @@ fn call(dialect: Dialect, operation: Operation, stream: bool) -> Option<&'static
         (Dialect::Gemini, Operation::BatchEmbeddings) => Some("batchEmbedContents"),
         (Dialect::Gemini, Operation::CountTokens) => Some("countTokens"),
         (Dialect::OpenAI, Operation::CountTokens)
-        | (Dialect::Mistral | Dialect::Gemini, Operation::Completions)
-        | (Dialect::Mistral, Operation::CountTokens)
+        | (Dialect::Mistral | Dialect::Ollama | Dialect::Gemini, Operation::Completions)
+        | (Dialect::Mistral | Dialect::Ollama, Operation::CountTokens)
         | (Dialect::Anthropic, Operation::Completions | Operation::Embeddings | Operation::BatchEmbeddings) => None,
     }
 }
@@ -147,6 +153,9 @@ mod tests {
         assert_eq!(endpoint("http://host:80", Dialect::OpenAI)?, ("host".into(), "/chat/completions".into()));
         for base in ["https://api.mistral.ai", "https://api.mistral.ai/v1/"] {
             assert_eq!(endpoint(base, Dialect::Mistral)?.1, "/v1/chat/completions");
+        }
+        for base in ["http://localhost:11434", "http://localhost:11434/api/", "http://localhost:11434/v1"] {
+            assert_eq!(endpoint(base, Dialect::Ollama)?, ("localhost:11434".into(), "/api/chat".into()));
         }
         assert!(endpoint("ftp://host/v1", Dialect::OpenAI).is_err());
         Ok(())
@@ -215,6 +224,8 @@ mod tests {
         );
         let embeddings = some("/v1/embeddings");
         assert_eq!(paths(ProviderType::Mistral, None, Dialect::Mistral)?, [None, embeddings.clone(), embeddings, None]);
+        let embed = some("/api/embed");
+        assert_eq!(paths(ProviderType::Ollama, None, Dialect::Ollama)?, [None, embed.clone(), embed, None]);
         assert_eq!(
             paths(ProviderType::Anthropic, None, Dialect::Anthropic)?,
             [None, None, None, some("/v1/messages/count_tokens")]

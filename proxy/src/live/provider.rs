@@ -113,7 +113,8 @@ fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
         ProviderType::Anthropic => Ok(Dialect::Anthropic),
         ProviderType::Gemini => Ok(Dialect::Gemini),
         ProviderType::Mistral => Ok(Dialect::Mistral),
-        ProviderType::Ollama | ProviderType::Bedrock | ProviderType::VertexAI => {
+        ProviderType::Ollama => Ok(Dialect::Ollama),
+        ProviderType::Bedrock | ProviderType::VertexAI => {
             Err(format!("this version does not serve providers of type {type:?}"))
         }
     }

@@ -17,6 +17,7 @@ use penstock_llm::{
     classify::{UpstreamError, classify, wait},
     neutral::{Finish, Usage},
     relay::{self, Relay},
+    sse::Framing,
 };
 use tokio::time::timeout;
 
@@ -176,10 +177,11 @@ impl Attempt<'_> {
 
     /// A stream, read up to its first content.
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
-        let relay = Relay::new(self.prepared.way.dialect, &self.ask.client, self.prepared.names.clone());
+        let upstream = self.prepared.way.dialect;
+        let relay = Relay::new(upstream, &self.ask.client, self.prepared.names.clone());
         let stream = Stream::open(
             incoming,
-            Reader::new(relay),
+            Reader::new(Framing::of(upstream), relay),
             self.ask.client.dialect,
             self.patience(),
             self.refusal_fails,

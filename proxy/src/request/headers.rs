@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
 };
-use penstock_llm::{Dialect, neutral::Finish};
+use penstock_llm::{Dialect, neutral::Finish, sse::Framing};
 
 use super::{ask::Ask, prepare::Prepared};
 use crate::{
@@ -24,7 +24,7 @@ fn allowed(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAI => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
         Dialect::Anthropic => &["anthropic-beta", "idempotency-key", "traceparent", "tracestate"],
-        Dialect::Gemini | Dialect::Mistral => &["traceparent", "tracestate"],
+        Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => &["traceparent", "tracestate"],
     }
 }
 
@@ -50,7 +50,11 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
     headers.reserve(16);
     headers.insert(HOST, provider.endpoint.host.clone());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if ask.scan.stream { "text/event-stream" } else { "application/json" };
+    let accept = match Framing::of(prepared.way.dialect) {
+        _ if !ask.scan.stream => "application/json",
+        Framing::Events => "text/event-stream",
+        Framing::Lines => "application/x-ndjson",
+    };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));

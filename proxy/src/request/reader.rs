@@ -5,7 +5,7 @@ use penstock_llm::{
     classify::UpstreamError,
     neutral::{Finish, Usage},
     relay::{End, Forward, Relay},
-    sse::{Event, Splitter},
+    sse::{Event, Framing, Splitter},
 };
 
 /// Pure: bytes in, bytes and meaning out.
@@ -30,8 +30,8 @@ pub(super) struct Look {
 }
 
 impl Reader {
-    pub(super) fn new(relay: Relay) -> Self {
-        Self { splitter: Splitter::default(), relay, written: Vec::new() }
+    pub(super) fn new(framing: Framing, relay: Relay) -> Self {
+        Self { splitter: Splitter::new(framing), relay, written: Vec::new() }
     }
 
     /// Takes the next bytes; what the client is to be sent is appended to `out`.
@@ -122,7 +122,7 @@ mod tests {
 
     fn reader(include_usage: bool) -> Reader {
         let client = Client { dialect: Dialect::OpenAI, include_usage, choices: 1, now: 0 };
-        Reader::new(Relay::new(Dialect::OpenAI, &client, Names::default()))
+        Reader::new(Framing::Events, Relay::new(Dialect::OpenAI, &client, Names::default()))
     }
 
     fn chunk(delta: &str, finish: &str) -> String {

@@ -163,6 +163,12 @@ pub(crate) fn question(stream: bool) -> Value {
     json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": stream})
 }
 
+/// A member of a stream's deltas, one after the other.
+pub(crate) fn spoken(body: &str, member: &str) -> String {
+    let chunks = body.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    chunks.filter_map(|chunk| chunk["choices"][0]["delta"][member].as_str().map(str::to_owned)).collect()
+}
+
 impl Got {
     pub(crate) async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Self> {
         let response = request.send().await.context("no answer")?;

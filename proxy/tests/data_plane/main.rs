@@ -10,6 +10,7 @@ mod gemini;
 mod hostile;
 mod messages;
 mod mistral;
+mod ollama;
 mod operations;
 mod provider;
 mod shutdown;

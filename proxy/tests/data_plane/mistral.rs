@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Bed, Got, Resources, question},
+    bed::{Bed, Got, Resources, question, spoken},
     provider::{Act, DONE, Provider, STOP, answer, end, says, stream, text},
 };
 
@@ -33,12 +33,6 @@ fn thinking(text: &str) -> String {
 fn last() -> String {
     let chunk = chunk(r#"{"content":""}"#, r#""stop""#);
     chunk.replace("}]}\n\n", "}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}}\n\n")
-}
-
-/// A member of a stream's deltas, one after the other.
-fn spoken(body: &str, member: &str) -> String {
-    let chunks = body.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
-    chunks.filter_map(|chunk| chunk["choices"][0]["delta"][member].as_str().map(str::to_owned)).collect()
 }
 
 #[tokio::test]

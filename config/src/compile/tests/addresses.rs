@@ -14,6 +14,9 @@ fn compiled(spec: &str) -> Result<Provider, String> {
     }
 }
 
+const OLLAMA: &str =
+    "kind: AIProvider\nmetadata: {name: new, namespace: platform}\nspec: {models: [{name: m}], type: Ollama}";
+
 #[test]
 fn a_type_with_one_address_knows_it() -> Result<(), String> {
     let rows = [
@@ -24,6 +27,23 @@ fn a_type_with_one_address_knows_it() -> Result<(), String> {
     for (of_type, address) in rows {
         assert_eq!(compiled(&format!("type: {of_type}"))?.base_url, address);
     }
+    Ok(())
+}
+
+#[test]
+fn ollama_is_on_this_machine_unless_it_is_said_where_and_gets_time_to_load_a_model() -> Result<(), String> {
+    let refusal = compiled("type: Ollama").expect_err("a pod has no Ollama of its own");
+    assert!(refusal.contains("127.0.0.1 is not allowed as an upstream"), "{refusal}");
+    let mut world = quickstart_and(OLLAMA);
+    std::sync::Arc::make_mut(&mut world.settings).outbound.loopback = true;
+    let snapshot = compile(&world).0;
+    let found = provider(&snapshot, "platform/new").ok_or("it must be served without a key")?;
+    assert_eq!(found.base_url, "http://localhost:11434");
+    for at in ["http://ollama:11434", "http://ollama:11434/api/", "http://ollama:11434/v1"] {
+        assert_eq!(compiled(&format!("type: Ollama, baseURL: '{at}'"))?.base_url, "http://ollama:11434");
+    }
+    let timeouts = &forward(&snapshot, "m").targets[0].timeouts;
+    assert_eq!((timeouts.first_token_ms, timeouts.first_token_reasoning_ms), (60_000, 60_000));
     Ok(())
 }
 

@@ -142,7 +142,8 @@ impl Plan {
                 facts::Thinking::None
                 | facts::Thinking::Effort
                 | facts::Thinking::Tokens { .. }
-                | facts::Thinking::Level { .. },
+                | facts::Thinking::Level { .. }
+                | facts::Thinking::Think { .. },
                 Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive),
             ) => dropped.add("reasoning_effort"),
             (facts::Thinking::Budget, Some(Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Adaptive)) => {

@@ -102,7 +102,7 @@ fn thinking(
             show(w, shown);
             Ok(())
         }),
-        Thinking::None | Thinking::Budget | Thinking::Adaptive { .. } | Thinking::Effort => {
+        Thinking::None | Thinking::Budget | Thinking::Adaptive { .. } | Thinking::Effort | Thinking::Think { .. } => {
             if shown {
                 dropped.add("reasoning_effort");
             }

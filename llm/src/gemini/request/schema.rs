@@ -3,17 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::json::{Fault, Kind, Reader, Writer};
-
-/// More of a schema is cut short: a few references can stand for millions of nodes.
-const MAX_NODES: usize = 10_000;
-/// Finding what a reference leads to reads the whole schema: so many bytes of it cost as much as a node.
-const BYTES_OF_A_NODE: usize = 4096;
-/// So deep a schema may be, references followed.
-const MAX_DEPTH: usize = 48;
-
-/// What stands for a schema that leads back to itself, or too far.
-const ANY_OBJECT: &str = r#""object""#;
+use crate::json::Writer;
+use crate::schema::{ANY_OBJECT, Members, References, array, items, members, object, text};
 
 /// The schema of a function that takes nothing, or of which nothing is known.
 pub(super) fn says_nothing(schema: &str) -> bool {
@@ -30,40 +21,33 @@ pub(super) fn says_nothing(schema: &str) -> bool {
 /// The schema with references followed and keywords that are not known left out.
 pub(super) fn plain(schema: &str) -> String {
     let mut out = Vec::with_capacity(schema.len() + 64);
-    let mut walk = Walk { root: schema, left: MAX_NODES, trail: Vec::new() };
+    let mut walk = Walk { references: References::of(schema) };
     walk.node(schema, 0, &mut Writer::new(&mut out));
     String::from_utf8(out).unwrap_or_default()
 }
 
 struct Walk<'s> {
-    root: &'s str,
-    /// Nodes that may still be written.
-    left: usize,
-    /// The references that led here.
-    trail: Vec<Cow<'s, str>>,
+    references: References<'s>,
 }
-
-/// The members of a schema with those that references and `allOf` bring, the later ones more telling.
-type Members<'s> = Vec<(Cow<'s, str>, &'s str)>;
 
 impl<'s> Walk<'s> {
     fn node(&mut self, schema: &'s str, depth: usize, w: &mut Writer<'_>) {
-        let before = self.trail.len();
+        let before = self.references.passed();
         let mut all = Vec::new();
-        self.left = self.left.saturating_sub(1);
-        if self.left == 0 || depth >= MAX_DEPTH {
-            all.push((Cow::Borrowed("type"), ANY_OBJECT));
-        } else {
+        if self.references.take_node(depth) {
             self.gather(schema, &mut all);
+        } else {
+            all.push((Cow::Borrowed("type"), ANY_OBJECT));
         }
         object(w, |w| self.write(&all, depth, w));
-        self.trail.truncate(before);
+        self.references.back_to(before);
     }
 
+    /// The members of a schema with those that references and `allOf` bring, the later ones more telling.
     fn gather(&mut self, schema: &'s str, into: &mut Members<'s>) {
         for (key, value) in members(schema) {
             match &*key {
-                "$ref" => match self.follow(value) {
+                "$ref" => match self.references.follow(value) {
                     Some(found) => self.gather(found, into),
                     None => into.push((Cow::Borrowed("type"), ANY_OBJECT)),
                 },
@@ -82,22 +66,6 @@ impl<'s> Walk<'s> {
                 _ => into.push((key, value)),
             }
         }
-    }
-
-    /// What a reference within the schema leads to; nothing if it leads back to where it came from.
-    fn follow(&mut self, reference: &'s str) -> Option<&'s str> {
-        let reference = text(reference)?;
-        if self.trail.contains(&reference) || self.trail.len() >= MAX_DEPTH {
-            return None;
-        }
-        self.left = self.left.checked_sub(self.root.len() / BYTES_OF_A_NODE)?;
-        let path = reference.strip_prefix('#')?;
-        let found = path.split('/').skip(1).try_fold(self.root, |at, step| {
-            let step = step.replace("~1", "/").replace("~0", "~");
-            members(at).into_iter().find(|(key, _)| *key == step).map(|(_, value)| value)
-        })?;
-        self.trail.push(reference);
-        Some(found)
     }
 
     fn write(&mut self, all: &Members<'s>, depth: usize, w: &mut Writer<'_>) {
@@ -242,45 +210,6 @@ fn is_null(schema: &str) -> bool {
 
 fn last<'s>(all: &Members<'s>, name: &str) -> Option<&'s str> {
     all.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
-}
-
-/// The members of an object; none of anything else.
-fn members(object: &str) -> Members<'_> {
-    let mut members = Vec::new();
-    let read = Reader::of(object).object(|reader, key| {
-        members.push((key.decode(), reader.raw()?));
-        Ok::<(), Fault>(())
-    });
-    if read.is_err() { Vec::new() } else { members }
-}
-
-/// The items of an array; none of anything else.
-fn items(array: &str) -> Vec<&str> {
-    let mut items = Vec::new();
-    let read = Reader::of(array).array(|reader| {
-        items.push(reader.raw()?);
-        Ok::<(), Fault>(())
-    });
-    if read.is_err() { Vec::new() } else { items }
-}
-
-fn text(json: &str) -> Option<Cow<'_, str>> {
-    let mut reader = Reader::of(json);
-    if reader.peek().ok()? == Kind::String { reader.string().ok() } else { None }
-}
-
-fn object(w: &mut Writer<'_>, body: impl FnOnce(&mut Writer<'_>)) {
-    let Ok(()) = w.object(|w| {
-        body(w);
-        Ok::<(), std::convert::Infallible>(())
-    });
-}
-
-fn array(w: &mut Writer<'_>, body: impl FnOnce(&mut Writer<'_>)) {
-    let Ok(()) = w.array(|w| {
-        body(w);
-        Ok::<(), std::convert::Infallible>(())
-    });
 }
 
 #[cfg(test)]

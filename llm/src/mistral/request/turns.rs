@@ -3,7 +3,7 @@ use crate::Error;
 use crate::facts::Thinking;
 use crate::json::Writer;
 use crate::neutral::{Message, Part, Request, Role, ToolCall};
-use crate::translate::{Dropped, Names, Target};
+use crate::translate::{Dropped, Names, Target, refuse_unknown};
 
 /// Said for the person where Mistral demands that somebody speaks before the model.
 const GO_ON: &str = "Go on.";
@@ -168,19 +168,4 @@ fn said<'r, 'a>(message: &'r Message<'a>, thinks: bool) -> Vec<&'r Part<'a>> {
         Part::ToolCall(_) | Part::ToolResult { .. } | Part::RedactedReasoning(_) | Part::Unknown { .. } => false,
     };
     message.parts.iter().filter(says).collect()
-}
-
-fn refuse_unknown(message: &Message<'_>, index: usize) -> Result<(), Error> {
-    let inner = |part: &'_ Part<'_>| matches!(part, Part::Unknown { .. });
-    for part in &message.parts {
-        let unknown = match part {
-            Part::ToolResult { parts, .. } => parts.iter().find(|part| inner(part)),
-            part => Some(part).filter(|part| inner(part)),
-        };
-        if let Some(Part::Unknown { kind, .. }) = unknown {
-            let reason = format!("the target takes no parts of type {kind:?}");
-            return Err(Error::Unsupported { field: format!("messages[{index}]").into(), reason: reason.into() });
-        }
-    }
-    Ok(())
 }

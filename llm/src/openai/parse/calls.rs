@@ -153,12 +153,12 @@ pub(super) fn finish(finish: Finish, has_calls: bool) -> Finish {
 }
 
 /// The end of an answer's id, where it differs most, in the letters that every provider takes in the id of a call.
-pub(super) fn seed(id: &str) -> String {
+pub(crate) fn seed(id: &str) -> String {
     let letters: Vec<char> = id.chars().rev().filter(char::is_ascii_alphanumeric).take(MAX_SEED).collect();
     letters.into_iter().rev().collect()
 }
 
 /// An id for a call that came without one: the same for the same call, and another for each call and each answer.
-pub(super) fn made_up_id(seed: &str, number: usize) -> String {
+pub(crate) fn made_up_id(seed: &str, number: usize) -> String {
     if seed.is_empty() { format!("call_{number}") } else { format!("call_{seed}_{number}") }
 }

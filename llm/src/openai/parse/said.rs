@@ -176,7 +176,7 @@ fn texts<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, Fault> {
 }
 
 /// A string that says something, or nothing for an empty one and for a value of another kind.
-pub(super) fn string<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, Fault> {
+pub(crate) fn string<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, Fault> {
     if reader.peek()? == Kind::String {
         return reader.string().map(|text| Some(text).filter(|text| !text.is_empty()));
     }

@@ -73,6 +73,17 @@ async fn mistral_embeds_for_a_client_of_openai() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn ollama_embeds_for_a_client_of_openai() -> anyhow::Result<()> {
+    let vectors = r#"{"model":"real:latest","embeddings":[[1,-2.5,0.1]],"prompt_eval_count":4}"#;
+    let (bed, provider) = bed(answer(200, "", vectors), of("Ollama")).await?;
+    let got = post(&bed, PATH, &texts()).await?;
+    assert_eq!(json_of(&got)?["data"][0]["embedding"], json!(ENCODED));
+    assert_eq!(line(&provider, 0), "POST /api/embed");
+    assert_eq!(sent(&provider, 0)?, json!({"model": "real", "input": ["a", "b"], "truncate": false}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn gemini_s_own_requests_pass_with_the_model_of_the_path_in_them() -> anyhow::Result<()> {
     let (bed, provider) = bed(answer(200, "", GEMINI), of("Gemini")).await?;
     let one = r#"{"content": {"parts":[{"text":"a"}]},"taskType":"X"}"#;
