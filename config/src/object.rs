@@ -1,6 +1,6 @@
 //! The objects of a snapshot: what the proxy builds. Everything is resolved: defaults, names, references.
 
-use penstock_crds::{FallbackOn, OnUnsupported, Preset, ProviderType};
+use penstock_crds::{FallbackOn, OnUnsupported, Preset, Pricing, ProviderType};
 use serde::{Deserialize, Serialize};
 
 use crate::{Hash, Key, Kind, ObjectRef};
@@ -96,6 +96,9 @@ pub struct Target {
     pub provider: ObjectRef,
     /// What the provider calls the model.
     pub model: String,
+    /// What it costs, where the provider's object says it; none: as the proxy knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pricing: Option<Pricing>,
     pub priority: u32,
     pub weight: u32,
     pub timeouts: Timeouts,

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod limit;
 pub mod meta;
 pub mod money;
+pub mod own;
 mod path;
 pub mod provider;
 pub mod read;

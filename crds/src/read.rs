@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::meta::{GROUP, Kind, VERSION};
+use crate::own::{OwnModel, OwnModels};
 use crate::path::Path;
 use crate::shape::{self, Unknown, nearest};
 use crate::validation::{FieldError, Spec};
@@ -77,14 +78,48 @@ pub fn read(text: &str) -> Vec<Document> {
         .collect()
 }
 
+/// Reads a file of users' own prices and facts, as strictly as resources. Nothing of it may be used if anything is wrong
+/// with it.
+///
+/// # Errors
+/// What is wrong, in the order of its lines.
+pub fn own_models(text: &str) -> Result<Vec<OwnModel>, Vec<Problem>> {
+    let root = Path::Root("");
+    let (mut models, mut problems) = (Vec::new(), Vec::new());
+    for (index, chunk) in yaml::documents(text).enumerate() {
+        if index > 0 {
+            let error = root.error("is a second document; one holds all rows, so that none stands twice");
+            problems.push(Problem { line: chunk.line, error });
+            continue;
+        }
+        let tree = yaml::parse(chunk).map_err(|problem| vec![problem])?;
+        let mut errors = Vec::new();
+        shape::of::<OwnModels>().check(&tree.value, &root, Unknown::Refused, &mut errors);
+        match serde_json::from_value::<OwnModels>(without_nulls(tree.value.clone())) {
+            Ok(own) => {
+                own.check(&root, &mut errors);
+                models.extend(own.models);
+            }
+            Err(error) if errors.is_empty() => errors.push(root.error(&error.to_string())),
+            Err(_) => {}
+        }
+        problems.extend(located(&tree, errors));
+    }
+    if problems.is_empty() { Ok(models) } else { Err(problems) }
+}
+
+fn located(tree: &yaml::Tree, errors: Vec<FieldError>) -> Vec<Problem> {
+    let mut problems: Vec<_> =
+        errors.into_iter().map(|error| Problem { line: tree.line_of(&error.path), error }).collect();
+    problems.sort_by_key(|problem| problem.line);
+    problems
+}
+
 fn document(tree: &yaml::Tree) -> Document {
     let mut errors = Vec::new();
     let head = Head::of(&tree.value);
     let resource = head.resource(&tree.value, &mut errors);
-    let mut problems: Vec<_> =
-        errors.into_iter().map(|error| Problem { line: tree.line_of(&error.path), error }).collect();
-    problems.sort_by_key(|problem| problem.line);
-    Document { line: tree.first_line, object: head.to_string(), resource, problems }
+    Document { line: tree.first_line, object: head.to_string(), resource, problems: located(tree, errors) }
 }
 
 /// The words by which an object is known.

@@ -8,7 +8,11 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
+use kube::core::schema::StructuralSchemaRewriter;
 use regex_lite::Regex;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::Transform as _;
 use serde_json::Value;
 
 use crate::crd;
@@ -85,6 +89,15 @@ pub(crate) fn spec(kind: Kind) -> &'static Shape {
         Kind::RateLimit => &SPECS[2],
         Kind::Consumer => &SPECS[3],
     }
+}
+
+/// The shape of any type that has a schema.
+pub(crate) fn of<T: JsonSchema>() -> Shape {
+    let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    StructuralSchemaRewriter.transform(&mut schema);
+    let schema = serde_json::from_value(schema.to_value()).expect("must be a schema as those of the definitions are");
+    Shape::from(&schema)
 }
 
 fn bound(value: Option<i64>, default: usize) -> usize {

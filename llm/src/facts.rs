@@ -2,8 +2,10 @@
 //!
 //! Nowhere else is a model matched by its name.
 
-mod list;
+pub(crate) mod list;
 mod rules;
+
+pub use list::alias;
 
 /// Who runs a model. The built-in list and the facts go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +61,8 @@ pub struct Facts {
     pub max_completion_tokens: bool,
     /// OpenAI: the member of a message that holds thinking; see [`crate::compatible::Manners::thinking`].
     pub thinking_member: &'static str,
+    /// Bytes of text in ten of its tokens, for estimates.
+    pub bytes_per_ten_tokens: u16,
 }
 
 /// How a model is asked to think.
@@ -117,12 +121,18 @@ impl Facts {
     pub fn of(provider: Provider, model: &str) -> Self {
         let row = list::find(provider.name(), model);
         let known = |count: u32| (count > 0).then_some(count);
-        let facts = rules::facts(provider, model, row.is_some_and(|row| row.reasons));
+        let facts = rules::row(provider, model, row.is_some_and(|row| row.reasons)).facts;
         Self {
             context_window: row.and_then(|row| known(row.context_window)),
             max_output: row.and_then(|row| known(row.max_output)),
             ..facts
         }
+    }
+
+    /// The vendor's pages from which the facts of a model were gathered.
+    pub fn pages(provider: Provider, model: &str) -> &'static [&'static str] {
+        let row = list::find(provider.name(), model);
+        rules::row(provider, model, row.is_some_and(|row| row.reasons)).pages
     }
 
     /// Whether a request thinks, so that its first token may take long; `asked` is [`crate::scan::Scan::reasons`].
@@ -132,6 +142,19 @@ impl Facts {
 }
 
 impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::OpenAI,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::Mistral,
+        Self::Ollama,
+        Self::AzureOpenAI,
+        Self::Bedrock,
+        Self::VertexAI,
+        Self::OpenAICompatible,
+    ];
+
     /// As the built-in list spells it.
     pub fn name(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use crate::Dialect;
 
 pub use answer::{Choice, Event, Finish, Response};
-pub use usage::Usage;
+pub use usage::{Terms, Usage};
 
 /// Text that borrows where it can.
 pub type Text<'a> = Cow<'a, str>;

@@ -303,6 +303,7 @@ fn in_place(
         (None, _) => None,
     };
     seen.choices.finish(chunk.seen, chunk.finished, chunk.finish);
+    seen.usage.terms = chunk.terms.or(seen.usage.terms);
     if let Some(usage) = chunk.usage {
         seen.usage.update(&usage);
         if chunk.choices == 0 && !include_usage {

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn the_key_is_found_where_each_familys_sdk_puts_it() {
-        let rows: [(&[(&str, &str)], &str, Option<&str>); 7] = [
+        type Row = (&'static [(&'static str, &'static str)], &'static str, Option<&'static str>);
+        let rows: [Row; 7] = [
             (&[("authorization", "Bearer a")], "/", Some("a")),
             (&[("authorization", "bearer a"), ("x-api-key", "b")], "/?key=c", Some("a")),
             (&[("authorization", "Basic eDp5"), ("x-api-key", "b")], "/", Some("b")),

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -13,7 +14,10 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     cli::{Check, Output},
-    source::folder::{self, Complaint, Contents, Place},
+    source::{
+        folder::{self, Complaint, Contents, Place},
+        models::{self, Unusable},
+    },
 };
 
 /// What is printed.
@@ -54,7 +58,8 @@ pub(crate) fn run(check: &Check) -> anyhow::Result<ExitCode> {
     let contents = folder::read(&check.resources, settings, folder::environment)
         .with_context(|| format!("can't read {}", check.resources.display()))?;
     let (_, verdicts) = compile(&contents.world);
-    let report = Report::new(contents, &verdicts);
+    let mut report = Report::new(contents, &verdicts);
+    report.model_facts(check.own.model_facts.as_deref())?;
     let mut stdout = io::stdout().lock();
     match check.output {
         Output::Text => write!(stdout, "{report}")?,
@@ -80,6 +85,28 @@ impl Report {
             objects,
             problems: contents.problems,
         }
+    }
+}
+
+impl Report {
+    /// Judges users' own prices and facts too.
+    fn model_facts(&mut self, file: Option<&Path>) -> anyhow::Result<()> {
+        let Some(file) = file else { return Ok(()) };
+        let problems = match models::read(file) {
+            Ok(_) => return Ok(()),
+            Err(Unusable::Malformed(problems)) => problems,
+            Err(error @ Unusable::Unreadable(_)) => {
+                return Err(error).with_context(|| format!("--model-facts {}", file.display()));
+            }
+        };
+        self.accepted = false;
+        self.problems.extend(problems.into_iter().map(|problem| Complaint {
+            place: Place { file: file.display().to_string(), line: problem.line },
+            object: "model facts".to_owned(),
+            condition: None,
+            message: problem.error.to_string(),
+        }));
+        Ok(())
     }
 }
 

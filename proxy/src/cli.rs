@@ -64,6 +64,9 @@ pub(crate) struct Serve {
     pub(crate) upstream_ca: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) own: Own,
+
+    #[command(flatten)]
     pub(crate) installation: Installation,
 
     #[command(flatten)]
@@ -103,6 +106,14 @@ pub(crate) struct Installation {
     pub(crate) allow_upstream: Vec<IpNet>,
 }
 
+/// What users know better than the proxy.
+#[derive(Debug, Args)]
+pub(crate) struct Own {
+    /// A YAML file of own prices and facts of models, read again when it changes
+    #[arg(long, value_name = "FILE", env = "PENSTOCK_MODEL_FACTS")]
+    pub(crate) model_facts: Option<PathBuf>,
+}
+
 /// How the operator is reached.
 #[derive(Debug, Args)]
 pub(crate) struct Push {
@@ -138,6 +149,9 @@ pub(crate) struct Check {
     /// How verdicts are printed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) own: Own,
 
     #[command(flatten)]
     pub(crate) installation: Installation,

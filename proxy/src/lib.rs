@@ -14,5 +14,5 @@ mod request;
 mod serve;
 
 pub use data::{Auth, DataConfig, DataPlane};
-pub use live::{Live, State};
+pub use live::{Live, State, models::Models};
 pub use metrics::Metrics;

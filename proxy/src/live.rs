@@ -15,11 +15,13 @@ use penstock_config::{
 use serde::{Serialize, Serializer};
 
 use crate::{auth::Consumer, metrics::Metrics};
+use models::Models;
 use provider::Provider;
 use route::Route;
 
 pub(crate) mod credential;
 mod endpoint;
+pub(crate) mod models;
 pub(crate) mod provider;
 pub(crate) mod route;
 
@@ -49,6 +51,9 @@ struct Built {
     routes: BTreeMap<Key, (Hash, Vec<Arc<Route>>)>,
     cells: credential::Cells,
     state: State,
+    models: Arc<Models>,
+    /// What is live, to build it again when something else is known of models.
+    snapshot: Snapshot,
 }
 
 /// What is live, for people: no secrets in it.
@@ -79,6 +84,7 @@ pub struct ObjectState {
 struct Build<'a> {
     snapshot: &'a Snapshot,
     live: &'a Shared,
+    models: Arc<Models>,
     old: &'a mut Built,
     providers: BTreeMap<ObjectRef, Arc<Provider>>,
     routes: BTreeMap<Key, (Hash, Vec<Arc<Route>>)>,
@@ -98,29 +104,20 @@ impl Live {
     /// When this returns, every attempt that starts uses the snapshot's credentials.
     pub fn apply(&self, snapshot: &Snapshot) -> Vec<Refused> {
         let mut built = self.0.built.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut build = Build {
-            snapshot,
-            live: &self.0,
-            old: &mut built,
-            providers: BTreeMap::new(),
-            routes: BTreeMap::new(),
-            consumers: HashMap::new(),
-            refused: Vec::new(),
-        };
-        // In the order of keys, so providers are there before the routes that use them.
-        for entry in snapshot.entries() {
-            build.object(entry);
-        }
-        let Build { providers, routes, consumers, refused, .. } = build;
-        built.cells.retain(snapshot.secrets());
-        let all = routes.values().flat_map(|(_, routes)| routes);
-        let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
-        self.0.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers }));
+        let refused = self.0.build(snapshot, &mut built);
         built.state = State::of(snapshot, &refused);
-        built.providers = providers;
-        built.routes = routes;
+        built.snapshot = snapshot.clone();
         self.0.metrics.snapshot_was_current(Duration::ZERO);
         refused
+    }
+
+    /// What is known of models from now on; routes are built again over it.
+    pub fn learn(&self, models: Models) {
+        let mut built = self.0.built.lock().unwrap_or_else(PoisonError::into_inner);
+        built.models = Arc::new(models);
+        built.routes.clear();
+        let snapshot = built.snapshot.clone();
+        self.0.build(&snapshot, &mut built);
     }
 
     /// Notes that the source still holds what is live to be current, so that the snapshot's age starts again.
@@ -131,6 +128,11 @@ impl Live {
     /// Notes that what is live was last known to be current this long ago: it was stored then.
     pub fn was_current(&self, ago: Duration) {
         self.0.metrics.snapshot_was_current(ago);
+    }
+
+    /// What is known of models now.
+    pub fn models(&self) -> Arc<Models> {
+        self.0.built.lock().unwrap_or_else(PoisonError::into_inner).models.clone()
     }
 
     /// What is live, for `/config`.
@@ -145,6 +147,34 @@ impl Live {
 
     pub(crate) fn tables(&self) -> Guard<Arc<Tables>> {
         self.0.tables.load()
+    }
+}
+
+impl Shared {
+    /// Builds every object and swaps the tables. Returns what could not be built.
+    fn build(&self, snapshot: &Snapshot, built: &mut Built) -> Vec<Refused> {
+        let mut build = Build {
+            snapshot,
+            live: self,
+            models: built.models.clone(),
+            old: built,
+            providers: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            consumers: HashMap::new(),
+            refused: Vec::new(),
+        };
+        // In the order of keys, so providers are there before the routes that use them.
+        for entry in snapshot.entries() {
+            build.object(entry);
+        }
+        let Build { providers, routes, consumers, refused, .. } = build;
+        built.cells.retain(snapshot.secrets());
+        let all = routes.values().flat_map(|(_, routes)| routes);
+        let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
+        self.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers }));
+        built.providers = providers;
+        built.routes = routes;
+        refused
     }
 }
 
@@ -181,7 +211,7 @@ impl Build<'_> {
             Some((_, routes)) => (routes.clone(), Ok(())),
             None => match parse(entry) {
                 Ok(Object::Routes(object)) => {
-                    let build = |route| Route::build(key, route, &self.providers, &self.live.metrics);
+                    let build = |route| Route::build(key, route, &self.providers, &self.models, &self.live.metrics);
                     (object.routes.iter().map(build).collect(), Ok(()))
                 }
                 Ok(Object::Provider(_) | Object::Consumer(_)) => return Err(OTHER_KIND.into()),

@@ -38,6 +38,7 @@ struct Families {
     seconds: HistogramVec,
     first_content: HistogramVec,
     tokens: IntCounterVec,
+    unpriced: IntCounterVec,
     attempts: IntCounterVec,
     fallbacks: IntCounterVec,
     refused: IntCounterVec,
@@ -146,6 +147,12 @@ impl Metrics {
                 "penstock_tokens_total",
                 "Tokens as providers report them.",
                 &["route", "provider", "model", "direction"],
+            ),
+            unpriced: counters(
+                &registry,
+                "penstock_unpriced_answers_total",
+                "Answers whose cost is unknown: a price is missing.",
+                target,
             ),
             attempts: counters(
                 &registry,

@@ -24,7 +24,7 @@ use crate::{
     cli::{self, Serve},
     logs,
     shutdown::Signals,
-    source::{Sink, folder, operator},
+    source::{Sink, folder, models, operator},
 };
 
 /// In a cluster endpoints learn of a pod's end later than the pod does.
@@ -63,6 +63,7 @@ async fn until_drained(serve: Serve) -> anyhow::Result<()> {
     let draining = CancellationToken::new();
     let metrics = Metrics::new();
     let live = Live::new(metrics.clone());
+    learn(&serve, &live)?;
     let data = DataPlane::bind(data_config(&serve)?, live.clone(), metrics.clone())
         .with_context(|| format!("can't listen on {}", serve.listen))?;
     let admin = TcpListener::bind(serve.admin).await.with_context(|| format!("can't listen on {}", serve.admin))?;
@@ -77,6 +78,15 @@ async fn until_drained(serve: Serve) -> anyhow::Result<()> {
         () = signals.watch(draining) => Ok(()),
         ended = source => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("no source")).context("the source ended")),
     }
+}
+
+/// Users' own prices and facts, where there are any; later changes of the file are followed.
+fn learn(serve: &Serve, live: &Live) -> anyhow::Result<()> {
+    let Some(file) = &serve.own.model_facts else { return Ok(()) };
+    let models = models::read(file).with_context(|| format!("--model-facts {}", file.display()))?;
+    live.learn(models.clone());
+    tokio::spawn(models::follow(file.clone(), models, live.clone()));
+    Ok(())
 }
 
 async fn source(serve: Serve, sink: Sink) {

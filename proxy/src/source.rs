@@ -1,6 +1,7 @@
 //! Where snapshots come from: a folder, or the operator's stream with a stored snapshot behind it.
 
 pub(crate) mod folder;
+pub(crate) mod models;
 pub(crate) mod operator;
 mod stored;
 

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command},
     time,
 };
@@ -201,6 +201,72 @@ async fn check(text_of_folder: &str, arguments: &[&str]) -> anyhow::Result<(Opti
     let folder = folder(text_of_folder)?;
     let Output { status, stdout, .. } = program().arg("check").arg(folder.path()).args(arguments).output().await?;
     Ok((status.code(), String::from_utf8(stdout)?))
+}
+
+/// A provider that gives every request the same answer.
+async fn provider() -> anyhow::Result<SocketAddr> {
+    const ANSWER: &str = r#"{"model":"gpt-4o","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1000,"completion_tokens":500}}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{ANSWER}",
+                ANSWER.len()
+            );
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test]
+async fn the_cost_of_an_answer_is_in_its_log_line_by_the_price_of_the_user_s_own_file() -> anyhow::Result<()> {
+    let resources =
+        GOOD.replace("type: OpenAI\n", &format!("type: OpenAI\n  baseURL: http://{}/v1\n", provider().await?));
+    let (folder, own) = (folder(&resources)?, tempfile::tempdir()?);
+    let file = own.path().join("pricing.yaml");
+    let row = r#"models: [{provider: OpenAI, model: gpt-4o, pricing: {input: "3", output: "20"}}]"#;
+    for (text_of_file, picodollars) in [("# nothing", 7_500_000_000_u64), (row, 13_000_000_000)] {
+        fs::write(&file, text_of_file)?;
+        let arguments =
+            ["--resources", text(folder.path()), "--model-facts", text(&file), "--auth", "open", "--log", "json"];
+        let proxy = Proxy::start(&arguments).await?;
+        proxy.until_ready().await?;
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
+        let url = format!("http://{}/v1/chat/completions", proxy.data);
+        let question = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}"#;
+        assert_eq!(client.post(url).body(question).send().await?.status(), 200);
+        drop(client);
+        proxy.signal(Signal::TERM)?;
+        let (_, _, log) = proxy.end().await?;
+        assert!(log.contains(&format!("\"cost_picodollars\":{picodollars}")), "{log}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn malformed_own_prices_are_refused_with_file_line_and_field_by_serve_and_by_check() -> anyhow::Result<()> {
+    let (folder, own) = (folder(GOOD)?, tempfile::tempdir()?);
+    let file = own.path().join("pricing.yaml");
+    fs::write(&file, "models:\n- provider: OpenAI\n  model: gpt-4o\n  pricing: {input: 2.5}\n")?;
+    let wanted = "models[0].pricing.input: must be a string (put it in quotes), not a number";
+    let (code, out) = check(GOOD, &["--model-facts", text(&file)]).await?;
+    assert!(code == Some(1) && out.contains(&format!("pricing.yaml:4: model facts: {wanted}")), "{code:?} {out}");
+    let arguments = ["serve", "--resources", text(folder.path()), "--model-facts", text(&file)];
+    let Output { status, stderr, .. } = program().args(arguments).output().await?;
+    let said = String::from_utf8(stderr)?;
+    assert!(
+        !status.success() && said.contains("--model-facts") && said.contains(&format!("line 4: {wanted}")),
+        "{said}"
+    );
+    fs::write(&file, "models: []")?;
+    assert_eq!(check(GOOD, &["--model-facts", text(&file)]).await?.0, Some(0));
+    assert_eq!(check(GOOD, &["--model-facts", "nowhere.yaml"]).await?.0, Some(2));
+    Ok(())
 }
 
 #[tokio::test]

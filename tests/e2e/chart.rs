@@ -13,11 +13,12 @@ use tokio::process::Command;
 
 const NAMESPACE: &str = "penstock-system";
 const PER_NAMESPACE: &str = "watchNamespaces={search,platform}";
-const EVERYTHING: [&str; 6] = [
+const EVERYTHING: [&str; 7] = [
     "allowUpstream={10.0.0.0/8,fd00::/8}",
     "upstreamCA=corporate-ca",
     "platformNamespaces={platform}",
     "proxy.workers=2",
+    "proxy.modelFacts=own-prices",
     "proxy.nodeSelector.pool=edge",
     "imagePullSecrets[0].name=registry",
 ];

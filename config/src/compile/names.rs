@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use penstock_crds::{Reason, RoutePolicySpec};
+use penstock_crds::{Model, Reason, RoutePolicySpec};
 
 use super::{
     by_age,
     draft::Draft,
-    provider::{Compiled, Providers, upstream_name},
+    provider::{Compiled, Providers},
 };
 use crate::{Key, Kind, ObjectRef, World, world::Resource};
 
@@ -44,7 +44,7 @@ pub(super) struct Policy<'w> {
 pub(super) struct Listed<'w> {
     /// Of the tenant; empty where platform namespaces pool.
     pub(super) namespace: Arc<str>,
-    pub(super) by: Vec<(ObjectRef, &'w str)>,
+    pub(super) by: Vec<(ObjectRef, &'w Model)>,
 }
 
 /// What clients write for a name of `namespace`.
@@ -117,7 +117,7 @@ fn pools<'w>(world: &'w World, providers: &Providers<'w>) -> (Pools<'w>, Vec<(Ob
             if !platform {
                 pool.namespace.clone_from(&name.namespace);
             }
-            pool.by.push((name.clone(), upstream_name(model)));
+            pool.by.push((name.clone(), model));
         }
     }
     (pools, lost)

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use penstock_crds::{AIProviderSpec, Model, Preset, ProviderType, Reason, RoutesFrom, Timeouts as TimeoutSpec};
+use penstock_crds::{
+    AIProviderSpec, Model, Preset, Pricing, ProviderType, Reason, RoutesFrom, Timeouts as TimeoutSpec,
+};
 use url::Url;
 
 use super::{Output, draft::Draft, secrets, unsupported};
@@ -56,13 +58,14 @@ impl Compiled<'_> {
         }
     }
 
-    /// The model that a target names. A provider that lists none takes any name as it is.
-    pub(super) fn upstream_model<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    /// The model that a target names, as the provider calls it, and its price where the provider's object says it. A
+    /// provider that lists none takes any name as it is.
+    pub(super) fn upstream_model<'a>(&'a self, name: &'a str) -> Option<(&'a str, Option<&'a Pricing>)> {
         let models = &self.resource.spec.models;
         if models.is_empty() {
-            return Some(name);
+            return Some((name, None));
         }
-        models.iter().find(|model| model.name == name).map(upstream_name)
+        models.iter().find(|model| model.name == name).map(|model| (upstream_name(model), model.pricing.as_ref()))
     }
 
     /// The provider's timeouts, overridden by a route's, over the built-in ones.

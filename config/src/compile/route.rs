@@ -6,7 +6,7 @@ use super::{
     Output,
     draft::Draft,
     names::{ALL, Claims, Listed, Policy, Pools},
-    provider::Providers,
+    provider::{Providers, upstream_name},
     unsupported,
 };
 use crate::{
@@ -137,7 +137,8 @@ impl<'w> Context<'_, 'w> {
             let provider = self.providers.get(name).filter(|provider| provider.object.is_some())?;
             Some(Target {
                 provider: name.clone(),
-                model: (*model).to_owned(),
+                model: upstream_name(model).to_owned(),
+                pricing: model.pricing.clone(),
                 priority: provider.resource.spec.priority,
                 weight: 1,
                 timeouts: provider.timeouts(&timeouts),
@@ -186,7 +187,7 @@ impl<'w> Context<'_, 'w> {
         if !provider.allows(self.world, &own.namespace) {
             return Err((Some(Reason::NotPermitted), closed_to(&name, own)));
         }
-        let Some(model) = provider.upstream_model(&target.model) else {
+        let Some((model, pricing)) = provider.upstream_model(&target.model) else {
             let message = format!("AIProvider {name} lists no model \"{}\"; add it there or correct it", target.model);
             return Err((None, message));
         };
@@ -195,6 +196,7 @@ impl<'w> Context<'_, 'w> {
         }
         Ok(Target {
             model: model.to_owned(),
+            pricing: pricing.cloned(),
             priority: target.priority(),
             weight: target.weight(),
             timeouts: provider.timeouts(timeouts),

@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod addresses;
+mod pricing;
 
 fn key(kind: Kind, object: &str) -> Key {
     let (namespace, name) = object.split_once('/').expect("must be namespace/name");

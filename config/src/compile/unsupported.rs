@@ -24,9 +24,6 @@ pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
     if spec.max_concurrent_requests.is_some() {
         refuse(draft, "maxConcurrentRequests");
     }
-    if spec.models.iter().any(|model| model.pricing.is_some()) {
-        tunes(draft, "models[].pricing");
-    }
 }
 
 pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {

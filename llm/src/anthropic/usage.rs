@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 
 use crate::json::{Fault, Kind, Reader, Writer};
-use crate::neutral::Usage;
+use crate::neutral::{Terms, Usage};
 
 /// Usage as Anthropic counts it: input apart from what was read from or written to the cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -12,6 +12,7 @@ pub(super) struct Counts {
     cache_creation: Option<u64>,
     cache_creation_1h: Option<u64>,
     thinking: Option<u64>,
+    terms: Option<Terms>,
 }
 
 impl Counts {
@@ -28,8 +29,23 @@ impl Counts {
             "cache_creation_input_tokens" => latest(&mut self.cache_creation, reader),
             "cache_creation" => inner(reader, "ephemeral_1h_input_tokens", &mut self.cache_creation_1h),
             "output_tokens_details" => inner(reader, "thinking_tokens", &mut self.thinking),
+            name @ ("service_tier" | "inference_geo" | "speed") => self.terms(name, reader),
             _ => reader.skip(),
         })
+    }
+
+    /// Each of the three may change the price, and the dearest is what counts.
+    fn terms(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        if reader.peek()? != Kind::String {
+            return reader.skip();
+        }
+        let terms = match (name, &*reader.string()?) {
+            ("inference_geo", "us") => Terms::InCountry,
+            ("inference_geo", _) => Terms::Listed,
+            (_, word) => Terms::of_tier(word),
+        };
+        self.terms = self.terms.max(Some(terms));
+        Ok(())
     }
 
     /// All of the prompt is input in the neutral form.
@@ -42,8 +58,8 @@ impl Counts {
             cache_write: self.cache_creation,
             cache_write_1h: self.cache_creation_1h,
             reasoning: self.thinking,
-            audio_input: None,
-            audio_output: None,
+            terms: self.terms,
+            ..Usage::default()
         }
     }
 }
@@ -113,9 +129,27 @@ mod tests {
             cache_write: Some(300),
             cache_write_1h: Some(200),
             reasoning: Some(30),
+            terms: Some(Terms::Listed),
             ..Usage::default()
         };
         assert_eq!(counts.usage(), expected);
+    }
+
+    #[test]
+    fn what_changes_the_price_is_read_from_tier_place_and_speed() {
+        let rows = [
+            (r#"{"service_tier":"standard","inference_geo":"global"}"#, Some(Terms::Listed)),
+            (r#"{"inference_geo":"not_available","speed":"standard"}"#, Some(Terms::Listed)),
+            (r#"{"inference_geo":"us","service_tier":"standard"}"#, Some(Terms::InCountry)),
+            (r#"{"speed":"fast","inference_geo":"us","service_tier":"standard"}"#, Some(Terms::Other)),
+            (r#"{"service_tier":"priority"}"#, Some(Terms::Other)),
+            (r#"{"service_tier":null,"input_tokens":1}"#, None),
+        ];
+        for (json, expected) in rows {
+            let mut counts = Counts::default();
+            counts.update(&mut Reader::of(json)).expect("must parse");
+            assert_eq!(counts.usage().terms, expected, "{json}");
+        }
     }
 
     #[test]

@@ -1,18 +1,20 @@
 /// A line of the built-in list; 0 stands for unknown.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
+pub(crate) struct Row {
     provider: &'static str,
     model: &'static str,
     pub(super) context_window: u32,
     pub(super) max_output: u32,
     pub(super) reasons: bool,
+    /// Where its prices stand among those of [`crate::price`].
+    pub(crate) price: u16,
 }
 
 /// Sorted by provider and model.
 static ROWS: &[Row] = include!(concat!(env!("OUT_DIR"), "/models.rs"));
 
 /// The line of a model: of its own name, of its alias, or of its dated name where only that is listed.
-pub(super) fn find(provider: &str, model: &str) -> Option<&'static Row> {
+pub(crate) fn find(provider: &str, model: &str) -> Option<&'static Row> {
     exact(provider, model)
         .or_else(|| exact(provider, alias(model)?))
         .or_else(|| dated(provider, alias(model).unwrap_or(model)))
@@ -29,8 +31,8 @@ fn dated(provider: &str, model: &str) -> Option<&'static Row> {
     near.into_iter().find(|row| alias(row.model) == Some(model))
 }
 
-/// A name without the date or the `latest` at its end; none if it has neither.
-pub(super) fn alias(model: &str) -> Option<&str> {
+/// A model's name without the date or the `latest` at its end; `None` if it has neither.
+pub fn alias(model: &str) -> Option<&str> {
     if let Some(alias) = model.strip_suffix("-latest") {
         return Some(alias);
     }

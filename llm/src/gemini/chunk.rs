@@ -81,7 +81,36 @@ pub(super) fn read<'e>(data: &'e [u8], counts: &mut Counts) -> Result<Chunk<'e>,
         Ok::<(), Fault>(())
     })?;
     reader.end()?;
+    for said in &chunk.parts {
+        if said.is_picture()? {
+            counts.image();
+        }
+    }
     Ok(chunk)
+}
+
+impl Said<'_> {
+    /// Whether it is a picture of the answer; those in thoughts are not among the parts, and are not paid for.
+    fn is_picture(&self) -> Result<bool, Fault> {
+        let Self::Other { kind, value } = self else { return Ok(false) };
+        let mut picture = false;
+        if kind != "inlineData" {
+            return Ok(picture);
+        }
+        Reader::of(value.0).object(|reader, key| {
+            if key.decode() != "inlineData" || reader.peek()? != Kind::Object {
+                return reader.skip();
+            }
+            reader.object(|reader, key| {
+                if key.decode() == "mimeType" {
+                    picture = string(reader)?.is_some_and(|kind| kind.starts_with("image/"));
+                    return Ok(());
+                }
+                reader.skip()
+            })
+        })?;
+        Ok(picture)
+    }
 }
 
 /// One candidate is asked for, so the first is the answer.

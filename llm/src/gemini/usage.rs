@@ -1,5 +1,5 @@
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::Usage;
+use crate::neutral::{Terms, Usage};
 
 /// Usage as Gemini counts it: thoughts beside the candidates, and what tools put into the prompt beside the prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub(super) struct Counts {
     total: Option<u64>,
     audio_prompt: Option<u64>,
     audio_candidates: Option<u64>,
+    image_candidates: Option<u64>,
+    images: u64,
+    terms: Option<Terms>,
 }
 
 impl Counts {
@@ -27,10 +30,27 @@ impl Counts {
             "candidatesTokenCount" => latest(&mut self.candidates, reader),
             "thoughtsTokenCount" => latest(&mut self.thoughts, reader),
             "totalTokenCount" => latest(&mut self.total, reader),
-            "promptTokensDetails" => audio(&mut self.audio_prompt, reader),
-            "candidatesTokensDetails" => audio(&mut self.audio_candidates, reader),
+            "promptTokensDetails" => details(reader, |modality, count| {
+                if modality == "AUDIO" {
+                    self.audio_prompt = Some(count);
+                }
+            }),
+            "candidatesTokensDetails" => details(reader, |modality, count| match modality {
+                "AUDIO" => self.audio_candidates = Some(count),
+                "IMAGE" => self.image_candidates = Some(count),
+                _ => {}
+            }),
+            "serviceTier" if reader.peek()? == Kind::String => {
+                self.terms = Some(Terms::of_tier(&reader.string()?.to_lowercase()));
+                Ok(())
+            }
             _ => reader.skip(),
         })
+    }
+
+    /// The answer has one more picture. Usage does not tell how many, and they are paid by the piece.
+    pub(super) fn image(&mut self) {
+        self.images += 1;
     }
 
     /// All that was read is input and all that was written is output in the neutral form. Zeros are left out by
@@ -49,6 +69,9 @@ impl Counts {
             reasoning: self.thoughts,
             audio_input: self.audio_prompt,
             audio_output: self.audio_candidates,
+            image_output: self.image_candidates,
+            images: (self.images > 0).then_some(self.images),
+            terms: self.terms,
         }
     }
 }
@@ -61,26 +84,26 @@ fn latest(field: &mut Option<u64>, reader: &mut Reader<'_>) -> Result<(), Fault>
     Ok(())
 }
 
-/// The tokens of sound in a list of modalities.
-fn audio(field: &mut Option<u64>, reader: &mut Reader<'_>) -> Result<(), Fault> {
+/// Each modality of a list with its tokens.
+fn details(reader: &mut Reader<'_>, mut each: impl FnMut(&str, u64)) -> Result<(), Fault> {
     if reader.peek()? != Kind::Array {
         return reader.skip();
     }
     reader.array(|reader| {
-        let (mut is_audio, mut count) = (false, None);
+        let (mut modality, mut count) = ("", None);
         if reader.peek()? != Kind::Object {
             return reader.skip();
         }
         reader.object(|reader, key| match &*key.decode() {
             "modality" => {
-                is_audio = reader.raw()? == "\"AUDIO\"";
+                modality = reader.raw()?.trim_matches('"');
                 Ok(())
             }
             "tokenCount" => latest(&mut count, reader),
             _ => reader.skip(),
         })?;
-        if is_audio {
-            *field = count.or(*field);
+        if let Some(count) = count {
+            each(modality, count);
         }
         Ok(())
     })
@@ -107,5 +130,20 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(counts.usage(), expected);
+    }
+
+    #[test]
+    fn pictures_are_counted_over_all_events_and_those_in_thoughts_are_not() {
+        let part = |more: &str| format!(r#"{{"inlineData":{{"data":"aGk=","mimeType":"image/png"}}{more}}}"#);
+        let event = |part: &str| format!(r#"{{"candidates":[{{"content":{{"parts":[{part}]}}}}]}}"#);
+        let last = r#"{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":1300,"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1290}],"serviceTier":"STANDARD"}}"#;
+        let sound = r#"{"inlineData":{"mimeType":"audio/pcm","data":""}}"#;
+        let mut counts = Counts::default();
+        let events = [part(""), part(r#","thought":true"#), sound.to_owned(), part("")].map(|part| event(&part));
+        for event in events.iter().map(String::as_str).chain([last]) {
+            super::super::chunk::read(event.as_bytes(), &mut counts).expect("must parse");
+        }
+        let usage = counts.usage();
+        assert_eq!((usage.images, usage.image_output, usage.terms), (Some(2), Some(1290), Some(Terms::Listed)));
     }
 }

@@ -17,13 +17,54 @@ pub struct Usage {
     pub audio_input: Option<u64>,
     /// Of `output`: sound.
     pub audio_output: Option<u64>,
+    /// Of `output`: pictures.
+    pub image_output: Option<u64>,
+    /// How many pictures the answer has; some are paid by the piece.
+    pub images: Option<u64>,
+    /// On what terms the answer was made.
+    pub terms: Option<Terms>,
+}
+
+/// What changes the price of an answer, as its provider reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Terms {
+    /// The list price.
+    Listed,
+    /// OpenAI's `service_tier: flex`.
+    Flex,
+    /// Anthropic's `inference_geo: us`.
+    InCountry,
+    /// Some other tier or speed.
+    Other,
+}
+
+impl Terms {
+    /// What a `service_tier` says in an answer.
+    pub(crate) fn of_tier(word: &str) -> Self {
+        match word {
+            "default" | "standard" | "on_demand" | "unspecified" => Self::Listed,
+            "flex" => Self::Flex,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Usage {
     /// Takes over each field that `later` reports: usage is cumulative, so the latest wins and nothing is added.
     pub fn update(&mut self, later: &Self) {
-        let Self { input, output, cached_input, cache_write, cache_write_1h, reasoning, audio_input, audio_output } =
-            later;
+        let Self {
+            input,
+            output,
+            cached_input,
+            cache_write,
+            cache_write_1h,
+            reasoning,
+            audio_input,
+            audio_output,
+            image_output,
+            images,
+            terms,
+        } = later;
         self.input = input.or(self.input);
         self.output = output.or(self.output);
         self.cached_input = cached_input.or(self.cached_input);
@@ -32,11 +73,14 @@ impl Usage {
         self.reasoning = reasoning.or(self.reasoning);
         self.audio_input = audio_input.or(self.audio_input);
         self.audio_output = audio_output.or(self.audio_output);
+        self.image_output = image_output.or(self.image_output);
+        self.images = images.or(self.images);
+        self.terms = terms.or(self.terms);
     }
 
-    /// Whether anything was reported.
+    /// Whether anything was counted.
     pub fn is_reported(&self) -> bool {
-        *self != Self::default()
+        Self { terms: None, ..*self } != Self::default()
     }
 
     /// Prompt and answer together, where both are known.

@@ -3,7 +3,7 @@
 use super::{finish, usage};
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::{Finish, Usage};
+use crate::neutral::{Finish, Terms, Usage};
 use crate::relay::Answer;
 
 /// What one chunk of a stream holds.
@@ -17,6 +17,7 @@ pub(crate) struct Chunk {
     pub(crate) finished: u128,
     pub(crate) finish: Option<Finish>,
     pub(crate) usage: Option<Usage>,
+    pub(crate) terms: Option<Terms>,
     pub(crate) error: Option<UpstreamError>,
 }
 
@@ -32,6 +33,7 @@ pub(crate) fn chunk(data: &[u8]) -> Result<Chunk, Fault> {
         match &*key.decode() {
             "choices" if reader.peek()? == Kind::Array => reader.array(|reader| choice(reader, &mut chunk))?,
             "usage" => chunk.usage = usage::read(reader)?,
+            "service_tier" => chunk.terms = usage::terms(reader)?,
             "error" => failed |= !is_empty(reader)?,
             "object" => failed |= is_error(reader)?,
             _ => reader.skip()?,
@@ -124,8 +126,7 @@ pub(super) fn is_error(reader: &mut Reader<'_>) -> Result<bool, Fault> {
 pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     let broken = |fault: Fault| UpstreamError::broken_answer(crate::Error::in_answer(body, &fault).to_string());
     let mut answer = Answer { body: None, usage: Usage::default(), finish: None, has_content: false, model: None };
-    let mut failed = false;
-    let mut choices = false;
+    let (mut failed, mut choices, mut terms) = (false, false, None);
     let mut read = || {
         let mut reader = Reader::of_answer(body)?;
         reader.object(|reader, key| {
@@ -148,6 +149,7 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
                     })
                 })?,
                 "usage" => answer.usage = usage::read(reader)?.unwrap_or_default(),
+                "service_tier" => terms = usage::terms(reader)?,
                 "model" if reader.peek()? == Kind::String => answer.model = Some(reader.string()?.into_owned()),
                 "error" => failed |= !is_empty(reader)?,
                 "object" => failed |= is_error(reader)?,
@@ -158,6 +160,7 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
         reader.end()
     };
     read().map_err(broken)?;
+    answer.usage.terms = terms;
     if failed {
         return Err(in_band(body));
     }
@@ -277,6 +280,34 @@ mod tests {
         ] {
             let error = observe_answer(bad).expect_err("must be refused");
             assert_eq!(error.kind, ErrorKind::ServerError, "{}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn service_tier_changes_the_price_so_it_is_read_from_answers_and_chunks() {
+        for (word, terms) in [
+            ("\"default\"", Some(Terms::Listed)),
+            ("\"flex\"", Some(Terms::Flex)),
+            ("\"priority\"", Some(Terms::Other)),
+            ("null", None),
+        ] {
+            let whole = format!(
+                r#"{{"service_tier":{word},"choices":[{{"finish_reason":"stop"}}],"usage":{{"prompt_tokens":2}}}}"#
+            );
+            let answer = observe_answer(whole.as_bytes()).expect("must be whole");
+            assert_eq!((answer.usage.terms, answer.usage.input), (terms, Some(2)), "{word}");
+            let read = crate::openai::parse_response(whole.as_bytes()).expect("must be whole");
+            assert_eq!(read.usage.terms, terms, "{word}");
+            assert_eq!(chunk(whole.as_bytes()).expect("must parse").terms, terms, "{word}");
+            let mut told = None;
+            let mut parser = crate::openai::StreamParser::new();
+            let event = |event: crate::neutral::Event<'_>| {
+                if let crate::neutral::Event::Usage(usage) = event {
+                    told = usage.terms;
+                }
+            };
+            parser.push(whole.as_bytes(), &mut { event }).expect("must parse");
+            assert_eq!(told, terms, "{word}");
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use stream::StreamParser;
 pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
     let mut reader = Reader::of_answer(body)?;
     let (mut id, mut model, mut created) = (None, None, None);
-    let (mut choices, mut usage) = (Vec::new(), Usage::default());
+    let (mut choices, mut usage, mut terms) = (Vec::new(), Usage::default(), None);
     reader.object(|reader, key| {
         match &*key.decode() {
             "id" => id = string(reader)?,
@@ -35,6 +35,7 @@ pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
                 Ok::<(), Fault>(())
             })?,
             "usage" => usage = usage::read(reader)?.unwrap_or_default(),
+            "service_tier" => terms = usage::terms(reader)?,
             _ => reader.skip()?,
         }
         Ok::<(), Fault>(())
@@ -44,6 +45,7 @@ pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
         return Err(Fault::new(0, "an answer without choices"));
     }
     let id = id.unwrap_or_default();
+    usage.terms = terms;
     name_calls(&mut choices, &calls::seed(&id));
     Ok(Response { origin: Dialect::OpenAI, id, model: model.unwrap_or_default(), created, choices, usage })
 }

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 
 use crate::json::{Fault, Kind, Reader, Writer};
-use crate::neutral::Usage;
+use crate::neutral::{Terms, Usage};
 
 /// Reads a `usage` object; null is none. Numbers that are no integers count as not said: accounting never fails an
 /// answer.
@@ -39,6 +39,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
         Ok(())
     })?;
     Ok(Some(usage))
+}
+
+/// Reads a `service_tier`; null is not said.
+pub(super) fn terms(reader: &mut Reader<'_>) -> Result<Option<Terms>, Fault> {
+    if reader.peek()? != Kind::String {
+        return reader.skip().map(|()| None);
+    }
+    reader.string().map(|word| Some(Terms::of_tier(&word)))
 }
 
 /// Writes a `usage` object, with details where they are known.

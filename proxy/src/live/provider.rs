@@ -120,7 +120,8 @@ fn dialect(r#type: ProviderType) -> Result<Dialect, String> {
     }
 }
 
-fn vendor(r#type: ProviderType) -> facts::Provider {
+/// Whose models these are.
+pub(crate) fn vendor(r#type: ProviderType) -> facts::Provider {
     match r#type {
         ProviderType::OpenAI => facts::Provider::OpenAI,
         ProviderType::Anthropic => facts::Provider::Anthropic,

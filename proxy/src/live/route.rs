@@ -9,10 +9,11 @@ use penstock_llm::{
     Dialect, Error,
     call::{Call, Operation},
     facts::Facts,
+    price::Price,
 };
 use serde::Deserialize;
 
-use super::provider::Provider;
+use super::{models::Models, provider::Provider};
 use crate::metrics::{Metrics, RouteMetrics, TargetMetrics};
 
 /// How requests for some names are answered. Taken at the start of a request and kept to its end.
@@ -52,6 +53,8 @@ pub(crate) struct Target {
     pub(crate) model: String,
     paths: Paths,
     pub(crate) facts: Facts,
+    /// What it costs; none where nobody says it.
+    pub(crate) price: Option<Price>,
     pub(crate) priority: u32,
     pub(crate) weight: u32,
     pub(crate) timeouts: Timeouts,
@@ -90,11 +93,17 @@ type Providers = BTreeMap<ObjectRef, Arc<Provider>>;
 
 impl Route {
     /// Targets whose provider is missing are left out; a route without any answers 503.
-    pub(crate) fn build(key: &Key, route: &object::Route, providers: &Providers, metrics: &Metrics) -> Arc<Self> {
+    pub(crate) fn build(
+        key: &Key,
+        route: &object::Route,
+        providers: &Providers,
+        models: &Models,
+        metrics: &Metrics,
+    ) -> Arc<Self> {
         let label = label(key);
         let answer = match &route.answer {
             object::Answer::Refuse { reason } => Answer::Refuse(reason.clone()),
-            object::Answer::Forward(forward) => Forward::build(&label, forward, providers, metrics),
+            object::Answer::Forward(forward) => Forward::build(&label, forward, providers, models, metrics),
         };
         Self::new(key, label, route.names.clone(), answer, metrics)
     }
@@ -135,13 +144,19 @@ impl Route {
 }
 
 impl Forward {
-    fn build(route: &str, forward: &object::Forward, providers: &Providers, metrics: &Metrics) -> Answer {
+    fn build(
+        route: &str,
+        forward: &object::Forward,
+        providers: &Providers,
+        models: &Models,
+        metrics: &Metrics,
+    ) -> Answer {
         let named = forward.targets.iter().map(|target| &target.provider);
         let named: Vec<_> = named.map(|name| (name.clone(), providers.get(name).cloned())).collect();
         let usable = |target: &object::Target| {
             let provider = providers.get(&target.provider)?;
             let paths = Paths::of(provider, &target.model)?;
-            Some(Arc::new(Target::build(route, target, provider, paths, metrics)))
+            Some(Arc::new(Target::build(route, target, provider, paths, models, metrics)))
         };
         let mut targets: Vec<_> = forward.targets.iter().filter_map(usable).collect();
         if targets.is_empty() {
@@ -163,14 +178,22 @@ impl Forward {
 }
 
 impl Target {
-    fn build(route: &str, target: &object::Target, provider: &Arc<Provider>, paths: Paths, metrics: &Metrics) -> Self {
+    fn build(
+        route: &str,
+        target: &object::Target,
+        provider: &Arc<Provider>,
+        paths: Paths,
+        models: &Models,
+        metrics: &Metrics,
+    ) -> Self {
         let timeouts = &target.timeouts;
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unprintable"));
         Self {
             headers: [header(&provider.name), header(&target.model)],
             metrics: metrics.target(route, &provider.name, &target.model),
             provider: provider.clone(),
-            facts: Facts { thinking_member: provider.manners.thinking, ..Facts::of(provider.vendor, &target.model) },
+            facts: Facts { thinking_member: provider.manners.thinking, ..models.facts(provider.vendor, &target.model) },
+            price: models.price(provider.vendor, &target.model, target.pricing.as_ref()),
             model: target.model.clone(),
             paths,
             priority: target.priority,

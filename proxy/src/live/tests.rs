@@ -165,3 +165,23 @@ fn a_snapshot_that_went_over_the_wire_is_the_same_live() -> anyhow::Result<()> {
     assert_eq!(way(&live, "m"), Ok(vec!["default/a".to_owned()]));
     Ok(())
 }
+
+#[test]
+fn what_is_learned_of_models_counts_at_once_and_leaves_what_is_live_as_it_is() {
+    let live = live();
+    live.apply(&snapshot(&[("AIProvider", "a", provider(KEY)), ("RoutePolicy", "r", route("m", &["a"]))], KEY));
+    let known = |live: &Live| {
+        let route = live.tables().routes["m"].clone();
+        let Answer::Forward(forward) = &route.answer else { panic!("must forward") };
+        (forward.targets[0].facts.max_output, forward.targets[0].price.is_some())
+    };
+    let before = live.state();
+    assert_eq!(known(&live), (None, false), "model m is nowhere listed");
+    let row = r#"models: [{provider: OpenAI, model: m, maxOutputTokens: 7, pricing: {input: "1", output: "2"}}]"#;
+    live.learn(Models::read(row).expect("must be well formed"));
+    assert_eq!((known(&live), live.state()), ((Some(7), true), before));
+    live.apply(&snapshot(&[("AIProvider", "a", provider(KEY)), ("RoutePolicy", "r", route("m", &["a", "a"]))], KEY));
+    assert_eq!(known(&live), (Some(7), true), "it outlives a change of the configuration");
+    live.learn(Models::default());
+    assert_eq!(known(&live), (None, false));
+}

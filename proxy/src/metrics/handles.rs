@@ -18,6 +18,7 @@ pub(crate) struct TargetMetrics {
     seconds: Lazy<Histogram>,
     first_content: Lazy<Histogram>,
     tokens: [Lazy<IntCounter>; 2],
+    unpriced: Lazy<IntCounter>,
     attempts: [Lazy<IntCounter>; 10],
     fallbacks: [Lazy<IntCounter>; 10],
     labels: Labels,
@@ -50,6 +51,7 @@ impl Metrics {
             seconds: Lazy::new(),
             first_content: Lazy::new(),
             tokens: Default::default(),
+            unpriced: Lazy::new(),
             attempts: Default::default(),
             fallbacks: Default::default(),
             labels: labels(),
@@ -83,6 +85,12 @@ impl TargetMetrics {
         for (handle, (direction, n)) in self.tokens.iter().zip([("input", input), ("output", output)]) {
             handle.get_or_init(|| family.with_label_values(&self.labels.with(direction))).inc_by(n);
         }
+    }
+
+    /// An answer that nobody knows the cost of.
+    pub(crate) fn unpriced(&self) {
+        let family = &self.families.0.unpriced;
+        self.unpriced.get_or_init(|| family.with_label_values(&self.labels.target())).inc();
     }
 
     pub(crate) fn attempt(&self, outcome: Outcome) {

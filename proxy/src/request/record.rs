@@ -149,6 +149,11 @@ impl Record {
         }
     }
 
+    /// What the answer cost, in picodollars, as far as that is known.
+    fn cost(&self) -> Option<u64> {
+        self.target.borrow().as_ref()?.price.as_ref()?.cost(&self.usage.get())
+    }
+
     fn count(&self, elapsed: Duration) {
         let Some(route) = self.route.get() else { return };
         let status = self.status();
@@ -158,6 +163,9 @@ impl Record {
         target.metrics.attempt(self.outcome.get());
         target.metrics.request(status, elapsed.as_secs_f64());
         target.metrics.tokens(usage.input.unwrap_or(0), usage.output.unwrap_or(0));
+        if usage.is_reported() && self.cost().is_none() {
+            target.metrics.unpriced();
+        }
         if let Some(first) = self.first_content.get() {
             target.metrics.first_content(first.as_secs_f64());
         }
@@ -179,6 +187,7 @@ impl Record {
             stream = self.stream.get(),
             input_tokens = usage.input,
             output_tokens = usage.output,
+            cost_picodollars = self.cost(),
             first_content_ms = self.first_content.get().map(|first| first.as_millis() as u64),
             ms = elapsed.as_millis() as u64,
             finish = self.finish.get().map(Finish::name),

@@ -2,7 +2,7 @@
 
 mod complaint;
 mod read;
-mod watch;
+pub(super) mod watch;
 
 use std::{
     collections::BTreeSet,

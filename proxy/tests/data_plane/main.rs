@@ -12,6 +12,7 @@ mod messages;
 mod mistral;
 mod ollama;
 mod operations;
+mod prices;
 mod provider;
 mod shutdown;
 mod streams;

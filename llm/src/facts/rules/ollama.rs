@@ -1,12 +1,26 @@
 //! What the models of Ollama's library take.
 //!
-//! Sources on docs.ollama.com: capabilities/thinking (who thinks, the levels, that it is on unless turned off, and what is
-//! different about gpt-oss) and capabilities/structured-outputs; names that the first does not give are those for which
-//! model/parsers in Ollama's repository splits thinking off. A model that does not think refuses to be asked to, so of a
-//! name that is not known it is taken that it does not.
+//! Names that the page on thinking does not give are those for which model/parsers in Ollama's repository splits thinking
+//! off. A model that does not think refuses to be asked to, so of a name that is not known it is taken that it does not.
 
 use super::super::{Facts, Thinking};
-use super::PLAIN;
+use super::{PLAIN, Row};
+
+/// Who thinks, the levels, that it is on unless turned off, and what is different about gpt-oss.
+const PAGE: &str = "https://docs.ollama.com/capabilities/thinking";
+const SCHEMAS: &str = "https://docs.ollama.com/capabilities/structured-outputs";
+
+const SILENT_FACTS: Facts =
+    Facts { json_schema: true, inline_system: true, prefill: false, forced_tools: false, ..PLAIN };
+
+static SILENT: Row = Row { pages: &[PAGE, SCHEMAS], facts: SILENT_FACTS };
+static THINKS: Row = thinks(true);
+static ALWAYS_THINKS: Row = thinks(false);
+
+const fn thinks(off: bool) -> Row {
+    let facts = Facts { thinks_unasked: true, thinking: Thinking::Think { off }, ..SILENT_FACTS };
+    Row { pages: &[PAGE, SCHEMAS], facts }
+}
 
 /// Names in the library, without size and tag, of models that think.
 const THINKING: &[&str] = &[
@@ -23,20 +37,26 @@ const THINKING: &[&str] = &[
 ];
 
 /// Tags of models that do not, though others of their name do.
-const SILENT: &[&str] = &["instruct", "coder"];
+const SILENT_TAGS: &[&str] = &["instruct", "coder"];
 
-pub(super) fn facts(model: &str) -> Facts {
-    let plain = Facts { json_schema: true, inline_system: true, prefill: false, forced_tools: false, ..PLAIN };
+pub(super) fn row(model: &str) -> &'static Row {
     // hf.co/user/name:tag, or name:tag
     let name = model.rsplit('/').next().unwrap_or(model);
     let (name, tag) = name.split_once(':').unwrap_or((name, ""));
     let is = |known: &str| name == known || name.strip_prefix(known).is_some_and(|rest| rest.starts_with('-'));
-    let off = !is("gpt-oss");
-    let thinks = !off || THINKING.contains(&name);
-    if !thinks || SILENT.iter().any(|silent| tag.contains(silent)) {
-        return plain;
+    let is_silent = || SILENT_TAGS.iter().any(|silent| tag.contains(silent));
+    match is("gpt-oss") {
+        _ if is_silent() => &SILENT,
+        true => &ALWAYS_THINKS,
+        false if THINKING.contains(&name) => &THINKS,
+        false => &SILENT,
     }
-    Facts { thinks_unasked: true, thinking: Thinking::Think { off }, ..plain }
+}
+
+/// All rows, for the test that each names its pages.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = &'static Row> {
+    [&SILENT, &THINKS, &ALWAYS_THINKS].into_iter()
 }
 
 #[cfg(test)]
@@ -58,7 +78,7 @@ mod tests {
             ("mine", Thinking::None),
         ];
         for (model, thinking) in rows {
-            let facts = facts(model);
+            let facts = row(model).facts;
             assert_eq!((facts.thinking, facts.thinks_unasked), (thinking, thinking != Thinking::None), "{model}");
         }
     }

@@ -2,7 +2,7 @@ use super::calls::{self, Calls};
 use super::said::{Said, string};
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::{Event, Finish, Part, Text, Usage};
+use crate::neutral::{Event, Finish, Part, Terms, Text, Usage};
 use crate::openai::observe::{is_empty, is_error, reason};
 use crate::openai::usage;
 
@@ -13,6 +13,7 @@ pub(crate) struct StreamParser {
     finished: bool,
     /// Thinking comes in a field of its own; what blocks say of it is a repetition.
     plain_thinking: bool,
+    terms: Option<Terms>,
     calls: Calls,
 }
 
@@ -25,6 +26,7 @@ struct Chunk<'e> {
     said: Option<Said<'e>>,
     finish: Option<Finish>,
     usage: Option<Usage>,
+    terms: Option<Terms>,
     failed: bool,
 }
 
@@ -45,7 +47,8 @@ impl StreamParser {
             each(Event::Error(Box::new(in_band(data))));
             return Ok(());
         }
-        let Chunk { id, model, said, finish, usage, failed: _ } = chunk;
+        let Chunk { id, model, said, finish, usage, terms, failed: _ } = chunk;
+        self.terms = terms.or(self.terms);
         // Azure's first chunk has neither id nor model nor choices.
         if !self.started && (id.is_some() || model.is_some() || said.is_some()) {
             self.started = true;
@@ -55,7 +58,7 @@ impl StreamParser {
         if let Some(said) = said.filter(|_| !self.finished) {
             self.say(said, each)?;
         }
-        usage.map(Event::Usage).into_iter().for_each(&mut *each);
+        usage.map(|usage| Event::Usage(Usage { terms: self.terms, ..usage })).into_iter().for_each(&mut *each);
         finish.map_or(Ok(()), |finish| self.finish(finish, each))
     }
 
@@ -112,6 +115,7 @@ impl<'e> Chunk<'e> {
                 "model" => chunk.model = string(reader)?,
                 "choices" if reader.peek()? == Kind::Array => reader.array(|reader| chunk.choice(reader))?,
                 "usage" => chunk.usage = usage::read(reader)?,
+                "service_tier" => chunk.terms = usage::terms(reader)?,
                 "error" => chunk.failed |= !is_empty(reader)?,
                 "object" => chunk.failed |= is_error(reader)?,
                 _ => reader.skip()?,

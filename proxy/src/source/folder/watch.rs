@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Tells when to read a folder again.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     folder: PathBuf,
     events: mpsc::Receiver<()>,
     wake: mpsc::Sender<()>,
@@ -46,7 +46,7 @@ struct Identity {
 
 impl Watch {
     /// Begins to watch. A folder that is not there yet is waited for.
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         // One event is as good as many: a full channel drops the next.
         let (wake, events) = mpsc::channel(1);
         let mut look = time::interval(LOOK);
@@ -58,7 +58,7 @@ impl Watch {
     }
 
     /// Returns when the folder should be read again. Cancel-safe.
-    pub(super) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) {
         loop {
             tokio::select! {
                 _ = self.events.recv() => {
