@@ -77,7 +77,7 @@ impl Call {
     /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target has no way to say what it means.
     pub fn request(&self, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
         match self.operation {
-            Operation::Chat => translate::request(self.dialect, body, target),
+            Operation::Chat => translate::chat(self, body, target),
             Operation::Completions => Err(unsupported("prompt", "the target continues no bare text")),
             Operation::Embeddings | Operation::BatchEmbeddings => embeddings::request(self, body, target),
             Operation::CountTokens => count::request(self, body, target),
@@ -97,6 +97,11 @@ impl Call {
             }
             Operation::CountTokens => count::answer(upstream, self.dialect, body),
         }
+    }
+
+    /// How the answer comes, where the path says so.
+    pub fn form(&self) -> Option<Form> {
+        self.path.as_ref().map(|path| path.form)
     }
 
     /// A chat request whose body says everything.

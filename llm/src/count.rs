@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::classify::{UpstreamError, in_band};
 use crate::neutral::Usage;
 use crate::relay::Answer;
-use crate::translate::{Emitted, Target, unsupported};
+use crate::translate::{self, Emitted, Target, unsupported};
 use crate::{Dialect, Error, anthropic, gemini};
 
 /// What an answer says.
@@ -21,20 +21,21 @@ pub(crate) struct Count {
 /// # Errors
 /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target does not count, or not this.
 pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
-    let request = match call.dialect {
-        Dialect::Anthropic => anthropic::parse_count(body),
-        Dialect::Gemini | Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
-            return Err(unsupported("model", "the target counts no tokens for this dialect"));
+    let malformed = |fault| Error::in_request(body, &fault);
+    let counts = matches!(target.dialect, Dialect::Gemini | Dialect::Anthropic);
+    let emitted = match call.dialect {
+        _ if !counts => return Err(unsupported("model", "the target counts no tokens")),
+        Dialect::Anthropic => translate::emit(anthropic::parse_count(body).map_err(malformed)?, target)?,
+        Dialect::Gemini => translate::chat(call, &gemini::count::conversation(body).map_err(malformed)?, target)?,
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
+            return Err(unsupported("model", "no client of this dialect counts tokens"));
         }
     };
-    let request = request.map_err(|fault| Error::in_request(body, &fault))?;
-    match target.dialect {
-        Dialect::Gemini => gemini::count::emit_request(&request, target),
-        Dialect::Anthropic => anthropic::count::emit_request(&request, target),
-        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
-            Err(unsupported("model", "the target counts no tokens"))
-        }
-    }
+    Ok(match target.dialect {
+        Dialect::Gemini => gemini::count::counted(emitted, target.model),
+        Dialect::Anthropic => anthropic::count::counted(emitted),
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => emitted,
+    })
 }
 
 /// Reads a whole answer. Counting costs nothing, so it has no usage.

@@ -1,21 +1,34 @@
 //! Gemini's generateContent.
 
+mod carry;
 mod chunk;
 pub(crate) mod count;
 pub(crate) mod embeddings;
+mod emit;
 mod finish;
 mod id;
+mod parse;
 mod reject;
 mod request;
 mod response;
 mod stream;
 mod usage;
+mod words;
 
+#[cfg(test)]
+pub(crate) use carry::signature;
+pub(crate) use carry::{NO_SIGNATURE, is_foreign};
+pub(crate) use emit::{StreamEmitter, emit_response};
 pub(crate) use id::bare_ids;
+pub(crate) use parse::{Schemas, is_kept, parse_request, settle};
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::emit_request;
 pub(crate) use response::parse_response;
 pub(crate) use stream::StreamParser;
+pub(crate) use words::own_words;
+
+/// Gemini's streams end without a marker.
+pub(crate) const END: &[u8] = b"";
 
 /// A model as bodies name it, with the collection that it is in.
 pub(crate) fn resource(model: &str) -> String {

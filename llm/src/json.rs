@@ -6,12 +6,14 @@
 //! numbers that no `f64` holds: they are not computed with, so they pass as they are spelled.
 
 mod escape;
+mod members;
 mod path;
 mod reader;
 mod writer;
 
 use std::borrow::Cow;
 
+pub(crate) use members::{Member, Members, camel};
 pub(crate) use path::path_at;
 pub(crate) use reader::{Kind, Literal, Reader};
 pub(crate) use writer::{Writer, write_string};

@@ -141,11 +141,10 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
     };
     let written = || match client.dialect {
-        // Nobody who speaks the last three asks: requests in them are refused.
-        Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
-            openai::emit_response(&response, client.now)
-        }
+        // Nobody who speaks the last two asks: requests in them are refused.
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => openai::emit_response(&response, client.now),
         Dialect::Anthropic => anthropic::emit_response(&response),
+        Dialect::Gemini => gemini::emit_response(&response),
     };
     Ok(Answer {
         body: (client.dialect != upstream).then(written),
@@ -162,11 +161,16 @@ impl Relay {
         let path = match (upstream, client.dialect) {
             (Dialect::OpenAI, Dialect::OpenAI) => Path::InPlace,
             (Dialect::Anthropic, Dialect::Anthropic) => {
-                Path::Read(Box::new(Parser::new(upstream, names)), anthropic::STOP)
+                Path::Read(Box::new(Parser::new(upstream, names, client.choices)), anthropic::STOP)
             }
-            _ => Path::Translated(Box::new((Parser::new(upstream, names), Emitter::new(client)))),
+            (Dialect::Gemini, Dialect::Gemini) => {
+                Path::Read(Box::new(Parser::new(upstream, names, client.choices)), gemini::END)
+            }
+            _ => Path::Translated(Box::new((Parser::new(upstream, names, client.choices), Emitter::new(client)))),
         };
-        let seen = Seen { usage: Usage::default(), choices: Choices::new(client.choices) };
+        // What reads Gemini's candidates tells when the last of them is finished.
+        let wanted = if upstream == Dialect::Gemini { 1 } else { client.choices };
+        let seen = Seen { usage: Usage::default(), choices: Choices::new(wanted) };
         Self { path, seen, include_usage: client.include_usage, malformed: 0, over: false }
     }
 

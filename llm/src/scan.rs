@@ -4,6 +4,7 @@
 //! a governed one that is given twice is refused, since two readers may pick two different ones.
 
 mod fields;
+mod gemini;
 mod state;
 
 use crate::call::Call;
@@ -85,6 +86,8 @@ pub enum Key {
     Prompt,
     /// `encoding_format`
     EncodingFormat,
+    /// `generationConfig`, where Gemini keeps most of what others say at the top
+    GenerationConfig,
 }
 
 /// What a request says, as far as routing, limiting and splicing need it.
@@ -126,6 +129,8 @@ pub struct Scan {
     options: Options,
     /// Where Gemini's bodies name the model apart from the outermost object.
     inner_models: Vec<Span>,
+    /// Signatures of other providers, which Gemini would refuse.
+    foreign_signatures: Vec<Span>,
 }
 
 /// What is inside `stream_options`.
@@ -137,7 +142,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -165,6 +170,7 @@ impl Key {
         Self::Input,
         Self::Prompt,
         Self::EncodingFormat,
+        Self::GenerationConfig,
     ];
 
     /// As it is spelled in the body.
@@ -197,11 +203,17 @@ impl Key {
             Self::Input => "input",
             Self::Prompt => "prompt",
             Self::EncodingFormat => "encoding_format",
+            Self::GenerationConfig => "generationConfig",
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
+    fn of(dialect: Dialect, name: &str) -> Option<Self> {
+        match dialect {
+            Dialect::Gemini => gemini::key(name),
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+                Self::ALL.into_iter().find(|key| key.name() == name)
+            }
+        }
     }
 }
 
@@ -223,6 +235,10 @@ impl Scan {
 
     pub(crate) fn inner_models(&self) -> &[Span] {
         &self.inner_models
+    }
+
+    pub(crate) fn foreign_signatures(&self) -> &[Span] {
+        &self.foreign_signatures
     }
 }
 

@@ -30,9 +30,10 @@ impl Scan {
         outer.iter().chain(self.inner_models()).map(|span| Edit::naming(*span, &name)).collect()
     }
 
-    /// Makes a stream report its usage. `None` if the client asked for it already.
+    /// Makes a stream of OpenAI's report its usage. `None` if the client asked for it already, and in other dialects, whose
+    /// streams always do.
     pub fn ask_for_usage(&self) -> Option<Edit> {
-        if self.include_usage == Some(true) {
+        if self.include_usage == Some(true) || self.dialect != Dialect::OpenAI {
             return None;
         }
         let options = self.options();
@@ -43,6 +44,12 @@ impl Scan {
             Some(it) => (it.value, br#"{"include_usage":true}"#),
         };
         Some(Edit { span: at, with: with.to_vec() })
+    }
+
+    /// Takes out of Gemini's conversation what proves other providers' thoughts to them, and would be refused.
+    pub fn own_signatures(&self) -> impl Iterator<Item = Edit> + '_ {
+        let with = format!("\"{}\"", crate::gemini::NO_SIGNATURE).into_bytes();
+        self.foreign_signatures().iter().map(move |span| Edit { span: *span, with: with.clone() })
     }
 
     /// Sets temperature and top_p to the one value that a model with fixed sampling takes, and names those that said

@@ -4,11 +4,15 @@
 //! space after the colon is not part of the value. Only `data` and `event` matter to the APIs here. A line of JSON ends
 //! in LF, as ndjson-spec has it, and is an event without a name.
 
+mod array;
+
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::{Dialect, Error};
+
+pub use array::Array;
 
 /// No provider sends an event near this size; one that does is broken.
 pub const MAX_EVENT: usize = 16 << 20;

@@ -1,11 +1,14 @@
 //! A request from one dialect to another.
 
+pub(crate) mod arguments;
 mod extra;
 mod names;
 
 use std::borrow::Cow;
 
+use crate::call::{Call, Form};
 use crate::facts::Facts;
+use crate::neutral::Request;
 use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
 
 pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
@@ -44,19 +47,41 @@ pub(crate) struct Dropped(Vec<Cow<'static, str>>);
 /// More names than this help nobody, and clients choose them.
 const MAX_DROPPED: usize = 16;
 
-/// Translates a client's request.
+/// Translates a chat request whose body says everything.
+///
+/// # Errors
+/// As [`chat`].
+pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
+    chat(&Call::chat(from), body, target)
+}
+
+/// Translates a client's chat request.
 ///
 /// # Errors
 /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target has no way to say what it means.
-pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
-    let request = match from {
+pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
+    let schemas;
+    let request = match call.dialect {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
-        Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
-            return Err(unsupported("model", "no client speaks this dialect"));
+        Dialect::Gemini => {
+            schemas = gemini::Schemas::of(body);
+            gemini::parse_request(body, &schemas)
         }
+        Dialect::Mistral | Dialect::Ollama => return Err(unsupported("model", "no client speaks this dialect")),
     };
     let mut request = request.map_err(|fault| Error::in_request(body, &fault))?;
+    if let Some(path) = &call.path {
+        (request.model, request.stream) = (path.model.as_str().into(), path.form != Form::Whole);
+    }
+    if call.dialect == Dialect::Gemini {
+        return gemini::settle(&mut request).and_then(|()| emit(request, target)).map_err(gemini::own_words);
+    }
+    emit(request, target)
+}
+
+/// Writes a request for that target.
+pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     if target.dialect != Dialect::Gemini {
         // What they carry means nothing elsewhere, and some bound the length of an id.
         gemini::bare_ids(&mut request);

@@ -19,11 +19,9 @@ use http::{
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use penstock_llm::Dialect;
-use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
-    auth::Caller,
     data::{Auth, DataConfig, Load, Phase},
     error::{Error, Side},
     live::Live,
@@ -36,6 +34,7 @@ use path::Wanted;
 use socket::Socket;
 
 pub(crate) mod body;
+mod models;
 mod path;
 mod socket;
 
@@ -125,9 +124,9 @@ async fn answer(
 
 async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
     let shared = &worker.shared;
-    let answered = match path::wanted(request.method(), request.uri()) {
+    let answered = match path::wanted(request.method(), request.uri(), request.headers()) {
         Ok(Wanted::Call(call)) => return request::serve(call, worker, upstream, request).await,
-        Ok(Wanted::Models(only)) => models(shared, &request, only.as_deref()),
+        Ok(Wanted::Models(only)) => models::answer(shared, &request, only.as_deref()),
         Err(error) => Err(error),
     };
     let error = match answered {
@@ -139,56 +138,10 @@ async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incomi
         Error::UnknownModel(_) => Unrouted::UnknownModel,
         _ => Unrouted::NotFound,
     });
-    let client = path::dialect(request.uri().path());
+    let client = path::dialect(request.uri().path(), request.headers());
     let (head, mut body) = request.into_parts();
     request::body::drain(&head.headers, &mut body, shared.max_body).await;
     refuse(client, &error)
-}
-
-/// `/v1/models`, or one of them: what the caller may use.
-fn models(shared: &Shared, request: &Request<Incoming>, only: Option<&str>) -> Result<Response<Answer>, Error> {
-    let tables = shared.live.tables();
-    let caller = Caller::of(request.headers(), request.uri(), &tables, shared.auth)?;
-    let usable = |name: &str| tables.routes.get(name).is_some_and(|route| caller.may_use(name, route));
-    let body = match only {
-        Some(name) => {
-            if !usable(name) {
-                return Err(Error::UnknownModel(name.to_owned()));
-            }
-            serde_json::to_vec(&Model::new(name))
-        }
-        None => {
-            let mut names: Vec<&String> = tables.routes.keys().filter(|name| usable(name)).collect();
-            names.sort_unstable();
-            serde_json::to_vec(&Models {
-                object: "list",
-                data: names.into_iter().map(|name| Model::new(name)).collect(),
-            })
-        }
-    };
-    Ok(json(StatusCode::OK, body.expect("a list of names must serialise")))
-}
-
-/// OpenAI's list of models.
-#[derive(Serialize)]
-struct Models<'a> {
-    object: &'static str,
-    data: Vec<Model<'a>>,
-}
-
-/// OpenAI's description of a model. When it was made is not known here, and its SDKs demand a number.
-#[derive(Serialize)]
-struct Model<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    owned_by: &'static str,
-}
-
-impl<'a> Model<'a> {
-    fn new(id: &'a str) -> Self {
-        Self { id, object: "model", created: 0, owned_by: "penstock" }
-    }
 }
 
 pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response<Answer> {

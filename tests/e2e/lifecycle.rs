@@ -29,6 +29,17 @@ async fn the_anthropic_sdk_gets_right_answers_from_anthropic_and_from_openai() -
 }
 
 #[tokio::test]
+async fn the_gemini_sdk_gets_right_answers_from_openai_and_from_anthropic() -> anyhow::Result<()> {
+    let bed = Bed::start("").await?;
+    let url = bed.gateway.url();
+    for (model, answer) in [("smart", PRIMARY), ("gpt-4o", PRIMARY), ("claude-sonnet-4-5", FALLBACK)] {
+        let arguments = [("base-url", url.as_str()), ("key", "any"), ("model", model), ("answer", answer)];
+        sdk::run("gemini_chat.py", &arguments).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_edit_of_the_folder_takes_effect_and_a_running_stream_does_not_notice() -> anyhow::Result<()> {
     let bed = Bed::start("").await?;
     bed.fakes.script(Script::on("openai").once(Answer::broken(At::Content(2), How::Gate)));

@@ -108,6 +108,13 @@ def check_tool_choice():
     assert create(messages=BOTH, tools=TOOLS, tool_choice={"type": "none"}).stop_reason == "end_turn"
 
 
+def check_models_are_listed_page_by_page_and_described():
+    models = list(client.models.list(limit=1))
+    assert args.model in [model.id for model in models] and len(models) > 1, models
+    model = client.models.retrieve(args.model)
+    assert model.id == args.model and model.type == "model" and model.created_at and model.display_name, model
+
+
 def check_errors_are_the_sdk_s_own():
     missing = checks.raises(anthropic.NotFoundError, lambda: create(model="nobody"))
     assert missing.body["error"]["type"] == "not_found_error", missing.body

@@ -2,23 +2,16 @@
 
 use std::convert::Infallible;
 
-use super::emit_request as emit_messages;
-use crate::Error;
 use crate::count::Count;
 use crate::json::{Fault, Kind, Reader, Writer};
-use crate::neutral::Request;
-use crate::translate::{Emitted, Target};
+use crate::translate::Emitted;
 
 /// What of a message request is counted (anthropic on PyPI, `MessageCountTokensParams`). Any other member is a 400.
 const COUNTED: [&str; 8] =
     ["model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"];
 
-/// Writes the request for that target.
-///
-/// # Errors
-/// As a message request has.
-pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
-    let emitted = emit_messages(request, target)?;
+/// What of a message request is sent to be counted.
+pub(crate) fn counted(emitted: Emitted) -> Emitted {
     let mut body = Vec::with_capacity(emitted.body.len());
     let kept = Writer::new(&mut body).object(|w| {
         Reader::new(&emitted.body)?.object(|reader, key| {
@@ -30,7 +23,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
         })
     });
     kept.expect("what was just written must be an object");
-    Ok(Emitted { body, ..emitted })
+    Emitted { body, ..emitted }
 }
 
 /// Reads an answer.

@@ -1,6 +1,5 @@
 //! An answer in the neutral form, written as a message, whole or as a stream.
 
-mod arguments;
 mod held;
 mod stream;
 
@@ -11,6 +10,7 @@ use super::{finish, usage};
 use crate::Dialect;
 use crate::json::Writer;
 use crate::neutral::{Part, Response};
+use crate::translate::arguments;
 
 pub(crate) use stream::StreamEmitter;
 

@@ -1,7 +1,6 @@
 //! A message request, read into the neutral form.
 
 mod blocks;
-mod members;
 mod messages;
 mod settings;
 mod tools;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::call::{Operation, Reader};
+use crate::call::{Form, InPath, Operation, Reader};
 use crate::classify::ErrorKind;
 use crate::facts::{Facts, Provider};
 use crate::relay::Client;
@@ -11,6 +11,11 @@ use crate::translate::Names;
 
 fn anthropic() -> Call {
     Call::new(Dialect::Anthropic, Operation::CountTokens)
+}
+
+fn gemini() -> Call {
+    let path = InPath { model: "m".into(), form: Form::Whole };
+    Call { path: Some(path), ..Call::new(Dialect::Gemini, Operation::CountTokens) }
 }
 
 fn sent(call: &Call, target: &Target<'_>, body: &Value) -> Value {
@@ -50,15 +55,20 @@ fn a_conversation_is_counted_by_gemini_with_its_system_text_and_tools() {
 #[test]
 fn max_tokens_is_not_in_count_tokens() {
     let claude = target(Dialect::Anthropic, Provider::Anthropic, "claude-sonnet-4-20250514");
-    let body = messages();
-    let request = anthropic::parse_count(body.to_string().as_bytes()).map(|request| {
-        let emitted = anthropic::count::emit_request(&request, &claude).expect("must be written");
-        serde_json::from_slice::<Value>(&emitted.body).expect("must be JSON")
-    });
-    let mut keys: Vec<_> =
-        request.expect("must parse").as_object().expect("must be an object").keys().cloned().collect();
-    keys.sort_unstable();
-    assert_eq!(keys, ["messages", "model", "system", "tools"]);
+    let contents = json!([{"role": "user", "parts": [{"text": "Weather?"}]}]);
+    let system = json!({"parts": [{"text": "Be brief."}]});
+    let tools = json!([{"functionDeclarations": [{"name": "weather", "parameters": {"type": "OBJECT"}}]}]);
+    let whole = json!({"model": "models/m", "contents": contents, "systemInstruction": system, "tools": tools,
+        "generationConfig": {"maxOutputTokens": 5, "temperature": 0.5}});
+    let mut keys = Vec::new();
+    for body in [json!({"contents": contents}), json!({"generateContentRequest": whole})] {
+        let body = sent(&gemini(), &claude, &body);
+        assert_eq!(body["messages"], json!([{"role": "user", "content": [{"type": "text", "text": "Weather?"}]}]));
+        assert_eq!(body["model"], "claude-sonnet-4-20250514");
+        keys.push(body.as_object().expect("must be an object").keys().cloned().collect::<Vec<_>>());
+    }
+    keys.iter_mut().for_each(|keys| keys.sort_unstable());
+    assert_eq!(keys, [vec!["messages", "model"], vec!["messages", "model", "system", "tools"]]);
 }
 
 #[test]
@@ -72,10 +82,19 @@ fn a_provider_that_does_not_count_is_a_422_that_says_so() {
 
 #[test]
 fn a_malformed_conversation_names_its_place() {
-    let body = json!({"model": "m", "messages": [{"role": "user", "content": 7}]}).to_string();
-    let gemini = target(Dialect::Gemini, Provider::Gemini, "gemini-2.5-pro");
-    let error = anthropic().request(body.as_bytes(), &gemini).expect_err("must be refused");
-    assert_eq!((error.status(), error.param()), (400, Some("messages[0].content")));
+    let claude = target(Dialect::Anthropic, Provider::Anthropic, "claude-sonnet-4-20250514");
+    let google = target(Dialect::Gemini, Provider::Gemini, "gemini-2.5-pro");
+    let message = r#"{"model":"m","messages":[{"role":"user","content":7}]}"#;
+    let content = r#"{"generateContentRequest":{"contents":[{"parts":[{"text":7}]}]}}"#;
+    for (call, target, body, place) in [
+        (anthropic(), google, message, "messages[0].content"),
+        (gemini(), claude, content, "contents[0].parts[0].text"),
+    ] {
+        let error = call.request(body.as_bytes(), &target).expect_err("must be refused");
+        assert_eq!((error.status(), error.param()), (400, Some(place)));
+        let at = body.find('7').expect("must be there");
+        assert!(error.to_string().contains(&format!("byte {at}")), "{error}");
+    }
 }
 
 #[test]

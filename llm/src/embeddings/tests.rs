@@ -144,7 +144,7 @@ fn embeddings_embed_content_and_batch_embed_contents() {
     let batch = json!({"requests": [item("a"), item("b")]});
     let (request, dropped) = sent(&gemini(Operation::BatchEmbeddings), Dialect::Mistral, &batch);
     assert_eq!(request, json!({"model": "vec", "input": ["a", "b"], "output_dimension": 8}));
-    assert_eq!(dropped, ["auto_truncate"]);
+    assert_eq!(dropped, ["autoTruncate"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(super) struct Chunk<'e> {
     pub(super) parts: Vec<Said<'e>>,
     pub(super) has_candidate: bool,
     pub(super) finish: Option<Text<'e>>,
+    /// A bit for each candidate that finished.
+    pub(super) finished: u128,
     /// The prompt was refused.
     pub(super) is_blocked: bool,
     pub(super) has_usage: bool,
@@ -113,13 +115,15 @@ impl Said<'_> {
     }
 }
 
-/// One candidate is asked for, so the first is the answer.
+/// Others ask for one candidate, so the first is the answer; several go to Gemini's own clients only, which get them as
+/// they came.
 fn candidates<'e>(reader: &mut Reader<'e>, chunk: &mut Chunk<'e>) -> Result<(), Fault> {
     reader.array(|reader| {
-        if chunk.has_candidate || reader.peek()? != Kind::Object {
+        if reader.peek()? != Kind::Object {
             return reader.skip();
         }
         chunk.has_candidate = true;
+        let (mut index, mut finish) = (0, None);
         reader.object(|reader, key| {
             let kind = reader.peek()?;
             match &*key.decode() {
@@ -129,11 +133,17 @@ fn candidates<'e>(reader: &mut Reader<'e>, chunk: &mut Chunk<'e>) -> Result<(), 
                     }
                     reader.array(|reader| part(reader, &mut chunk.parts))
                 })?,
-                "finishReason" => chunk.finish = string(reader)?,
+                "index" if kind == Kind::Number => index = reader.number()?.parse().unwrap_or(0),
+                "finishReason" => finish = string(reader)?,
                 _ => reader.skip()?,
             }
             Ok::<(), Fault>(())
-        })
+        })?;
+        if finish.is_some() {
+            chunk.finished |= 1u128.checked_shl(index).unwrap_or(0);
+        }
+        chunk.finish = chunk.finish.take().or(finish);
+        Ok(())
     })
 }
 

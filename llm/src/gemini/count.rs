@@ -1,31 +1,47 @@
 //! Gemini's countTokens.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
-use super::{emit_request as emit_contents, resource};
-use crate::Error;
+use super::resource;
 use crate::count::Count;
-use crate::json::{Fault, Kind, Reader, Writer};
-use crate::neutral::Request;
-use crate::translate::{Emitted, Target};
+use crate::json::{Fault, Kind, Reader, Writer, camel};
+use crate::translate::Emitted;
 
-/// Writes the request for that target, in the one form that counts system text and tools too.
-///
-/// # Errors
-/// As a request for an answer has.
-pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
-    let emitted = emit_contents(request, target)?;
+/// A client's request as one for an answer, which it is or holds. All stands where it stood, so that places in it are
+/// those of the body.
+pub(crate) fn conversation(body: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
+    let mut reader = Reader::new(body)?;
+    let mut inner = None;
+    reader.object(|reader, key| {
+        let holds = camel(key.decode()) == "generateContentRequest";
+        let kind = reader.peek()?;
+        let start = reader.at();
+        reader.skip()?;
+        if holds && kind == Kind::Object {
+            inner = Some(start..reader.at());
+        }
+        Ok::<(), Fault>(())
+    })?;
+    let Some(inner) = inner else { return Ok(Cow::Borrowed(body)) };
+    let mut alone = vec![b' '; body.len()];
+    alone[inner.clone()].copy_from_slice(&body[inner]);
+    Ok(Cow::Owned(alone))
+}
+
+/// A request for an answer in the one form that counts system text and tools too.
+pub(crate) fn counted(emitted: Emitted, model: &str) -> Emitted {
     let mut body = Vec::with_capacity(emitted.body.len() + 64);
     let Ok(()) = Writer::new(&mut body).object(|w| {
         w.key("generateContentRequest").object(|w| {
-            w.key("model").string(&resource(target.model));
+            w.key("model").string(&resource(model));
             w.out.push(b',');
             // The members of an object, without its braces.
             w.out.extend_from_slice(&emitted.body[1..emitted.body.len() - 1]);
             Ok::<(), Infallible>(())
         })
     });
-    Ok(Emitted { body, ..emitted })
+    Emitted { body, ..emitted }
 }
 
 /// Reads an answer. Gemini leaves zeros out.

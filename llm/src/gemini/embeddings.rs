@@ -6,7 +6,7 @@ use crate::Error;
 use crate::call::Operation;
 use crate::classify::UpstreamError;
 use crate::embeddings::{Input, Request, Vector, Vectors, Wanted};
-use crate::json::{Fault, Kind, Reader, Writer};
+use crate::json::{Fault, Kind, Reader, Writer, camel};
 use crate::neutral::{Extra, Raw, Text};
 use crate::translate::{Dropped, Target};
 
@@ -45,7 +45,7 @@ fn add<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fau
     reader.peek()?;
     let start = reader.at();
     let mut one = One::default();
-    reader.object(|reader, key| member(reader, &key.decode(), &mut one, request))?;
+    reader.object(|reader, key| member(reader, &camel(key.decode()), &mut one, request))?;
     let text = one.text.ok_or_else(|| Fault::new(start, "content is missing"))?;
     if !request.inputs.is_empty() && one.dimensions != request.dimensions {
         return Err(Fault::unknown(start, "the target takes one outputDimensionality for all"));
@@ -60,13 +60,13 @@ fn member<'a>(reader: &mut Reader<'a>, name: &str, one: &mut One<'a>, request: &
     match name {
         "model" => reader.skip(),
         "content" => content(reader).map(|text| one.text = Some(text)),
-        "outputDimensionality" | "output_dimensionality" => {
+        "outputDimensionality" => {
             one.dimensions = reader.optional(Reader::unsigned)?;
             Ok(())
         }
         // The newer place of the same settings.
-        "embedContentConfig" | "embed_content_config" if !reader.null()? => {
-            reader.object(|reader, key| member(reader, &key.decode(), one, request))
+        "embedContentConfig" if !reader.null()? => {
+            reader.object(|reader, key| member(reader, &camel(key.decode()), one, request))
         }
         name => extra(reader, name, request),
     }

@@ -11,6 +11,7 @@ use crate::json::Writer;
 use crate::neutral::{Extra, Request};
 use crate::translate::{Dropped, Emitted, Target, refuse_other_tools};
 use contents::Contents;
+pub(super) use parts::named_by;
 
 /// Writes the request for that target. Model and stream are said by the path, not by the body.
 ///

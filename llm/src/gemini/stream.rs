@@ -21,12 +21,16 @@ pub(crate) struct StreamParser {
     calls: u32,
     /// Something was said apart from thoughts and calls.
     spoken: bool,
+    /// How many candidates were asked for, and a bit for each that finished.
+    wanted: u64,
+    ended: u128,
     finished: bool,
 }
 
 impl StreamParser {
-    pub(crate) fn new(names: Names) -> Self {
-        Self { names, ..Self::default() }
+    /// `wanted`: how many candidates were asked for. The answer is finished when all of them are.
+    pub(crate) fn new(names: Names, wanted: u64) -> Self {
+        Self { names, wanted, ..Self::default() }
     }
 
     /// Reads the data of one event and hands what it means to `each`.
@@ -46,7 +50,10 @@ impl StreamParser {
         if chunk.has_usage {
             each(Event::Usage(self.counts.usage()));
         }
+        self.ended |= chunk.finished;
+        let all = u64::from(self.ended.count_ones()) >= self.wanted;
         let finish = match chunk.finish {
+            Some(_) if !all => None,
             Some(word) => Some(finish::of(&word, self.calls > 0, self.spoken)),
             None if chunk.is_blocked && !chunk.has_candidate => Some(Finish::ContentFilter),
             None => None,

@@ -278,7 +278,7 @@ proptest! {
         changed[at] = byte;
         for body in [bytes, changed] {
             drop(parse_response(&body, &Names::default()));
-            drop(StreamParser::new(Names::default()).push(&body, &mut |_: Event<'_>| {}));
+            drop(StreamParser::new(Names::default(), 1).push(&body, &mut |_: Event<'_>| {}));
             run(&[&body]);
             drop(relay::answer(Dialect::Gemini, &CLIENT, &Names::default(), &body));
         }

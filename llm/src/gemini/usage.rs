@@ -1,4 +1,6 @@
-use crate::json::{Fault, Kind, Reader};
+use std::convert::Infallible;
+
+use crate::json::{Fault, Kind, Reader, Writer};
 use crate::neutral::{Terms, Usage};
 
 /// Usage as Gemini counts it: thoughts beside the candidates, and what tools put into the prompt beside the prompt.
@@ -76,6 +78,41 @@ impl Counts {
     }
 }
 
+/// Writes a `usageMetadata`: thoughts beside the candidates. What a cache wrote has no place in it.
+pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible> {
+    let Usage { input, output, cached_input, reasoning, audio_input, audio_output, .. } = *usage;
+    let spoken = output.map(|output| output.saturating_sub(reasoning.unwrap_or(0)));
+    w.object(|w| {
+        let counts = [
+            ("promptTokenCount", input),
+            ("cachedContentTokenCount", cached_input),
+            ("candidatesTokenCount", spoken),
+            ("thoughtsTokenCount", reasoning),
+            ("totalTokenCount", usage.total()),
+        ];
+        for (key, count) in counts {
+            if let Some(count) = count {
+                w.key(key).unsigned(count);
+            }
+        }
+        modalities(w, "promptTokensDetails", input, audio_input)?;
+        modalities(w, "candidatesTokensDetails", spoken, audio_output)
+    })
+}
+
+fn modalities(w: &mut Writer<'_>, key: &'static str, all: Option<u64>, audio: Option<u64>) -> Result<(), Infallible> {
+    let (Some(all), Some(audio)) = (all, audio.filter(|audio| *audio > 0)) else { return Ok(()) };
+    w.key(key).array(|w| {
+        [("TEXT", all.saturating_sub(audio)), ("AUDIO", audio)].into_iter().try_for_each(|(modality, count)| {
+            w.object(|w| {
+                w.key("modality").string(modality);
+                w.key("tokenCount").unsigned(count);
+                Ok(())
+            })
+        })
+    })
+}
+
 fn latest(field: &mut Option<u64>, reader: &mut Reader<'_>) -> Result<(), Fault> {
     if reader.peek()? != Kind::Number {
         return reader.skip();
@@ -145,5 +182,28 @@ mod tests {
         }
         let usage = counts.usage();
         assert_eq!((usage.images, usage.image_output, usage.terms), (Some(2), Some(1290), Some(Terms::Listed)));
+    }
+
+    #[test]
+    fn the_way_back_parts_thoughts_and_modalities_again() {
+        let usage = Usage {
+            input: Some(120),
+            output: Some(37),
+            cached_input: Some(60),
+            reasoning: Some(30),
+            audio_input: Some(10),
+            ..Usage::default()
+        };
+        let mut out = Vec::new();
+        let Ok(()) = write(&mut Writer::new(&mut out), &usage);
+        let expected = r#"{"promptTokenCount":120,"cachedContentTokenCount":60,"candidatesTokenCount":7,"thoughtsTokenCount":30,"totalTokenCount":157,"promptTokensDetails":[{"modality":"TEXT","tokenCount":110},{"modality":"AUDIO","tokenCount":10}]}"#;
+        let written = String::from_utf8_lossy(&out);
+        assert_eq!(written, expected);
+        let mut counts = Counts::default();
+        counts.update(&mut Reader::of(&written)).expect("must parse");
+        assert_eq!(counts.usage(), usage);
+        out.clear();
+        let Ok(()) = write(&mut Writer::new(&mut out), &Usage::default());
+        assert_eq!(out, b"{}", "absent is not zero");
     }
 }

@@ -129,6 +129,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Calls `item` for each item of an array, or for the one value that stands for an array of it.
+    pub(crate) fn each<E: From<Fault>>(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), E> {
+        if self.peek()? == Kind::Array { self.array(item) } else { item(self) }
+    }
+
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         if self.next_byte() != Some(b'"') {
             return Err(self.fault("expected a string"));

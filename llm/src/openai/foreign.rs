@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::effort;
 use crate::facts::Sampling as Takes;
-use crate::neutral::{Media, MediaKind, Message, Part, Request, Role, Sampling, Source, Text, Tool};
+use crate::neutral::{Extra, Media, MediaKind, Message, Part, Request, Role, Sampling, Source, Text, Tool};
 use crate::translate::{Dropped, Target, refuse_other_tools};
 use crate::{Dialect, Error};
 
@@ -50,8 +50,20 @@ pub(crate) fn adapt<'r>(
     if request.user.is_some() && adapted.user.is_none() {
         dropped.add("user");
     }
-    request.extra.iter().filter(|extra| extra.value.0 != r#""auto""#).for_each(|extra| dropped.add(&extra.name));
+    let (shared, unknown): (Vec<_>, Vec<_>) = request.extra.iter().partition(|extra| is_shared(extra, target));
+    adapted.extra = shared.into_iter().cloned().collect();
+    unknown.into_iter().filter(|extra| extra.value.0 != r#""auto""#).for_each(|extra| dropped.add(&extra.name));
     Ok(Cow::Owned(adapted))
+}
+
+/// What others say by OpenAI's own name, to a model that takes it.
+fn is_shared(extra: &Extra<'_>, target: &Target<'_>) -> bool {
+    let takes = target.facts.sampling != Takes::Fixed;
+    match &*extra.name {
+        "seed" => extra.value.0.parse::<i64>().is_ok(),
+        "presence_penalty" | "frequency_penalty" => takes && extra.value.0.parse::<f64>().is_ok(),
+        _ => false,
+    }
 }
 
 fn lend<'r>(text: &'r Text<'_>) -> Text<'r> {

@@ -23,14 +23,16 @@ pub(super) enum Parser {
 pub(super) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),
+    Gemini(gemini::StreamEmitter),
 }
 
 impl Parser {
-    pub(super) fn new(upstream: Dialect, names: Names) -> Self {
+    /// `choices`: how many answers the client asked for.
+    pub(super) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {
             Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
-            Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names)),
+            Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names, choices)),
             Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
             Dialect::Ollama => Self::Ollama(ollama::StreamParser::default()),
         }
@@ -61,11 +63,12 @@ impl Parser {
 impl Emitter {
     pub(super) fn new(client: &Client) -> Self {
         match client.dialect {
-            // Nobody who speaks the last three asks: requests in them are refused.
-            Dialect::OpenAI | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => {
+            // Nobody who speaks the last two asks: requests in them are refused.
+            Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
                 Self::OpenAI(openai::StreamEmitter::new(client.include_usage, client.now))
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
+            Dialect::Gemini => Self::Gemini(gemini::StreamEmitter::new()),
         }
     }
 
@@ -74,6 +77,7 @@ impl Emitter {
         match self {
             Self::OpenAI(emitter) => emitter.push(event, out),
             Self::Anthropic(emitter) => emitter.push(event, out),
+            Self::Gemini(emitter) => emitter.push(event, out),
         }
     }
 }

@@ -1,10 +1,10 @@
 mod inner;
 
-use super::state;
 use super::{Key, Member, Options, Scan, Span};
+use super::{gemini, state};
 use crate::Dialect;
 use crate::call::{Call, Form, Operation};
-use crate::json::{Fault, Kind, Literal, Reader, path_at};
+use crate::json::{Fault, Kind, Literal, Reader, camel, path_at};
 
 pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
     let mut reader = Reader::new(body)?;
@@ -73,6 +73,7 @@ impl Scan {
             members: [None; Key::COUNT],
             options: Options::default(),
             inner_models: Vec::new(),
+            foreign_signatures: Vec::new(),
         }
     }
 }
@@ -82,7 +83,7 @@ impl Walk {
         reader.peek()?;
         let start = reader.at();
         let name = key.decode();
-        let governed = Key::of(&name);
+        let governed = Key::of(self.scan.dialect, &name);
         if let Some(governed) = governed
             && self.scan.member(governed).is_some()
         {
@@ -155,6 +156,12 @@ impl Walk {
             Key::Reasoning => {
                 self.scan.reasons |= reader.peek()? == Kind::Object;
                 self.value(reader, Below::default())?;
+            }
+            Key::GenerationConfig => {
+                self.value(reader, Below::default())?;
+                if self.scan.dialect == Dialect::Gemini {
+                    gemini::config(&mut self.scan, reader.slice(start, reader.at()), start)?;
+                }
             }
             Key::Temperature | Key::TopP => reader.skip()?,
             Key::EncodingFormat => scan.base64 = optional_string(reader)?.as_deref() == Some("base64"),
@@ -230,6 +237,14 @@ impl Walk {
     /// The value of a member with that key.
     fn inner(&mut self, reader: &mut Reader<'_>, key: &str, below: Below) -> Result<(), Fault> {
         let dialect = self.scan.dialect;
+        let name;
+        let key = match dialect {
+            Dialect::Gemini => {
+                name = camel(key.into());
+                &*name
+            }
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => key,
+        };
         let kind = reader.peek()?;
         let start = reader.at();
         if !below.opaque && kind != Kind::Null {
@@ -241,8 +256,12 @@ impl Walk {
                 reader,
                 Below { opaque: state::is_opaque(dialect, key), base64: state::may_be_base64(key), ..below },
             )?;
-            if refers && !matches!(reader.slice(start, reader.at()), "false" | "\"\"" | "[]" | "{}") {
+            let value = reader.slice(start, reader.at());
+            if refers && !matches!(value, "false" | "\"\"" | "[]" | "{}") && state::is_kept(dialect, key, value) {
                 self.state_at = Some(start);
+            }
+            if dialect == Dialect::Gemini && key == "thoughtSignature" && crate::gemini::is_foreign(value) {
+                self.scan.foreign_signatures.push(Span { start, end: reader.at() });
             }
             return Ok(());
         }

@@ -1,4 +1,5 @@
-use crate::Dialect;
+use crate::json::Reader;
+use crate::{Dialect, gemini};
 
 /// Whether a member refers to state on the provider's account: files, containers, stored answers. `depth` counts the
 /// objects and arrays around it; 1 is the request itself.
@@ -19,9 +20,14 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
             _ => false,
         },
         Dialect::Anthropic => matches!(key, "container" | "file_id"),
-        // `fileData` also takes addresses that anybody can read.
-        Dialect::Gemini => matches!(key, "cachedContent" | "cached_content"),
+        Dialect::Gemini => matches!(key, "cachedContent" | "fileSearchStoreNames" | "fileUri"),
     }
+}
+
+/// Whether the value of such a member is kept by the provider: `fileUri` also takes addresses that anybody can read.
+pub(super) fn is_kept(dialect: Dialect, key: &str, value: &str) -> bool {
+    let uri = || Reader::of(value).string().unwrap_or_default();
+    dialect != Dialect::Gemini || key != "fileUri" || gemini::is_kept(&uri())
 }
 
 /// Whether the provider takes what is below the member as the application's own data: a property of a tool's schema
@@ -32,7 +38,13 @@ pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
         Dialect::Anthropic => matches!(key, "input_schema" | "input_examples" | "input" | "schema" | "metadata"),
         Dialect::Gemini => matches!(
             key,
-            "args" | "response" | "parameters" | "parametersJsonSchema" | "responseSchema" | "responseJsonSchema"
+            "args"
+                | "response"
+                | "parameters"
+                | "parametersJsonSchema"
+                | "responseSchema"
+                | "responseJsonSchema"
+                | "labels"
         ),
     }
 }
@@ -42,13 +54,13 @@ pub(super) fn is_media(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => matches!(key, "image_url" | "input_audio" | "file"),
         Dialect::Anthropic => key == "source",
-        Dialect::Gemini => matches!(key, "inlineData" | "inline_data" | "fileData" | "file_data"),
+        Dialect::Gemini => matches!(key, "inlineData" | "fileData"),
     }
 }
 
 /// Whether the member may hold bare base64.
 pub(super) fn may_be_base64(key: &str) -> bool {
-    matches!(key, "data" | "file_data" | "b64_json")
+    matches!(key, "data" | "file_data" | "b64_json" | "thoughtSignature")
 }
 
 /// Whether a string, as it stands in the body, is base64: a data URL, or bare where the key says it may be.
@@ -57,6 +69,6 @@ pub(super) fn is_base64(text: &str, bare: bool) -> bool {
     if head.starts_with(b"data:") {
         return memchr::memmem::find(head, b";base64,").is_some();
     }
-    let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\');
+    let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'-' | b'_');
     bare && head.len() >= 64 && head.iter().all(alphabet)
 }

@@ -28,7 +28,7 @@ use super::{
     prepare::{Prepared, off_thread},
     reader::Reader,
     record::Record,
-    stream::{self, Patience, Stream},
+    stream::{self, Frame, Patience, Stream},
 };
 use crate::{
     live::{
@@ -108,7 +108,7 @@ impl Attempt<'_> {
             self.whole(&head.headers, incoming).await?
         };
         let mut answer = HeaderMap::with_capacity(12);
-        headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask.scan.stream);
+        headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask);
         headers::say_finish(&mut answer, body.finish());
         Ok(Answered { head: answer, status: head.status, body })
     }
@@ -182,7 +182,7 @@ impl Attempt<'_> {
         let stream = Stream::open(
             incoming,
             Reader::new(Framing::of(upstream), relay),
-            self.ask.client.dialect,
+            (self.ask.client.dialect, Frame::new(self.ask.call.form())),
             self.patience(),
             self.refusal_fails,
             record,

@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
 };
-use penstock_llm::{Dialect, neutral::Finish, sse::Framing};
+use penstock_llm::{Dialect, call::Form, neutral::Finish, sse::Framing};
 
 use super::{ask::Ask, prepare::Prepared};
 use crate::{
@@ -81,13 +81,13 @@ pub(super) fn answer(
     target: &Target,
     upstream: &HeaderMap,
     prepared: &Prepared,
-    stream: bool,
+    ask: &Ask<'_>,
 ) {
-    let translated = prepared.translated;
-    let own = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
-    let theirs = upstream.get(CONTENT_TYPE).filter(|_| !translated).cloned();
+    let is_array = ask.call.form() == Some(Form::Array);
+    let own = if ask.scan.stream && !is_array { "text/event-stream; charset=utf-8" } else { "application/json" };
+    let theirs = upstream.get(CONTENT_TYPE).filter(|_| !(prepared.translated || is_array)).cloned();
     headers.insert(CONTENT_TYPE, theirs.unwrap_or(HeaderValue::from_static(own)));
-    if stream {
+    if ask.scan.stream {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     let [provider, model] = &target.headers;

@@ -97,12 +97,12 @@ fn spliced(
     let fixed = is_chat && target.facts.sampling == Sampling::Fixed;
     let (sampling, hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
-    let edits = models.into_iter().chain(usage).chain(bound).chain(sampling).collect();
+    let edits = models.into_iter().chain(usage).chain(bound).chain(sampling).chain(scan.own_signatures());
     Ok(Prepared {
         way,
         dropped: may_drop(&hints, unknown)?,
         asks_for_usage,
-        body: splice::apply(&ask.body, edits),
+        body: splice::apply(&ask.body, edits.collect()),
         names: Names::default(),
         translated: false,
     })

@@ -11,9 +11,11 @@ use std::{
 use bytes::Bytes;
 use penstock_llm::{
     Dialect,
+    call::Form,
     classify::UpstreamError,
     neutral::{Finish, Usage},
     relay::End,
+    sse::Array,
 };
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
@@ -46,6 +48,13 @@ pub(super) struct Stream {
     outcome: Outcome,
     /// What its client speaks.
     client: Dialect,
+    frame: Frame,
+}
+
+/// How a client takes a stream: events as they are, or as the items of one array.
+pub(super) enum Frame {
+    Events,
+    Array(Array),
 }
 
 /// How long a stream may take.
@@ -80,7 +89,7 @@ impl Stream {
     pub(super) async fn open(
         mut incoming: Incoming,
         mut reader: Reader,
-        client: Dialect,
+        (client, frame): (Dialect, Frame),
         patience: Patience,
         refusal_fails: bool,
         record: &Rc<Record>,
@@ -109,8 +118,8 @@ impl Stream {
                 let finished = reader.is_finished().then(Instant::now);
                 let clock = Clock { patience, since: None, finished, timer: None };
                 let ended = look.end.is_some();
-                let (incoming, record) = (Some(incoming), record.clone());
-                return Ok(Self { incoming, reader, out, ended, clock, record, outcome: Outcome::Cancelled, client });
+                let (incoming, record, outcome) = (Some(incoming), record.clone(), Outcome::Cancelled);
+                return Ok(Self { incoming, reader, out, ended, clock, record, outcome, client, frame });
             }
         }
     }
@@ -123,11 +132,10 @@ impl Stream {
     /// Forwards the stream to its end. Dropped before it, the provider's connection is closed.
     pub(super) async fn run(mut self: Box<Self>, outlet: Outlet) -> Result<(), Cut> {
         loop {
-            for piece in std::mem::take(&mut self.out) {
-                outlet.send(piece).await;
-            }
+            self.send(&outlet).await?;
             if self.ended {
                 self.outcome = Outcome::Ok;
+                outlet.send(self.frame.end()).await;
                 if let Some(incoming) = self.incoming.take() {
                     incoming.finish();
                 }
@@ -138,16 +146,12 @@ impl Stream {
                 Next::End | Next::Cut => self.reader.end(&mut self.out),
                 Next::TooSlow if self.reader.is_finished() => self.reader.end(&mut self.out),
                 Next::TooSlow => {
-                    self.fail(&outlet, &Error::Timeout).await;
-                    return Ok(());
+                    return self.fail(&outlet, &Error::Timeout).await;
                 }
             };
             if self.note(&look) {
-                for piece in std::mem::take(&mut self.out) {
-                    outlet.send(piece).await;
-                }
-                self.fail(&outlet, &Error::Upstream).await;
-                return Ok(());
+                self.send(&outlet).await?;
+                return self.fail(&outlet, &Error::Upstream).await;
             }
         }
     }
@@ -163,10 +167,21 @@ impl Stream {
     }
 
     /// Says so in band, and sends no end marker.
-    async fn fail(&mut self, outlet: &Outlet, error: &Error) {
+    async fn fail(&mut self, outlet: &Outlet, error: &Error) -> Result<(), Cut> {
         self.outcome = Outcome::Broken;
         self.incoming = None;
-        outlet.send(error.event(self.client).into()).await;
+        self.out = vec![error.event(self.client).into()];
+        self.send(outlet).await?;
+        outlet.send(self.frame.end()).await;
+        Ok(())
+    }
+
+    /// Sends what is to go out.
+    async fn send(&mut self, outlet: &Outlet) -> Result<(), Cut> {
+        for piece in std::mem::take(&mut self.out) {
+            outlet.send(self.frame.piece(piece)?).await;
+        }
+        Ok(())
     }
 
     async fn next(&mut self) -> Next {
@@ -185,6 +200,30 @@ impl Stream {
             Poll::Ready(next)
         })
         .await
+    }
+}
+
+impl Frame {
+    pub(super) fn new(form: Option<Form>) -> Self {
+        match form {
+            Some(Form::Array) => Self::Array(Array::default()),
+            Some(Form::Events | Form::Whole) | None => Self::Events,
+        }
+    }
+
+    fn piece(&mut self, events: Bytes) -> Result<Bytes, Cut> {
+        match self {
+            Self::Events => Ok(events),
+            Self::Array(array) => array.push(events).map(Bytes::from).map_err(|_| Cut),
+        }
+    }
+
+    /// What follows the last piece.
+    fn end(&mut self) -> Bytes {
+        match self {
+            Self::Events => Bytes::new(),
+            Self::Array(array) => array.finish().into(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod callers;
 mod credentials;
 mod failures;
 mod gemini;
+mod gemini_clients;
 mod hostile;
 mod messages;
 mod mistral;

@@ -48,9 +48,10 @@ async fn a_message_goes_to_its_own_dialect_and_back_byte_by_byte() -> anyhow::Re
 
 #[tokio::test]
 async fn a_stream_of_messages_goes_through_byte_by_byte() -> anyhow::Result<()> {
-    let (bed, _provider) = bed([stream(&EVENTS), vec![end()]].concat()).await?;
+    let (bed, provider) = bed([stream(&EVENTS), vec![end()]].concat()).await?;
     let got = ask(&bed, &question(true)).await?;
     assert_eq!((got.status, got.body), (200, EVENTS.concat()));
+    assert_eq!(provider.events().seen[0].body, question(true).to_string().replace("\"m\"", "\"claude-real\""));
     let counted = r#"penstock_tokens_total{direction="input",model="claude-real",provider="default/a",route="m"} 5"#;
     assert!(bed.metrics.render().contains(counted), "{}", bed.metrics.render());
     Ok(())

@@ -79,6 +79,17 @@ async fn gemini_counts_for_a_client_of_anthropic() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn anthropic_counts_for_a_client_of_gemini() -> anyhow::Result<()> {
+    let (bed, provider) = bed(answer(200, "", COUNT), of("Anthropic")).await?;
+    let got = post(&bed, "/v1beta/models/m:countTokens", r#"{"contents": [{"parts": [{"text": "hi"}]}]}"#).await?;
+    assert_eq!((got.status, json_of(&got)?), (200, json!({"totalTokens": 12})));
+    assert_eq!(line(&provider, 0), "POST /v1/messages/count_tokens");
+    let messages = json!([{"role": "user", "content": [{"type": "text", "text": "hi"}]}]);
+    assert_eq!(sent(&provider, 0)?, json!({"model": "real", "messages": messages}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn gemini_s_own_count_passes_in_both_its_forms() -> anyhow::Result<()> {
     let (bed, provider) = bed(answer(200, "", r#"{"totalTokens":31}"#), of("Gemini")).await?;
     let forms = [

@@ -1,12 +1,12 @@
 use std::convert::Infallible;
 
-use super::arguments::Progress;
 use super::held::{Held, Piece};
 use super::{call_id, made_id};
 use crate::anthropic::{STOP, error_event, finish, usage};
 use crate::json::{Writer, write_string};
 use crate::neutral::{Event, Finish, Usage};
 use crate::reject::Rejection;
+use crate::translate::arguments::Progress;
 
 /// Writes the events of a message stream.
 ///

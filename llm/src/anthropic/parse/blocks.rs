@@ -1,6 +1,5 @@
-use super::members::{Member, Members};
 use crate::Dialect;
-use crate::json::{Fault, Kind, Reader};
+use crate::json::{Fault, Kind, Member, Members, Reader};
 use crate::neutral::{Media, MediaKind, Part, Source, Text, ToolCall};
 
 /// Where a block stands. What has no business there is kept as it is, for its provider to judge; so nothing is nested

@@ -1,5 +1,4 @@
-use super::members::{Member, Members};
-use crate::json::{Fault, Reader};
+use crate::json::{Fault, Member, Members, Reader};
 use crate::neutral::{Extra, Output, Raw, Reasoning, Request, Text};
 
 /// How much to think, which two members say together.

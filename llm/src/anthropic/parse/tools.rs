@@ -1,5 +1,4 @@
-use super::members::{Member, Members};
-use crate::json::{Fault, Reader};
+use crate::json::{Fault, Member, Members, Reader};
 use crate::neutral::{Extra, OtherTool, Raw, Request, Text, Tool, ToolChoice};
 
 pub(super) fn read<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {

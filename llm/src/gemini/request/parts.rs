@@ -1,13 +1,9 @@
 use super::contents::Block;
 use crate::Error;
-use crate::gemini::id;
+use crate::gemini::{carry::NO_SIGNATURE, id};
 use crate::json::{Reader, Writer};
 use crate::neutral::{Extra, Media, Part, Source, ToolCall};
 use crate::translate::Names;
-
-/// What a call is given whose signature is lost, so that the model takes it all the same
-/// (ai.google.dev, gemini-api/docs/thought-signatures, on history from other models).
-const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// Writes the parts of one turn. `signed`: the model refuses a turn whose first call has no signature.
 pub(super) fn write(
@@ -152,7 +148,7 @@ fn told_by(base64: &str) -> Result<&'static str, Error> {
 }
 
 /// The type that the ending of an address tells.
-fn named_by(url: &str) -> Option<&'static str> {
+pub(in crate::gemini) fn named_by(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next()?;
     let ending = path.rsplit_once('.')?.1;
     let known = [

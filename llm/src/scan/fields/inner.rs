@@ -3,7 +3,7 @@
 use super::{Below, Walk};
 use crate::Dialect;
 use crate::call::Operation;
-use crate::json::{Fault, Kind, Reader};
+use crate::json::{Fault, Kind, Reader, camel};
 use crate::scan::{Key, Span};
 
 impl Walk {
@@ -29,7 +29,7 @@ impl Walk {
         match self.operation {
             Operation::BatchEmbeddings => key == "requests",
             Operation::CountTokens if self.scan.dialect == Dialect::Gemini => {
-                matches!(key, "generateContentRequest" | "generate_content_request")
+                camel(key.into()) == "generateContentRequest"
             }
             Operation::Chat | Operation::Completions | Operation::Embeddings | Operation::CountTokens => false,
         }

@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use crate::json::{Reader, write_string};
 
-/// A call's arguments as the object that Anthropic's `input` is. What the model wrote badly is a string in one, so that
+/// A call's arguments as the object that some dialects have for them. What the model wrote badly is a string in one, so that
 /// the answer stays JSON and the tool can say what is wrong.
-pub(super) fn object(arguments: &str) -> Cow<'_, str> {
+pub(crate) fn object(arguments: &str) -> Cow<'_, str> {
     let arguments = arguments.trim_ascii();
     if arguments.is_empty() {
         return Cow::Borrowed("{}");
@@ -22,7 +22,7 @@ pub(super) fn object(arguments: &str) -> Cow<'_, str> {
 
 /// Tells where an object ends whose text comes in pieces.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     depth: u32,
     in_string: bool,
     escaped: bool,
@@ -30,7 +30,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn push(&mut self, piece: &str) {
+    pub(crate) fn push(&mut self, piece: &str) {
         for byte in piece.bytes() {
             match byte {
                 _ if self.escaped => self.escaped = false,
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// The object is closed: nothing more can belong to it.
-    pub(super) fn is_whole(self) -> bool {
+    pub(crate) fn is_whole(self) -> bool {
         self.whole
     }
 }

@@ -1,0 +1,160 @@
+use super::calls::Calls;
+use crate::Dialect;
+use crate::gemini::carry::{self, Carried};
+use crate::gemini::request::named_by;
+use crate::json::{Fault, Kind, Member, Members, Reader};
+use crate::neutral::{Extra, Media, MediaKind, Part, Source, Text, ToolCall};
+
+/// Whether an address is of a file that the provider keeps for its account.
+pub(crate) fn is_kept(uri: &str) -> bool {
+    uri.starts_with("https://generativelanguage.googleapis.com/") || uri.starts_with("files/")
+}
+
+/// Reads a part; nothing for one that says nothing.
+pub(super) fn read<'a>(reader: &mut Reader<'a>, base: usize, calls: &mut Calls<'a>) -> Result<Option<Part<'a>>, Fault> {
+    let mut part = Members::read_camel(reader, base)?;
+    let thought = part.bool("thought")?.unwrap_or(false);
+    if let Some(called) = part.take("functionCall") {
+        return call(called, part, calls).map(Some);
+    }
+    if let Some(answer) = part.take("functionResponse") {
+        return result(answer, part, calls).map(Some);
+    }
+    if let Some(data) = part.take("inlineData") {
+        return inline(data, part).map(Some);
+    }
+    if let Some(data) = part.take("fileData") {
+        return file(data, part).map(Some);
+    }
+    match part.string("text")? {
+        Some(text) if thought => thinking(text, &mut part).map(Some),
+        Some(text) => {
+            let extra = part.rest();
+            Ok((!text.is_empty() || !extra.is_empty()).then_some(Part::Text { text, cache: None, extra }))
+        }
+        None => Ok(other(part)),
+    }
+}
+
+/// What the model thought. Gemini's own proof of it means nothing to others; theirs is in the same place.
+fn thinking<'a>(text: Text<'a>, part: &mut Members<'a>) -> Result<Part<'a>, Fault> {
+    Ok(match part.string("thoughtSignature")?.as_deref().and_then(carry::read) {
+        Some(Carried::Signature(signature)) => Part::Reasoning { text, signature: Some(signature.into()) },
+        Some(Carried::Redacted(data)) => Part::RedactedReasoning(data.into()),
+        None => Part::Reasoning { text, signature: None },
+    })
+}
+
+fn call<'a>(called: Member<'a>, part: Members<'a>, calls: &mut Calls<'a>) -> Result<Part<'a>, Fault> {
+    let mut call = called.camel_members()?;
+    let name = call.need("name")?.string()?;
+    let id = calls.call(call.string("id")?, &name);
+    let arguments = call.take("args").map(Member::object).transpose()?.map_or("{}", |args| args.0);
+    let mut extra = part.rest();
+    extra.extend(call.rest_in("functionCall"));
+    Ok(Part::ToolCall(ToolCall { id, name, arguments: arguments.into(), cache: None, extra }))
+}
+
+fn result<'a>(answer: Member<'a>, part: Members<'a>, calls: &mut Calls<'a>) -> Result<Part<'a>, Fault> {
+    let at = answer.at;
+    let mut answer = answer.camel_members()?;
+    let (id, name) = (answer.string("id")?, answer.string("name")?.unwrap_or_default());
+    let Some(call) = calls.answer(id, &name) else {
+        return Err(Fault::new(at, format!("no function call before it waits for a response of {name:?}")));
+    };
+    let mut extra = part.rest();
+    let (mut parts, mut is_error) = (Vec::new(), false);
+    if let Some(response) = answer.take("response") {
+        let raw = response.raw();
+        let (said, failed) = said(response)?;
+        (parts, is_error) = (vec![Part::text(said)], failed);
+        extra.push(Extra { name: "response".into(), value: raw });
+    }
+    if let Some(shown) = answer.take("parts") {
+        shown.each(|reader, base| {
+            parts.extend(read(reader, base, &mut Calls::default())?);
+            Ok(())
+        })?;
+    }
+    extra.extend(answer.rest_in("functionResponse"));
+    Ok(Part::ToolResult { call, plain: parts.len() == 1, parts, is_error, cache: None, extra })
+}
+
+/// The words of a response. `output` and `error` are Gemini's own names for them, `result` is what its SDKs write
+/// (ai.google.dev, api/caching, FunctionResponse); a response of other members is told whole.
+fn said(response: Member<'_>) -> Result<(Text<'_>, bool), Fault> {
+    let whole = response.object()?.0;
+    let (mut members, mut only) = (0, None);
+    Reader::of(whole).object(|reader, key| {
+        members += 1;
+        let (name, kind) = (key.decode(), reader.peek()?);
+        let text = if kind == Kind::String { reader.string()? } else { reader.raw()?.into() };
+        if matches!(&*name, "output" | "result" | "error") {
+            only = Some((text, name == "error"));
+        }
+        Ok::<(), Fault>(())
+    })?;
+    Ok(only.filter(|_| members == 1).unwrap_or((whole.into(), false)))
+}
+
+fn inline<'a>(data: Member<'a>, part: Members<'a>) -> Result<Part<'a>, Fault> {
+    let mut data = data.camel_members()?;
+    let media_type = data.string("mimeType")?.unwrap_or_default();
+    let Some(kind) = kind_of(&media_type) else { return Ok(unknown(format!("inlineData {media_type}"), &part)) };
+    let source = Source::Base64 { media_type, data: base64(data.need("data")?)? };
+    let label = data.string("displayName")?;
+    let mut extra = part.rest();
+    extra.extend(data.rest_in("inlineData"));
+    Ok(Part::Media(Media { kind, source, label, cache: None, extra }))
+}
+
+/// What anybody can fetch is a URL; what the provider keeps is a file of its store, and other places are its own.
+fn file<'a>(data: Member<'a>, part: Members<'a>) -> Result<Part<'a>, Fault> {
+    let mut data = data.camel_members()?;
+    let uri = data.need("fileUri")?.string()?;
+    let media_type = data.string("mimeType")?.or_else(|| named_by(&uri).map(Text::Borrowed)).unwrap_or_default();
+    let source = match &*uri {
+        kept if is_kept(kept) => Source::File(uri),
+        known if known.starts_with("https://") || known.starts_with("http://") => Source::Url(uri),
+        _ => return Ok(unknown("fileData".into(), &part)),
+    };
+    let Some(kind) = kind_of(&media_type) else { return Ok(unknown(format!("fileData {media_type}"), &part)) };
+    let label = data.string("displayName")?;
+    let mut extra = part.rest();
+    extra.extend(data.rest_in("fileData"));
+    Ok(Part::Media(Media { kind, source, label, cache: None, extra }))
+}
+
+fn kind_of(media_type: &str) -> Option<MediaKind> {
+    match media_type.split_once('/')? {
+        ("image", _) => Some(MediaKind::Image),
+        ("application", "pdf") | ("text", _) => Some(MediaKind::Document),
+        _ => None,
+    }
+}
+
+/// Sound, video, code and its results, and what came later. A signature alone says nothing to others.
+fn other(part: Members<'_>) -> Option<Part<'_>> {
+    let carries = |name: &str| matches!(name, "thoughtSignature" | "partMetadata");
+    let kind = part.names().find(|name| !carries(name))?.to_owned();
+    Some(unknown(kind, &part))
+}
+
+fn unknown<'a>(kind: String, part: &Members<'a>) -> Part<'a> {
+    Part::Unknown { origin: Dialect::Gemini, kind: kind.into(), is_call: false, value: part.whole }
+}
+
+/// In the standard alphabet and padded: Google's SDKs write the one that is safe in URLs, which others refuse. Checked
+/// for its letters only: nobody decodes it here.
+fn base64(data: Member<'_>) -> Result<Text<'_>, Fault> {
+    let at = data.at;
+    let data = data.string()?;
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_');
+    if !data.bytes().all(is_base64) {
+        return Err(Fault::new(at, "data must be base64"));
+    }
+    if data.len().is_multiple_of(4) && memchr::memchr2(b'-', b'_', data.as_bytes()).is_none() {
+        return Ok(data);
+    }
+    Ok(carry::standard(&data).into())
+}
