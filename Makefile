@@ -1,5 +1,6 @@
 # Everything here works on a clean clone: what a target needs is built or installed first, pinned, and kept in a cache
-# outside the tree (see tests/setup). cargo and rustup, Go, Python 3 with venv, git and a C compiler must be there.
+# outside the tree (see tests/setup). cargo and rustup, Go, Python 3 with venv, Node.js with npm, git and a C
+# compiler must be there.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -23,7 +24,7 @@ build: ## the release binaries, in target/release
 .PHONY: test
 test: setup lint binaries ## lint, then every test, end to end ones included
 	PENSTOCK_TESTCLUSTER="$$(tests/setup --path cluster)" PENSTOCK_PYTHON="$$(tests/setup --path python)" \
-		PENSTOCK_HELM="$$(tests/setup --path helm)" \
+		PENSTOCK_NODE="$$(tests/setup --path node)" PENSTOCK_HELM="$$(tests/setup --path helm)" \
 		cargo test --locked --workspace --no-fail-fast
 
 .PHONY: lint
@@ -43,10 +44,11 @@ bench: ## the benchmarks, in release, side by side with nginx; the last core loa
 		--proxy '$(target)/release/penstock-proxy' --operator '$(target)/release/penstock-operator'
 
 .PHONY: setup
-setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' Python SDKs
+setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' SDKs
 	@tests/setup cluster
 	@tests/setup helm
 	@tests/setup python
+	@tests/setup node
 
 # The programs that end-to-end tests start.
 .PHONY: binaries

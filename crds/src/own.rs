@@ -157,7 +157,7 @@ pub struct OwnFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnThinking {
     /// None: it is not. Budget: Anthropic's, in tokens. Adaptive: Anthropic's, by effort. Effort: OpenAI's. Tokens:
-    /// Gemini's, in tokens. Level: Gemini's, by a word.
+    /// Gemini's, in tokens. Level: Gemini's, by a word. Think: Ollama's.
     #[serde(rename = "type")]
     pub type_: ThinkingType,
     /// With `type: Adaptive`. Defaults to neither.
@@ -169,6 +169,9 @@ pub struct OwnThinking {
     /// With `type: Level`. Defaults to neither.
     #[serde(default)]
     pub level: Option<LevelThinking>,
+    /// With `type: Think`. Defaults to one that can't be turned off.
+    #[serde(default)]
+    pub think: Option<OllamaThinking>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -179,6 +182,7 @@ pub enum ThinkingType {
     Effort,
     Tokens,
     Level,
+    Think,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -210,6 +214,13 @@ pub struct LevelThinking {
     /// It knows `MEDIUM`.
     #[serde(default)]
     pub medium: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OllamaThinking {
+    /// It can be turned off, and knows the level `max`.
+    #[serde(default)]
+    pub off: bool,
 }
 
 /// Which sampling parameters a model takes: all, temperature or top_p but not both, none.
@@ -261,6 +272,7 @@ impl OwnThinking {
             ("adaptive", ThinkingType::Adaptive, self.adaptive.is_some()),
             ("tokens", ThinkingType::Tokens, self.tokens.is_some()),
             ("level", ThinkingType::Level, self.level.is_some()),
+            ("think", ThinkingType::Think, self.think.is_some()),
         ];
         for (name, wanted, is_there) in parts {
             if is_there && self.type_ != wanted {

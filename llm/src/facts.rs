@@ -227,6 +227,8 @@ mod tests {
         let newest = facts("claude-opus-5-5");
         assert_eq!((newest.thinking, newest.forced_tools), (Thinking::Adaptive { always: true, xhigh: true }, false));
         assert!(newest.thinks(false) && !haiku.thinks(false) && haiku.thinks(true));
+        let small = facts("claude-haiku-5-5");
+        assert_eq!((small.thinking, small.forced_tools), (Thinking::Adaptive { always: false, xhigh: true }, true));
         assert_eq!(facts("claude-saga-7").thinking, newest.thinking, "an unknown one is taken as the newest");
     }
 

@@ -4,35 +4,131 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use penstock_tests::client::client;
-use penstock_tests::fake::{Action, Answer, At, End, Fakes, How, Script};
+use penstock_tests::fake::{Action, Answer, At, End, Fakes, How, Refusal, Script};
 use serde_json::{Value, json};
 
 use crate::sdk;
 
+/// A fake of a kind, and what the SDK's scripts need to know of it.
+struct Fake<'a> {
+    fakes: &'a Fakes,
+    name: &'a str,
+    /// What the SDK wants behind the address.
+    path: &'a str,
+    model: &'a str,
+    /// Whose server the openai SDK is told that it is.
+    kind: Option<&'a str>,
+}
+
+impl Fake<'_> {
+    /// Runs a script that takes this fake for the provider itself.
+    async fn passes(&self, script: &str) -> anyhow::Result<()> {
+        let url = format!("{}{}", self.fakes.url(self.name), self.path);
+        let admin = self.fakes.admin_url();
+        let answer = format!("This is {} at {}.", self.model, self.name);
+        let mut arguments = vec![("base-url", url.as_str()), ("model", self.model)];
+        arguments.extend(self.kind.map(|kind| ("kind", kind)));
+        // A script that can be pointed at a proxy too needs a key and what to expect; the others order what they want.
+        if script.ends_with(".mjs") || ["openai_chat.py", "gemini_content.py"].contains(&script) {
+            arguments.extend([("key", "sk-fake"), ("answer", &answer)]);
+        } else {
+            arguments.extend([("admin-url", admin.as_str()), ("provider", self.name)]);
+        }
+        sdk::run(script, &arguments).await
+    }
+}
+
 #[tokio::test]
 async fn the_openai_sdk_takes_the_fake_for_openai() -> anyhow::Result<()> {
-    let fakes = Fakes::start()?;
-    let url = format!("{}/v1", fakes.url("openai"));
-    let answer = "This is gpt-4o at openai.";
-    sdk::run("openai_chat.py", &[("base-url", &url), ("key", "sk-fake"), ("model", "gpt-4o"), ("answer", answer)]).await
+    let fakes = &Fakes::start()?;
+    let fake = Fake { fakes, name: "openai", path: "/v1", model: "gpt-4o", kind: None };
+    fake.passes("openai_chat.py").await?;
+    fake.passes("openai_fixtures.py").await
 }
 
 #[tokio::test]
 async fn the_openai_sdk_raises_the_right_exception_for_every_failure() -> anyhow::Result<()> {
-    let fakes = Fakes::start()?;
-    let url = format!("{}/v1", fakes.url("openai"));
-    let admin = fakes.admin_url();
-    sdk::run("openai_errors.py", &[("base-url", &url), ("admin-url", &admin), ("provider", "openai")]).await
+    let fakes = &Fakes::start()?;
+    let fake = Fake { fakes, name: "openai", path: "/v1", model: "gpt-4o", kind: None };
+    fake.passes("openai_errors.py").await
+}
+
+#[tokio::test]
+async fn the_openai_sdk_takes_the_fake_for_azure() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    let azure = Fake { fakes, name: "azure", path: "", model: "gpt-4o", kind: Some("azure") };
+    azure.passes("openai_chat.py").await?;
+    azure.passes("openai_fixtures.py").await?;
+    azure.passes("openai_errors.py").await
+}
+
+#[tokio::test]
+async fn the_openai_sdk_takes_the_fake_for_a_server_that_is_compatible_in_its_own_way() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    let fake = Fake { fakes, name: "deepseek", path: "/v1", model: "deepseek-chat", kind: Some("compatible") };
+    fake.passes("openai_chat.py").await?;
+    fake.passes("openai_fixtures.py").await?;
+    fake.passes("openai_errors.py").await
 }
 
 #[tokio::test]
 async fn the_anthropic_sdk_takes_the_fake_for_anthropic() -> anyhow::Result<()> {
-    let fakes = Fakes::start()?;
-    let url = fakes.url("anthropic");
-    let admin = fakes.admin_url();
-    let model = ("model", "claude-sonnet-4-5");
-    sdk::run("anthropic_messages.py", &[("base-url", &url), ("admin-url", &admin), ("provider", "anthropic"), model])
+    let fakes = &Fakes::start()?;
+    Fake { fakes, name: "anthropic", path: "", model: "claude-sonnet-4-5", kind: None }
+        .passes("anthropic_messages.py")
         .await
+}
+
+#[tokio::test]
+async fn the_google_genai_sdk_takes_the_fake_for_gemini() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    for model in ["gemini-2.5-flash", "gemini-3.5-flash"] {
+        Fake { fakes, name: "gemini", path: "", model, kind: None }.passes("gemini_content.py").await?;
+    }
+    Fake { fakes, name: "gemini", path: "", model: "gemini-3.5-flash", kind: None }.passes("gemini_fixtures.py").await
+}
+
+#[tokio::test]
+async fn the_mistralai_sdk_takes_the_fake_for_mistral() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    Fake { fakes, name: "mistral", path: "", model: "mistral-small-latest", kind: None }.passes("mistral_chat.py").await
+}
+
+#[tokio::test]
+async fn the_ollama_sdk_takes_the_fake_for_ollama() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    Fake { fakes, name: "ollama", path: "", model: "llama3.2", kind: None }.passes("ollama_chat.py").await
+}
+
+#[tokio::test]
+async fn the_node_sdks_take_the_fakes_for_their_providers() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    let cases = [
+        ("node/openai_chat.mjs", "openai", "/v1", "gpt-4o", None),
+        ("node/openai_chat.mjs", "azure", "", "gpt-4o", Some("azure")),
+        ("node/openai_chat.mjs", "deepseek", "/v1", "deepseek-chat", None),
+        ("node/anthropic_chat.mjs", "anthropic", "", "claude-sonnet-4-5", None),
+        ("node/anthropic_threads.mjs", "anthropic", "", "claude-sonnet-4-5", None),
+        ("node/gemini_content.mjs", "gemini", "", "gemini-2.5-flash", None),
+        ("node/gemini_content.mjs", "gemini", "", "gemini-3.5-flash", None),
+        ("node/mistral_chat.mjs", "mistral", "", "mistral-small-latest", None),
+        ("node/ollama_chat.mjs", "ollama", "", "llama3.2", None),
+    ];
+    for (script, name, path, model, kind) in cases {
+        Fake { fakes, name, path, model, kind }.passes(script).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_anthropic_sdk_sends_all_again_to_who_can_not_hold_a_thread() -> anyhow::Result<()> {
+    let fakes = &Fakes::start()?;
+    fakes.script(Script::on("anthropic").once(Refusal::NoThread));
+    let fake = Fake { fakes, name: "anthropic", path: "", model: "claude-sonnet-4-5", kind: None };
+    fake.passes("node/anthropic_threads.mjs").await?;
+    let kinds: Vec<Value> = fakes.requests().iter().map(|record| record.json()["thread"]["type"].clone()).collect();
+    assert_eq!(kinds, [json!("create"), Value::Null, Value::Null]);
+    Ok(())
 }
 
 fn chat(fakes: &Fakes, body: &Value) -> reqwest::RequestBuilder {

@@ -26,7 +26,7 @@ def check_system_text_and_tools_are_taken():
 
 
 def check_a_bad_request_is_refused():
-    checks.raises(anthropic.BadRequestError, lambda: count(messages=[{"role": "nobody", "content": "hello"}]))
+    checks.raises(anthropic.BadRequestError, lambda: count(messages=[{"role": "user", "content": 7}]))
     checks.raises(anthropic.NotFoundError, lambda: count(model="none"))
 
 

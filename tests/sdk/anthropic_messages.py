@@ -1,5 +1,7 @@
 """Messages with the official anthropic SDK against a fake."""
 
+import base64
+import json
 import warnings
 
 import anthropic
@@ -122,15 +124,76 @@ def check_count_tokens_and_models():
     assert client.models.retrieve(args.model).id == args.model
 
 
+def look(source):
+    content = [{"type": "text", "text": "look"}, {"type": "image", "source": source}]
+    return create(messages=[{"role": "user", "content": content}])
+
+
+def check_pictures_are_seen():
+    data = base64.b64encode(checks.PIXEL).decode()
+    seen = look({"type": "base64", "media_type": "image/png", "data": data})
+    assert seen.content[0].text == f"{ANSWER} You said: look {checks.SHOWN}", seen
+    seen = look({"type": "url", "url": "https://example.com/a.png"})
+    assert seen.content[0].text.endswith("You showed: https://example.com/a.png"), seen
+    broken = {"type": "base64", "media_type": "image/png", "data": "no picture"}
+    checks.raises(anthropic.BadRequestError, lambda: look(broken))
+
+
+def check_structured_output():
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "additionalProperties": False}
+    answer = create(output_config={"format": {"type": "json_schema", "schema": schema}})
+    assert json.loads(answer.content[0].text) == {"city": "city"}, answer
+
+
+def check_cached_tokens_are_not_input_tokens():
+    for stream in [False, True]:
+        admin.answer(args.provider, cached_tokens=1, cache_written_tokens=1)
+        usage = final(stream).usage
+        assert (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (1, 1, 1), usage
+
+
+def final(stream):
+    """The answer to the greeting, whole or put together from a stream."""
+    if not stream:
+        return create()
+    with client.messages.stream(model=args.model, max_tokens=2000, messages=HELLO) as events:
+        return events.get_final_message()
+
+
+def check_refusals():
+    for stream in [False, True]:
+        admin.answer(args.provider, refusal="I will not.")
+        answer = final(stream)
+        assert (answer.stop_reason, answer.content) == ("refusal", []), answer
+        assert answer.stop_details.explanation == "I will not.", answer
+        admin.answer(args.provider, filtered="answer")
+        answer = final(stream)
+        assert answer.stop_reason == "refusal" and GREETING.startswith(answer.content[0].text), answer
+        admin.answer(args.provider, filtered="prompt")
+        answer = final(stream)
+        assert (answer.stop_reason, answer.content) == ("refusal", []), answer
+
+
+def check_text_comes_before_a_call():
+    admin.answer(args.provider, text="Let me see.", calls=[{"name": "get_time", "arguments": '{"city": "Rome"}'}])
+    answer = create(tools=TOOLS)
+    assert [block.type for block in answer.content] == ["text", "tool_use"], answer
+    assert answer.content[1].input == {"city": "Rome"}, answer
+
+
 def check_errors_map_to_exceptions():
     expected = {
         "bad_key": (anthropic.AuthenticationError, "authentication_error"),
+        "payment": (anthropic.PaymentRequiredError, "billing_error"),
         "forbidden": (anthropic.PermissionDeniedError, "permission_error"),
         "unknown_model": (anthropic.NotFoundError, "not_found_error"),
         "too_large": (anthropic.RequestTooLargeError, "request_too_large"),
         "rate_limit": (anthropic.RateLimitError, "rate_limit_error"),
         "context_length": (anthropic.BadRequestError, "invalid_request_error"),
+        "content_filter": (anthropic.BadRequestError, "invalid_request_error"),
+        "quota": (anthropic.BadRequestError, "invalid_request_error"),
         "server_error": (anthropic.InternalServerError, "api_error"),
+        "timeout": (anthropic.DeadlineExceededError, "timeout_error"),
         "overloaded": (anthropic.OverloadedError, "overloaded_error"),
     }
     for refusal, (kind, name) in expected.items():

@@ -1,17 +1,39 @@
 """What the scripts beside this one share: arguments, the fakes' admin API, and running every `check_` function."""
 
 import argparse
+import base64
 import json
 import sys
 import traceback
 import urllib.request
 
 
-def arguments(*names):
+# A picture of one pixel.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+# How the fakes speak of it.
+SHOWN = f"You showed: {len(PIXEL)} bytes"
+
+
+def arguments(*names, **defaults):
+    """The script's arguments: those without a default have to be given."""
     parser = argparse.ArgumentParser()
     for name in names:
         parser.add_argument(f"--{name}", required=True)
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", default=default)
     return parser.parse_args()
+
+
+def openai_client(kind, base_url, key):
+    """A client of the openai SDK for a server of that kind."""
+    import openai
+
+    options = {"api_key": key, "max_retries": 0, "timeout": 20}
+    if kind == "azure":
+        return openai.AzureOpenAI(azure_endpoint=base_url, api_version="2024-10-21", **options)
+    return openai.OpenAI(base_url=base_url, **options)
 
 
 class Admin:
@@ -34,6 +56,13 @@ class Admin:
 
     def refuse(self, provider, error):
         self.once(provider, {"refuse": {"error": error}})
+
+    def answer(self, provider, **changes):
+        self.once(provider, {"answer": changes})
+
+    def break_at(self, provider, content, how):
+        """The next answer breaks after so many events with content."""
+        self.answer(provider, broken={"at": {"content": content}, "how": how})
 
 
 def raises(kind, call):

@@ -1,4 +1,4 @@
-//! Fake providers: `OpenAI` and Anthropic as they are on the wire, each on its own port.
+//! Fake providers: the seven kinds as they are on the wire, each on its own port.
 //!
 //! They validate like the real ones, answer deterministically (the answer names model and provider, then quotes what was
 //! said), fail on order ([`Script`]) and remember all that reached them ([`Record`]). The same is reachable over HTTP, see
@@ -8,7 +8,18 @@
 
 mod admin;
 mod anthropic;
+mod asking;
+mod azure;
+mod call;
+mod compatible;
 mod desk;
+mod dialect;
+mod embed;
+mod fields;
+mod gemini;
+mod media;
+mod mistral;
+mod ollama;
 mod openai;
 mod plan;
 mod question;
@@ -30,23 +41,38 @@ use tokio::sync::oneshot;
 pub use desk::Desk;
 pub use record::{End, Record};
 pub use refusal::Refusal;
-pub use script::{Action, Answer, At, Break, How, Refuse, Respond, Script, Step, Times};
+pub use script::{Action, Answer, At, Break, Called, Filtered, How, Refuse, Respond, Script, Step, Times};
 
 /// Whose wire format a fake speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dialect {
-    /// `/v1/chat/completions`, `/v1/models`; `Authorization: Bearer`.
+    /// `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models`; `Authorization: Bearer`.
     OpenAI,
     /// `/v1/messages`, `/v1/messages/count_tokens`, `/v1/models`; `x-api-key` and `anthropic-version`.
     Anthropic,
+    /// AI Studio: `/v1beta/models/MODEL:generateContent` and kin, `/v1beta/models`; `x-goog-api-key` or `?key=`.
+    Gemini,
+    /// `/v1/chat/completions`, `/v1/embeddings`, `/v1/models`; `Authorization: Bearer`.
+    Mistral,
+    /// `/openai/deployments/NAME/chat/completions?api-version=` and kin, or `/openai/v1/...`; `api-key`.
+    AzureOpenAI,
+    /// `/api/chat`, `/api/embed`, `/api/tags`, `/api/show`, `/api/version`; no key.
+    Ollama,
+    /// `DeepSeek`, for all who call themselves compatible and are in their own way: `/v1/chat/completions`, `/v1/models`.
+    OpenAICompatible,
 }
 
-/// The four fakes that [`Fakes::start`] runs: two of a kind, to tell one account or region from another.
-pub const DEFAULT_PROVIDERS: [(&str, Dialect); 4] = [
+/// The fakes that [`Fakes::start`] runs: two of some, to tell one account or region from another.
+pub const DEFAULT_PROVIDERS: [(&str, Dialect); 9] = [
     ("openai", Dialect::OpenAI),
     ("openai-eu", Dialect::OpenAI),
     ("anthropic", Dialect::Anthropic),
     ("anthropic-eu", Dialect::Anthropic),
+    ("gemini", Dialect::Gemini),
+    ("mistral", Dialect::Mistral),
+    ("azure", Dialect::AzureOpenAI),
+    ("ollama", Dialect::Ollama),
+    ("deepseek", Dialect::OpenAICompatible),
 ];
 
 /// Running fake providers. Dropping it closes every listener and connection.

@@ -35,6 +35,14 @@ pub fn python() -> anyhow::Result<PathBuf> {
     installed("PENSTOCK_PYTHON", "python")
 }
 
+/// A Node.js with the providers' SDKs: what `PENSTOCK_NODE` says, else where `make setup` puts it.
+///
+/// # Errors
+/// When it is not there; the message says what to run.
+pub fn node() -> anyhow::Result<PathBuf> {
+    installed("PENSTOCK_NODE", "node")
+}
+
 /// A program of this workspace as `cargo build` left it, next to the running test.
 ///
 /// # Errors

@@ -4,15 +4,16 @@ use crate::json::Writer;
 use crate::reject::Rejection;
 use crate::sse;
 
-/// The `type` by which OpenAI's API goes with a status; its SDKs pick the exception by status and show the type.
-fn type_of(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        429 => "rate_limit_error",
-        400..=499 => "invalid_request_error",
-        _ => "server_error",
+/// The `type` by which OpenAI's API goes with a status; its SDKs pick the exception by status and show the type. A spent
+/// quota is told apart from a rate by its type.
+fn type_of<'a>(rejection: &Rejection<'a>) -> &'a str {
+    match (rejection.of_type, rejection.status) {
+        (Some(of_type), _) => of_type,
+        (None, 401) => "authentication_error",
+        (None, 403) => "permission_error",
+        (None, 429) => rejection.code.filter(|code| *code == "insufficient_quota").unwrap_or("rate_limit_error"),
+        (None, 400..=499) => "invalid_request_error",
+        (None, _) => "server_error",
     }
 }
 
@@ -25,7 +26,7 @@ pub(crate) fn error_body(rejection: &Rejection<'_>) -> Vec<u8> {
     let Ok(()) = Writer::new(&mut out).object(|w| {
         w.key("error").object(|w| {
             w.key("message").string(rejection.message);
-            w.key("type").string(rejection.of_type.unwrap_or_else(|| type_of(rejection.status)));
+            w.key("type").string(type_of(rejection));
             nullable(w, "param", rejection.param);
             nullable(w, "code", rejection.code);
             Ok::<(), Infallible>(())

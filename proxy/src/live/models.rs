@@ -128,6 +128,7 @@ fn thinking(own: &OwnThinking) -> Thinking {
             let own = own.level.unwrap_or_default();
             Thinking::Level { minimal: own.minimal, medium: own.medium }
         }
+        ThinkingType::Think => Thinking::Think { off: own.think.unwrap_or_default().off },
     }
 }
 

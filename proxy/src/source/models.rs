@@ -81,7 +81,7 @@ fn lines(problems: &[Problem]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{os::unix::fs::symlink, time::Duration};
 
     use penstock_proxy::Metrics;
     use tokio::time;
@@ -130,6 +130,25 @@ mod tests {
         fs::write(folder.path().join("new"), row("c"))?;
         fs::rename(folder.path().join("new"), &file)?;
         until(&live, &own(&row("c"))?).await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_config_map_that_is_changed_is_read_again() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        for (version, model) in [("..1", "a"), ("..2", "b")] {
+            fs::create_dir(path(version))?;
+            fs::write(path(version).join("pricing.yaml"), row(model))?;
+        }
+        symlink("..1", path("..data"))?;
+        symlink("..data/pricing.yaml", path("pricing.yaml"))?;
+        let live = Live::new(Metrics::new());
+        let models = read(&path("pricing.yaml"))?;
+        tokio::spawn(follow(path("pricing.yaml"), models, live.clone()));
+        symlink("..2", path("..data_tmp"))?;
+        fs::rename(path("..data_tmp"), path("..data"))?;
+        until(&live, &own(&row("b"))?).await;
         Ok(())
     }
 }

@@ -108,9 +108,9 @@ async fn a_client_with_nothing_left_is_told_as_the_table_says() -> anyhow::Resul
         (vec![Act::Close], 502, "server_error", "upstream_error"),
         (answer(500, "", "secret words"), 502, "server_error", "upstream_error"),
         (answer(429, "retry-after: 60\r\n", "{}"), 429, "rate_limit_error", "rate_limit_exceeded"),
-        (answer(402, "", "{}"), 429, "rate_limit_error", "insufficient_quota"),
+        (answer(402, "", "{}"), 429, "insufficient_quota", "insufficient_quota"),
         (answer(401, "", "{}"), 502, "server_error", "upstream_error"),
-        (answer(404, "", "{}"), 404, "not_found_error", "model_not_found"),
+        (answer(404, "", "{}"), 404, "invalid_request_error", "model_not_found"),
         (answer(413, "", "{}"), 413, "invalid_request_error", "request_too_large"),
         (answer(200, "", "{"), 502, "server_error", "upstream_error"),
     ];

@@ -229,7 +229,7 @@ mod translated {
         let (bed, provider) = bed(says("hello")).await?;
         let got = ask(&bed, GENERATE).await?;
         let body: Value = serde_json::from_str(&got.body)?;
-        assert_eq!((got.status, spoken(&[body.clone()]).as_str()), (200, "hello"));
+        assert_eq!((got.status, spoken(std::slice::from_ref(&body)).as_str()), (200, "hello"));
         assert_eq!(
             (&body["usageMetadata"]["promptTokenCount"], &body["modelVersion"]),
             (&json!(3), &json!("real-model"))

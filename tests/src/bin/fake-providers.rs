@@ -1,4 +1,4 @@
-//! Fake `OpenAI` and Anthropic, as a program.
+//! Fakes of all seven kinds of provider, as a program.
 //!
 //! Prints one line of JSON with its addresses on stdout, and runs until stdin is closed, or on SIGTERM or SIGINT.
 
@@ -17,13 +17,13 @@ struct Flags {
     /// Where the admin API listens; every provider gets a free port of the same address.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// A provider to run, as NAME=OpenAI or NAME=Anthropic; default two of each.
+    /// A provider to run, as NAME=TYPE with a type of `AIProvider`; default all of them.
     #[arg(long = "provider", value_parser = provider)]
     providers: Vec<(String, Dialect)>,
 }
 
 fn provider(text: &str) -> anyhow::Result<(String, Dialect)> {
-    let (name, dialect) = text.split_once('=').context("write NAME=OpenAI or NAME=Anthropic")?;
+    let (name, dialect) = text.split_once('=').context("write NAME=TYPE, such as my-openai=OpenAI")?;
     let dialect = serde_json::from_value(Value::String(dialect.to_owned()))?;
     Ok((name.to_owned(), dialect))
 }

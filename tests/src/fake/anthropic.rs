@@ -1,13 +1,16 @@
 //! Anthropic's messages: how a request is read and an answer worded. What is refused is in [`check`].
 
 mod check;
+pub(crate) mod errors;
+pub(crate) mod write;
 
 use serde_json::{Value, json};
 
-use super::plan::{Event, Stamp};
+use super::call::Call;
+use super::media;
+use super::plan::Response;
 use super::question::{Last, Question, Tool, ToolChoice, text_of, words_in};
 use super::refusal::Refusal;
-use super::reply::{Call, Finish, Reply, argument_deltas, deltas};
 
 /// What the fakes know by default.
 pub(crate) const MODELS: [&str; 9] = [
@@ -28,6 +31,51 @@ pub(crate) fn takes_prefill(model: &str) -> bool {
         || ["-4-0", "-4-1", "-4-5"].iter().any(|version| model.contains(version))
 }
 
+pub(crate) fn respond(call: &Call<'_>) -> Result<Response, Refusal> {
+    if call.header("anthropic-version").is_none() {
+        return Err(Refusal::invalid("anthropic-version", "anthropic-version: header is required"));
+    }
+    match (call.method, call.path) {
+        ("GET", "/v1/models") => call.say(&models(call.models)),
+        ("GET", path) if path.starts_with("/v1/models/") => {
+            let name = &path["/v1/models/".len()..];
+            call.knows(name)?;
+            call.say(&model(name))
+        }
+        ("POST", "/v1/messages") => {
+            let body = call.json()?;
+            thread(call, body)?;
+            let question = read(body, false)?;
+            call.knows(&question.model)?;
+            call.chat(&question)
+        }
+        ("POST", "/v1/messages/count_tokens") => {
+            let question = read(call.json()?, true)?;
+            call.knows(&question.model)?;
+            call.say(&json!({"input_tokens": question.prompt_tokens}))
+        }
+        (_, "/v1/models" | "/v1/messages" | "/v1/messages/count_tokens") => Err(Refusal::WrongMethod),
+        _ => Err(Refusal::UnknownPath),
+    }
+}
+
+/// A thread is begun and never found again: nothing is held here, as when the real one has expired.
+///
+/// Source: platform.claude.com, "Message threads".
+fn thread(call: &Call<'_>, body: &Value) -> Result<(), Refusal> {
+    let Some(kind) = body.get("thread").filter(|thread| !thread.is_null()) else {
+        return Ok(());
+    };
+    if !call.header("anthropic-beta").is_some_and(|betas| betas.contains("message-threads-2026-08-12")) {
+        return Err(Refusal::invalid("thread", "thread: Extra inputs are not permitted"));
+    }
+    match kind.get("type").and_then(Value::as_str) {
+        Some("create") => Ok(()),
+        Some("continue") => Err(Refusal::LostThread),
+        _ => Err(Refusal::invalid("thread.type", "thread.type: Input should be 'create' or 'continue'")),
+    }
+}
+
 /// Reads a request as the real API would; `counting` is for `count_tokens`, which needs no `max_tokens`.
 pub(crate) fn read(body: &Value, counting: bool) -> Result<Question, Refusal> {
     check::all(body, counting)?;
@@ -36,20 +84,21 @@ pub(crate) fn read(body: &Value, counting: bool) -> Result<Question, Refusal> {
     let thinking = body.pointer("/thinking/type").and_then(Value::as_str);
     let stops = body.get("stop_sequences").and_then(Value::as_array);
     let choice = body.get("tool_choice");
+    let last_message = messages.as_array().and_then(|messages| messages.last());
     Ok(Question {
         model: body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned(),
         stream: body.get("stream").and_then(Value::as_bool).unwrap_or_default(),
-        usage_in_stream: true,
-        choices: 1,
-        last: last(messages.as_array().and_then(|messages| messages.last())),
+        last: last(last_message),
         tools: tools(body),
         tool_choice: tool_choice(choice),
         parallel: choice.and_then(|c| c.get("disable_parallel_tool_use")).and_then(Value::as_bool) != Some(true),
         max_tokens: body.get("max_tokens").and_then(Value::as_u64),
         stop: stops.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
         thinks: matches!(thinking, Some("enabled" | "adaptive")),
+        shown: shown(last_message),
         schema: body.pointer("/output_config/format/schema").cloned(),
         prompt_tokens: words_in(&messages) + system,
+        ..Question::default()
     })
 }
 
@@ -70,6 +119,24 @@ fn last(message: Option<&Value>) -> Last {
     }
 }
 
+/// The media of a message; what can't be read has been refused.
+fn shown(message: Option<&Value>) -> Vec<String> {
+    let blocks = message.and_then(|message| message.get("content")?.as_array()).into_iter().flatten();
+    blocks.filter_map(|block| source(block.get("source")?)).collect()
+}
+
+/// How an answer speaks of the source of an image or a document, or `None` when it can't be read.
+fn source(source: &Value) -> Option<String> {
+    let field = |key| source.get(key).and_then(Value::as_str);
+    match field("type")? {
+        "base64" => media::inline(field("data")?),
+        "url" => field("url").map(str::to_owned),
+        "file" => field("file_id").map(str::to_owned),
+        "text" => field("data").map(|text| format!("{} bytes", text.len())),
+        _ => None,
+    }
+}
+
 fn tools(body: &Value) -> Vec<Tool> {
     let tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
     let read = |tool: &Value| {
@@ -86,143 +153,6 @@ fn tool_choice(choice: Option<&Value>) -> ToolChoice {
         Some("any") => ToolChoice::Required,
         Some("tool") => ToolChoice::Named(word("name").unwrap_or_default().to_owned()),
         _ => ToolChoice::Auto,
-    }
-}
-
-fn stop_reason(reply: &Reply) -> &str {
-    match &reply.finish {
-        Finish::Stop => "end_turn",
-        Finish::StopSequence(_) => "stop_sequence",
-        Finish::Length => "max_tokens",
-        Finish::ToolCalls => "tool_use",
-        Finish::Verbatim(word) => word,
-    }
-}
-
-fn stop_sequence(reply: &Reply) -> Option<&str> {
-    match &reply.finish {
-        Finish::StopSequence(stop) => Some(stop),
-        _ => None,
-    }
-}
-
-fn usage(question: &Question, output: u64) -> Value {
-    json!({
-        "input_tokens": question.prompt_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": output,
-        "service_tier": "standard",
-    })
-}
-
-fn call_id(stamp: &Stamp, index: usize) -> String {
-    format!("toolu_{:012}{index}", stamp.number)
-}
-
-/// What a model would need to see its own reasoning again.
-const SIGNATURE: &str = "RmFrZVNpZ25hdHVyZQ==";
-
-fn arguments(call: &Call) -> Value {
-    serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}))
-}
-
-/// The whole answer as one object.
-pub(crate) fn unary(stamp: &Stamp, question: &Question, reply: &Reply, with_usage: bool) -> Value {
-    let mut content = Vec::new();
-    if let Some(thinking) = &reply.thinking {
-        content.push(json!({"type": "thinking", "thinking": thinking, "signature": SIGNATURE}));
-    }
-    if !reply.text.is_empty() {
-        content.push(json!({"type": "text", "text": reply.text}));
-    }
-    for (index, call) in reply.calls.iter().enumerate() {
-        let id = call_id(stamp, index);
-        content.push(json!({"type": "tool_use", "id": id, "name": call.name, "input": arguments(call)}));
-    }
-    let mut whole = json!({
-        "id": format!("msg_{:012}", stamp.number),
-        "type": "message",
-        "role": "assistant",
-        "model": question.model,
-        "content": content,
-        "stop_reason": stop_reason(reply),
-        "stop_sequence": stop_sequence(reply),
-    });
-    if with_usage {
-        whole["usage"] = usage(question, reply.output_tokens());
-    }
-    whole
-}
-
-/// The answer as a stream, `message_stop` excluded.
-pub(crate) fn events(stamp: &Stamp, question: &Question, reply: &Reply, with_usage: bool) -> Vec<Event> {
-    let mut message = json!({
-        "id": format!("msg_{:012}", stamp.number),
-        "type": "message",
-        "role": "assistant",
-        "model": question.model,
-        "content": [],
-        "stop_reason": null,
-        "stop_sequence": null,
-    });
-    if with_usage {
-        message["usage"] = usage(question, 1);
-    }
-    let mut stream =
-        Blocks { events: vec![Event::named(&json!({"type": "message_start", "message": message}))], open: 0 };
-    if let Some(thinking) = &reply.thinking {
-        let mut pieces: Vec<Value> =
-            deltas(thinking).map(|word| json!({"type": "thinking_delta", "thinking": word})).collect();
-        pieces.push(json!({"type": "signature_delta", "signature": SIGNATURE}));
-        stream.block(json!({"type": "thinking", "thinking": "", "signature": ""}), pieces, false);
-    }
-    if !reply.text.is_empty() {
-        let pieces = deltas(&reply.text).map(|word| json!({"type": "text_delta", "text": word})).collect();
-        stream.block(json!({"type": "text", "text": ""}), pieces, false);
-    }
-    for (index, call) in reply.calls.iter().enumerate() {
-        let start = json!({"type": "tool_use", "id": call_id(stamp, index), "name": call.name, "input": {}});
-        // The real API sends no input at all for a call without arguments but this one empty piece.
-        let mut pieces = vec![json!({"type": "input_json_delta", "partial_json": ""})];
-        if call.arguments != "{}" {
-            let more = argument_deltas(&call.arguments);
-            pieces.extend(more.into_iter().map(|p| json!({"type": "input_json_delta", "partial_json": p})));
-        }
-        stream.block(start, pieces, true);
-    }
-    let mut last = json!({
-        "type": "message_delta",
-        "delta": {"stop_reason": stop_reason(reply), "stop_sequence": stop_sequence(reply)},
-    });
-    if with_usage {
-        last["usage"] = json!({"output_tokens": reply.output_tokens()});
-    }
-    stream.events.push(Event::named(&last));
-    stream.events
-}
-
-/// Content blocks, one after the other; a ping follows the start of the first one.
-struct Blocks {
-    events: Vec<Event>,
-    open: usize,
-}
-
-impl Blocks {
-    fn block(&mut self, start: Value, pieces: Vec<Value>, starts_with_content: bool) {
-        let index = self.open;
-        let start = Event::named(&json!({"type": "content_block_start", "index": index, "content_block": start}));
-        self.events.push(if starts_with_content { start.content() } else { start });
-        if index == 0 {
-            self.events.push(Event::named(&json!({"type": "ping"})));
-        }
-        for delta in pieces {
-            self.events
-                .push(Event::named(&json!({"type": "content_block_delta", "index": index, "delta": delta})).content());
-        }
-        self.events.push(Event::named(&json!({"type": "content_block_stop", "index": index})));
-        self.open += 1;
     }
 }
 

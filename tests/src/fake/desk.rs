@@ -9,10 +9,12 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::plan::{Asking, Plan, Response, Stamp};
+use super::asking::Asking;
+use super::call::Call;
+use super::plan::{Plan, Response, Stamp};
 use super::record::{End, Ledger, Record};
-use super::script::{Answer, Asked, Running, Script};
-use super::{Dialect, Refusal, anthropic, openai};
+use super::script::{Asked, Running, Script};
+use super::{Dialect, Refusal};
 
 /// How long [`Desk::wait_until`] waits.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -77,11 +79,7 @@ impl Desk {
         for (provider, (name, dialect, listener)) in listeners.into_iter().enumerate() {
             // One turn at a time: whoever sends it waits for its end.
             let (door, turns) = mpsc::channel(1);
-            let models: &[&str] = match dialect {
-                Dialect::OpenAI => &openai::MODELS,
-                Dialect::Anthropic => &anthropic::MODELS,
-            };
-            let models = models.iter().map(|model| (*model).to_owned()).collect();
+            let models = dialect.models().iter().map(|model| (*model).to_owned()).collect();
             providers.push(Provider { name, dialect, address: listener.local_addr()?, keys: None, models, door });
             doors.push(Door { provider, listener, turns });
         }
@@ -246,10 +244,11 @@ impl State {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let arrived = now.saturating_sub(arrival.at.elapsed());
         let provider = &self.providers[arrival.provider];
-        let credential = credential(&arrival.headers);
-        let path = arrival.path.split('?').next().unwrap_or_default();
+        let (path, query) = arrival.path.split_once('?').unwrap_or((&arrival.path, ""));
+        let credential = provider.dialect.credential(&arrival.headers, query);
         let body: Result<Value, String> = serde_json::from_slice(&arrival.body).map_err(|error| error.to_string());
-        let model = body.as_ref().ok().and_then(|body| body.get("model")).and_then(Value::as_str);
+        let model = provider.dialect.model(path, body.as_ref().ok());
+        let model = model.as_deref();
         let asked = Asked { provider: &provider.name, path, model, credential };
         let action = self.scripts.iter_mut().find_map(|script| script.next(&asked));
         let id = self.ledger.add(Record {
@@ -279,11 +278,12 @@ impl State {
         };
         let plan = match asking.ordered(action) {
             Err(plan) => plan,
-            Ok(answer) => Plan::Respond(
-                provider
-                    .respond(&asking, &answer, arrival, path, &body)
-                    .unwrap_or_else(|refusal| asking.refuse(&refusal)),
-            ),
+            Ok(answer) => {
+                let (asking, answer) = (&asking, &answer);
+                let (models, method, headers) = (&provider.models, arrival.method.as_str(), &arrival.headers);
+                let call = Call { asking, answer, models, method, path, query, headers, body: &body };
+                Plan::Respond(provider.respond(&call).unwrap_or_else(|refusal| asking.refuse(&refusal)))
+            }
         };
         (id, plan)
     }
@@ -291,84 +291,17 @@ impl State {
 
 impl Provider {
     /// The ordinary answer, or why there is none.
-    fn respond(
-        &self,
-        asking: &Asking<'_>,
-        answer: &Answer,
-        arrival: &Arrival,
-        path: &str,
-        body: &Result<Value, String>,
-    ) -> Result<Response, Refusal> {
-        self.authenticate(asking.credential)?;
-        if self.dialect == Dialect::Anthropic && header(&arrival.headers, "anthropic-version").is_none() {
-            return Err(Refusal::invalid("anthropic-version", "anthropic-version: header is required"));
-        }
-        match (self.dialect, arrival.method.as_str(), path) {
-            (Dialect::OpenAI, "GET", "/v1/models") => Ok(asking.json(&openai::models(&self.models))),
-            (Dialect::Anthropic, "GET", "/v1/models") => Ok(asking.json(&anthropic::models(&self.models))),
-            (dialect, "GET", path) if path.starts_with("/v1/models/") => {
-                let name = &path["/v1/models/".len()..];
-                self.knows(name)?;
-                Ok(asking.json(&match dialect {
-                    Dialect::OpenAI => openai::model(name),
-                    Dialect::Anthropic => anthropic::model(name),
-                }))
-            }
-            (Dialect::OpenAI, "POST", "/v1/chat/completions") => {
-                let question = openai::read(self.json(arrival, body)?)?;
-                self.knows(&question.model)?;
-                Ok(asking.answer(&question, answer))
-            }
-            (Dialect::Anthropic, "POST", "/v1/messages") => {
-                let question = anthropic::read(self.json(arrival, body)?, false)?;
-                self.knows(&question.model)?;
-                Ok(asking.answer(&question, answer))
-            }
-            (Dialect::Anthropic, "POST", "/v1/messages/count_tokens") => {
-                let question = anthropic::read(self.json(arrival, body)?, true)?;
-                self.knows(&question.model)?;
-                Ok(asking.json(&serde_json::json!({"input_tokens": question.prompt_tokens})))
-            }
-            (_, _, "/v1/models" | "/v1/chat/completions" | "/v1/messages") => Err(Refusal::WrongMethod),
-            _ => Err(Refusal::UnknownPath),
-        }
+    fn respond(&self, call: &Call<'_>) -> Result<Response, Refusal> {
+        self.authenticate(call.asking.credential)?;
+        self.dialect.respond(call)
     }
 
     fn authenticate(&self, credential: &str) -> Result<(), Refusal> {
         match &self.keys {
+            Some(keys) if keys.iter().any(|key| key == credential) => Ok(()),
+            None if !credential.is_empty() || self.dialect.is_open() => Ok(()),
             _ if credential.is_empty() => Err(Refusal::MissingKey),
-            Some(keys) if !keys.iter().any(|key| key == credential) => Err(Refusal::BadKey),
-            _ => Ok(()),
+            _ => Err(Refusal::BadKey),
         }
     }
-
-    fn knows(&self, model: &str) -> Result<(), Refusal> {
-        if self.models.iter().any(|known| known == model) { Ok(()) } else { Err(Refusal::UnknownModel) }
-    }
-
-    fn json<'a>(&self, arrival: &Arrival, body: &'a Result<Value, String>) -> Result<&'a Value, Refusal> {
-        let kind = header(&arrival.headers, "content-type").unwrap_or_default();
-        let refuse = |message: String| Err(Refusal::Invalid { message, param: None });
-        if !kind.starts_with("application/json") {
-            return refuse(format!("Invalid content type '{kind}': expected application/json."));
-        }
-        match (body, self.dialect) {
-            (Ok(body), _) => Ok(body),
-            (Err(_), Dialect::OpenAI) => refuse("We could not parse the JSON body of your request.".to_owned()),
-            (Err(error), Dialect::Anthropic) => refuse(format!("The request body is not valid JSON: {error}")),
-        }
-    }
-}
-
-fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-}
-
-/// The key that a request carries.
-fn credential(headers: &[(String, String)]) -> Option<&str> {
-    let bearer = || {
-        let (scheme, key) = header(headers, "authorization")?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-    };
-    header(headers, "x-api-key").or_else(bearer)
 }

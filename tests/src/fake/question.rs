@@ -2,11 +2,17 @@
 
 use serde_json::Value;
 
+use super::plan::Frames;
+
 /// A request, as far as its answer depends on it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Question {
     pub(crate) model: String,
+    /// Whether a bare prompt is to be completed: no chat.
+    pub(crate) completes: bool,
     pub(crate) stream: bool,
+    /// How the stream is framed.
+    pub(crate) frames: Frames,
     /// `stream_options.include_usage`.
     pub(crate) usage_in_stream: bool,
     /// `n`.
@@ -20,6 +26,10 @@ pub(crate) struct Question {
     pub(crate) stop: Vec<String>,
     /// Whether the model is asked to reason.
     pub(crate) thinks: bool,
+    /// Whether the answer keeps its reasoning to itself.
+    pub(crate) hides_thinking: bool,
+    /// The media of the last message, each as [`media`](super::media) words it.
+    pub(crate) shown: Vec<String>,
     /// The answer has to fit this schema.
     pub(crate) schema: Option<Value>,
     pub(crate) prompt_tokens: u64,
@@ -40,12 +50,19 @@ pub(crate) struct Tool {
     pub(crate) schema: Value,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum ToolChoice {
+    #[default]
     Auto,
     None,
     Required,
     Named(String),
+}
+
+impl Default for Last {
+    fn default() -> Self {
+        Self::User(String::new())
+    }
 }
 
 /// Tokens of these fakes are words: what is between white space.

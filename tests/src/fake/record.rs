@@ -27,7 +27,7 @@ pub struct Record {
     pub path: String,
     /// Its headers in order, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The key: `x-api-key`, or what follows `Bearer`.
+    /// The key, from wherever the dialect has it.
     pub credential: Option<String>,
     /// Its body as it came.
     pub body: String,

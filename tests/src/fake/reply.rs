@@ -1,18 +1,23 @@
 //! The answer to a question: derived from it and nothing else, so a test can say what it must be.
 
-use super::question::{Last, Question, ToolChoice, words};
+use super::question::{Last, Question, Tool, ToolChoice, words};
 use super::schema::example;
+use super::script::{Answer, Called, Filtered};
 
 /// What reasoning always reads.
 const THOUGHT: &str = "The answer follows from the question.";
 
 /// An answer, the same for every dialect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reply {
     pub(crate) thinking: Option<String>,
     pub(crate) text: String,
     pub(crate) calls: Vec<Call>,
     pub(crate) finish: Finish,
+    /// Tokens of the prompt that came from a cache.
+    pub(crate) cached: u64,
+    /// Tokens of the prompt that went into one.
+    pub(crate) cache_written: u64,
 }
 
 /// A tool call; `arguments` is JSON.
@@ -23,14 +28,27 @@ pub(crate) struct Call {
 }
 
 /// Why the answer ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Finish {
+    #[default]
     Stop,
     StopSequence(String),
     Length,
     ToolCalls,
+    /// The model declined, in these words.
+    Refused(String),
+    /// A filter cut the answer off.
+    Filtered,
+    /// A filter let no answer begin.
+    Blocked,
     /// Told by a script.
     Verbatim(String),
+}
+
+impl From<&Called> for Call {
+    fn from(called: &Called) -> Self {
+        Self { name: called.name.clone(), arguments: called.arguments.clone() }
+    }
 }
 
 impl Reply {
@@ -40,12 +58,16 @@ impl Reply {
         let thinking = question.thinks.then(|| THOUGHT.to_owned());
         let calls = calls(question);
         if !calls.is_empty() {
-            return Self { thinking, text: String::new(), calls, finish: Finish::ToolCalls };
+            return Self { thinking, calls, finish: Finish::ToolCalls, ..Self::default() };
         }
         let text = match (&question.schema, &question.last) {
             (Some(schema), _) => example(schema, "answer").to_string(),
             (None, Last::User(said)) => {
-                format!("This is {} at {provider}. You said: {said}", question.model)
+                let shown = match question.shown.join(", ") {
+                    shown if shown.is_empty() => shown,
+                    shown => format!(" You showed: {shown}"),
+                };
+                format!("This is {} at {provider}. You said: {said}{shown}", question.model)
             }
             (None, Last::ToolResults(results)) => {
                 format!("This is {} at {provider}. The tools said: {}", question.model, results.join("; "))
@@ -55,13 +77,61 @@ impl Reply {
             }
         };
         let (text, finish) = bounded(text, question);
-        Self { thinking, text, calls, finish }
+        Self { thinking, text, finish, ..Self::default() }
+    }
+
+    /// As a script wants it.
+    pub(crate) fn changed(mut self, answer: &Answer) -> Self {
+        if let Some(text) = &answer.text {
+            self.text.clone_from(text);
+            self.calls.clear();
+            self.finish = Finish::Stop;
+        }
+        if !answer.calls.is_empty() {
+            self.text = answer.text.clone().unwrap_or_default();
+            self.calls = answer.calls.iter().map(Call::from).collect();
+            self.finish = Finish::ToolCalls;
+        }
+        self.thinking = answer.thinking.clone().or(self.thinking);
+        match (&answer.refusal, answer.filtered) {
+            (Some(words), _) => self.give_up(Finish::Refused(words.clone())),
+            (None, Some(Filtered::Prompt)) => self.give_up(Finish::Blocked),
+            (None, Some(Filtered::Answer)) => {
+                let half = words(&self.text).div_ceil(2).try_into().unwrap_or(usize::MAX);
+                self.text = self.text.split_inclusive(' ').take(half).collect();
+                self.calls.clear();
+                self.finish = Finish::Filtered;
+            }
+            (None, None) => {}
+        }
+        if let Some(finish) = &answer.finish {
+            self.finish = Finish::Verbatim(finish.clone());
+        }
+        self.cached = answer.cached_tokens;
+        self.cache_written = answer.cache_written_tokens;
+        self
+    }
+
+    fn give_up(&mut self, finish: Finish) {
+        *self = Self { finish, ..Self::default() };
+    }
+
+    /// The words of a model that declines, for dialects in which they are ordinary text.
+    pub(crate) fn refusal_as_text(&self) -> Self {
+        match &self.finish {
+            Finish::Refused(words) => Self { text: words.clone(), finish: Finish::Stop, ..self.clone() },
+            _ => self.clone(),
+        }
     }
 
     /// Words of the visible answer, reasoning excluded.
     fn visible_tokens(&self) -> u64 {
         let calls: u64 = self.calls.iter().map(|call| 1 + words(&call.arguments)).sum();
-        words(&self.text) + calls
+        let refused = match &self.finish {
+            Finish::Refused(text) => words(text),
+            _ => 0,
+        };
+        words(&self.text) + calls + refused
     }
 
     /// Words of the reasoning.
@@ -88,10 +158,7 @@ fn calls(question: &Question) -> Vec<Call> {
         }
     };
     let most = if question.parallel { called.len() } else { 1 };
-    let call = |tool: &super::question::Tool| Call {
-        name: tool.name.clone(),
-        arguments: example(&tool.schema, &tool.name).to_string(),
-    };
+    let call = |tool: &Tool| Call { name: tool.name.clone(), arguments: example(&tool.schema, &tool.name).to_string() };
     called.into_iter().take(most).map(call).collect()
 }
 
@@ -126,25 +193,11 @@ pub(crate) fn argument_deltas(arguments: &str) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::question::Tool;
     use super::*;
 
     fn question(said: &str) -> Question {
-        Question {
-            model: "m".to_owned(),
-            stream: false,
-            usage_in_stream: false,
-            choices: 1,
-            last: Last::User(said.to_owned()),
-            tools: Vec::new(),
-            tool_choice: ToolChoice::Auto,
-            parallel: true,
-            max_tokens: None,
-            stop: Vec::new(),
-            thinks: false,
-            schema: None,
-            prompt_tokens: 1,
-        }
+        let last = Last::User(said.to_owned());
+        Question { model: "m".to_owned(), last, parallel: true, prompt_tokens: 1, ..Question::default() }
     }
 
     fn tool(name: &str) -> Tool {

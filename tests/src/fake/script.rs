@@ -123,6 +123,18 @@ pub struct Answer {
     pub split_bytes: Option<usize>,
     /// This text in place of the derived one.
     pub text: Option<String>,
+    /// This reasoning in front of it.
+    pub thinking: Option<String>,
+    /// These calls of tools in place of the derived ones; with `text`, behind it.
+    pub calls: Vec<Called>,
+    /// The model declines, in these words.
+    pub refusal: Option<String>,
+    /// A content filter steps in.
+    pub filtered: Option<Filtered>,
+    /// So many tokens of the prompt were read from a cache.
+    pub cached_tokens: u64,
+    /// So many were written to one.
+    pub cache_written_tokens: u64,
     /// This finish reason, verbatim.
     pub finish: Option<String>,
     /// Leave usage out.
@@ -133,6 +145,26 @@ pub struct Answer {
     pub broken: Option<Break>,
     /// More response headers.
     pub headers: BTreeMap<String, String>,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Called {
+    /// The tool.
+    pub name: String,
+    /// Its arguments as JSON, or what a model took for JSON.
+    pub arguments: String,
+}
+
+/// What a content filter objects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filtered {
+    /// The prompt: there is no answer.
+    Prompt,
+    /// The answer, after its first half.
+    Answer,
 }
 
 /// Where and how an answer breaks.

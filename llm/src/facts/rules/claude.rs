@@ -104,6 +104,35 @@ static GENERATIONS: &[Generation] = &[
             facts: Facts { forced_tools: true, inline_system: false, ..NEWEST },
         },
     },
+    Generation {
+        names: &["claude-fable-5-1", "claude-mythos-5-1"],
+        row: Row {
+            pages: &["https://platform.claude.com/docs/en/models/fable-5-1/whats-new-fable-5-1", ADAPTIVE],
+            facts: NEWEST,
+        },
+    },
+    Generation {
+        names: &["claude-opus-5-5"],
+        row: Row {
+            pages: &["https://platform.claude.com/docs/en/models/opus-5-5/migration-guide", ADAPTIVE],
+            facts: NEWEST,
+        },
+    },
+    // Between tools it may be kept from thinking, but not before the first.
+    Generation {
+        names: &["claude-sonnet-5-5"],
+        row: Row {
+            pages: &["https://platform.claude.com/docs/en/models/sonnet-5-5/migration-guide", ADAPTIVE],
+            facts: NEWEST,
+        },
+    },
+    Generation {
+        names: &["claude-haiku-5-5"],
+        row: Row {
+            pages: &["https://platform.claude.com/docs/en/models/haiku-5-5/migration-guide", ADAPTIVE],
+            facts: Facts { thinking: Thinking::Adaptive { always: false, xhigh: true }, forced_tools: true, ..NEWEST },
+        },
+    },
 ];
 
 /// One that nobody has heard of is taken for the newest.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::refusal::Refusal;
-use super::takes_prefill;
+use super::{source, takes_prefill};
 
 /// Every field of a request at its top level; others are refused.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "cache_control",
     "container",
     "context_management",
@@ -27,6 +27,7 @@ const FIELDS: [&str; 20] = [
     "system",
     "temperature",
     "thinking",
+    "thread",
     "tool_choice",
     "tools",
 ];
@@ -259,6 +260,9 @@ fn block(block: &Value, role: &str, place: &str) -> Result<(), Refusal> {
         }
         ("thinking", "assistant") if field(block, "signature").is_none_or(str::is_empty) => {
             Err(invalid(&format!("{place}.thinking.signature"), "Field required"))
+        }
+        ("image" | "document", "user") if block.get("source").and_then(source).is_none() => {
+            Err(invalid(&format!("{place}.{kind}.source"), "The media could not be read"))
         }
         ("tool_result" | "image" | "document" | "search_result", "user")
         | ("thinking" | "redacted_thinking" | "server_tool_use" | "web_search_tool_result", "assistant") => Ok(()),
