@@ -6,8 +6,15 @@ use penstock_tests::gateway::Gateway;
 use crate::sdk;
 
 /// A fake, the type of its provider, what follows its URL, and a model that it has.
-const PROVIDERS: [(&str, &str, &str, &str); 2] =
-    [("openai", "OpenAI", "/v1", "gpt-4o"), ("anthropic", "Anthropic", "", "claude-sonnet-4-5")];
+const PROVIDERS: [(&str, &str, &str, &str); 7] = [
+    ("openai", "OpenAI", "/v1", "gpt-4o"),
+    ("anthropic", "Anthropic", "", "claude-sonnet-4-5"),
+    ("gemini", "Gemini", "", "gemini-2.5-flash"),
+    ("mistral", "Mistral", "", "mistral-large-latest"),
+    ("azure", "AzureOpenAI\n  azure: {apiVersion: 2024-10-21}", "", "gpt-4.1"),
+    ("ollama", "Ollama", "", "llama3.2"),
+    ("deepseek", "OpenAICompatible\n  preset: DeepSeek", "", "deepseek-chat"),
+];
 
 /// As `error_map.py` calls what a provider says.
 const REFUSALS: [&str; 11] = [
@@ -26,7 +33,7 @@ const REFUSALS: [&str; 11] = [
 
 #[tokio::test]
 async fn every_error_of_every_provider_is_the_right_exception_of_every_sdk() -> anyhow::Result<()> {
-    for client in ["openai", "anthropic"] {
+    for client in ["openai", "anthropic", "gemini"] {
         let fakes = Fakes::start()?;
         let gateway = Gateway::start(&resources(&fakes)).await?;
         let (url, admin) = (gateway.url(), fakes.admin_url());

@@ -33,6 +33,7 @@ const WORDS: &[(ErrorKind, &[&str])] = &[
             "ResponsibleAIPolicyViolation",
             "content_filter",
             "content_policy_violation",
+            "guardrail_violation",
             "invalid_prompt",
             "moderation_blocked",
         ],
@@ -91,7 +92,15 @@ const WORDS: &[(ErrorKind, &[&str])] = &[
 const TEXTS: &[(ErrorKind, &[&str])] = &[
     (
         ErrorKind::Quota,
-        &["credit balance is too low", "exceeded your current quota", "insufficient balance", "per day", "perday"],
+        &[
+            "credit balance is too low",
+            "exceeded your current quota",
+            "insufficient balance",
+            "per day",
+            "perday",
+            // Anthropic's, of a month; Ollama's cloud, of a session or a week.
+            "usage limit",
+        ],
     ),
     (
         ErrorKind::ContextLength,
@@ -108,8 +117,17 @@ const TEXTS: &[(ErrorKind, &[&str])] = &[
     ),
     (
         ErrorKind::ContentFilter,
-        &["content filtering policy", "content management policy", "content policy", "safety system", "usage policies"],
+        &[
+            "content exists risk",
+            "content filtering policy",
+            "content management policy",
+            "content policy",
+            "safety system",
+            "usage policies",
+        ],
     ),
+    // Gemini says so with a 400.
+    (ErrorKind::TooLarge, &["payload size exceeds the limit"]),
     (
         ErrorKind::NotFound,
         &[
@@ -133,7 +151,7 @@ pub(super) fn kind_of(status: u16, said: &Said) -> ErrorKind {
     let among = |choices: &[ErrorKind]| meaning(said).filter(|kind| choices.contains(kind));
     match status {
         300..=399 => Redirect,
-        400 | 422 => among(&[Quota, ContextLength, ContentFilter, Auth, NotFound]).unwrap_or(Rejected),
+        400 | 422 => among(&[Quota, ContextLength, ContentFilter, TooLarge, Auth, NotFound]).unwrap_or(Rejected),
         401 => Auth,
         402 => Quota,
         403 => among(&[Quota, ContentFilter, NotFound]).unwrap_or(Auth),

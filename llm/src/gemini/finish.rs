@@ -5,6 +5,8 @@ fn read(word: &str) -> Finish {
     match word {
         "STOP" => Finish::Stop,
         "MAX_TOKENS" => Finish::Length,
+        // The client is to ask again with the token that came along.
+        "CONTINUATION" => Finish::Pause,
         "SAFETY"
         | "RECITATION"
         | "LANGUAGE"

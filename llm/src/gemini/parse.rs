@@ -44,7 +44,7 @@ pub(crate) fn parse_request<'a>(body: &'a [u8], schemas: &'a Schemas) -> Result<
     })?;
     reader.end()?;
     request.messages = conversation.ok_or_else(|| Fault::new(start, "contents is missing"))?.list;
-    if let Some(system) = system.filter(|system| !system.parts.is_empty()) {
+    if let Some(system) = system {
         request.messages.insert(0, system);
     }
     // Gemini's streams always tell the usage.
@@ -57,12 +57,11 @@ fn system<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, Fault> {
     let mut parts = Vec::new();
     if let Some(said) = content.take("parts") {
         said.each(|reader, base| {
-            parts.extend(parts::read(reader, base, &mut calls::Calls::default())?);
+            parts.push(parts::read(reader, base, &mut calls::Calls::default())?);
             Ok(())
         })?;
     }
-    content.take("role");
-    Ok(Message { role: Role::System, plain: parts.len() == 1, parts, extra: content.rest() })
+    Ok(Message { role: Role::System, parts, plain: false, extra: content.rest() })
 }
 
 #[cfg(test)]

@@ -27,10 +27,25 @@ pub(crate) fn error_body(rejection: &Rejection<'_>) -> Vec<u8> {
             w.key("code").unsigned(rejection.status.into());
             w.key("message").string(rejection.message);
             w.key("status").string(name_of(rejection.status));
-            Ok::<(), Infallible>(())
+            match rejection.param {
+                Some(field) => w.key("details").array(|w| w.object(|w| violation(w, field, rejection.message))),
+                None => Ok(()),
+            }
         })
     });
     out
+}
+
+/// Which field is at fault (google.rpc.BadRequest).
+fn violation(w: &mut Writer<'_>, field: &str, message: &str) -> Result<(), Infallible> {
+    w.key("@type").string("type.googleapis.com/google.rpc.BadRequest");
+    w.key("fieldViolations").array(|w| {
+        w.object(|w| {
+            w.key("field").string(field);
+            w.key("description").string(message);
+            Ok(())
+        })
+    })
 }
 
 pub(crate) fn error_event(rejection: &Rejection<'_>) -> Vec<u8> {
@@ -42,6 +57,16 @@ pub(crate) fn error_event(rejection: &Rejection<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_field_at_fault_is_in_the_details() {
+        let param = Some("contents[0].role");
+        let rejection = Rejection { status: 400, message: "odd", of_type: None, code: None, param };
+        let body: serde_json::Value = serde_json::from_slice(&error_body(&rejection)).expect("must be JSON");
+        let violation = serde_json::json!([{"field": "contents[0].role", "description": "odd"}]);
+        assert_eq!(body["error"]["details"][0]["fieldViolations"], violation);
+        assert_eq!(body["error"]["status"], "INVALID_ARGUMENT");
+    }
 
     #[test]
     fn an_error_is_gemini_s_object_with_the_code_and_its_name() {

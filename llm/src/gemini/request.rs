@@ -2,14 +2,15 @@
 
 mod config;
 mod contents;
+mod own;
 mod parts;
 mod schema;
 mod tools;
 
-use crate::Error;
 use crate::json::Writer;
 use crate::neutral::{Extra, Request};
-use crate::translate::{Dropped, Emitted, Target, refuse_other_tools};
+use crate::translate::{Dropped, Emitted, Names, Target, refuse_other_tools};
+use crate::{Dialect, Error};
 use contents::Contents;
 pub(super) use parts::named_by;
 
@@ -18,6 +19,11 @@ pub(super) use parts::named_by;
 /// # Errors
 /// [`Error::Unsupported`] for what Gemini has no words for, [`Error::BadRequest`] for a tool result without its call.
 pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
+    if request.origin == Dialect::Gemini {
+        let mut body = Vec::new();
+        Writer::new(&mut body).object(|w| own::write(w, request))?;
+        return Ok(Emitted { body, dropped: Vec::new(), names: Names::default() });
+    }
     let mut dropped = Dropped::default();
     check(request)?;
     let names = tools::rename(request);

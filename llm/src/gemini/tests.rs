@@ -205,6 +205,7 @@ fn every_finish_reason_maps_into_openai_s_enum() {
         ("SPII", "content_filter"),
         ("BLOCKLIST", "content_filter"),
         ("OTHER", "stop"),
+        ("CONTINUATION", "stop"),
         ("BORED", "stop"),
     ];
     for (theirs, ours) in rows {

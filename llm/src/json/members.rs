@@ -102,6 +102,12 @@ impl<'a> Members<'a> {
         self.take(name).map(|member| Raw(member.raw))
     }
 
+    /// A member by its path, as it stands. It stays where it is.
+    pub(crate) fn raw_extra(&self, path: &'static str, name: &str) -> Option<Extra<'a>> {
+        let member = self.list.iter().rfind(|member| member.name == name)?;
+        Some(Extra { name: format!("{path}.{name}").into(), value: Raw(member.raw) })
+    }
+
     /// The names of what nobody took.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|member| &*member.name)

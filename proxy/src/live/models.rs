@@ -151,6 +151,7 @@ models:
 - provider: Ollama
   model: mine
   contextWindow: 8192
+  facts: {thinking: {type: Think, think: {off: true}}}
 "#;
 
     fn own() -> Models {
@@ -191,7 +192,8 @@ models:
             ..Facts::of(vendor, name)
         };
         assert_eq!(models.facts(vendor, name), expected);
-        assert_eq!(models.facts(Provider::Ollama, "mine").context_window, Some(8_192));
+        let mine = models.facts(Provider::Ollama, "mine");
+        assert_eq!((mine.context_window, mine.thinking), (Some(8_192), Thinking::Think { off: true }));
         assert_eq!(models.facts(Provider::OpenAI, "gpt-4o"), Facts::of(Provider::OpenAI, "gpt-4o"));
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>, schem
             Ok(())
         })?;
     }
-    request.output = output(&mut config, schemas)?;
+    request.output = output(&mut config, request, schemas)?;
     if let Some(thinking) = config.take("thinkingConfig") {
         request.reasoning = self::thinking(thinking.camel_members()?, request)?;
     }
@@ -35,7 +35,13 @@ fn whole(number: &str) -> &str {
     }
 }
 
-fn output<'a>(config: &mut Members<'a>, schemas: &'a Schemas) -> Result<Option<Output<'a>>, Fault> {
+fn output<'a>(
+    config: &mut Members<'a>,
+    request: &mut Request<'a>,
+    schemas: &'a Schemas,
+) -> Result<Option<Output<'a>>, Fault> {
+    let kept = config.raw_extra("generationConfig", "responseSchema");
+    request.extra.extend(kept);
     let json_schema = config.raw("responseJsonSchema").or_else(|| config.raw("_responseJsonSchema"));
     let older = config.take("responseSchema").map(|schema| (schema.at, schema.raw()));
     let schema = json_schema.or_else(|| older.map(|(at, schema)| schemas.at(at).unwrap_or(schema)));
@@ -59,6 +65,7 @@ fn thinking<'a>(mut config: Members<'a>, request: &mut Request<'a>) -> Result<Op
         let at = reader.at();
         reader.number()?.parse::<i64>().map_err(|_| Fault::new(at, "expected an integer"))
     })?;
+    request.extra.extend(config.raw_extra("generationConfig.thinkingConfig", "includeThoughts"));
     let shown = config.bool("includeThoughts")?.unwrap_or(false);
     request.extra.extend(config.rest_in("generationConfig.thinkingConfig"));
     Ok(match (level, budget) {

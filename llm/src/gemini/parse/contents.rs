@@ -1,7 +1,7 @@
 use super::calls::Calls;
 use super::parts;
 use crate::json::{Fault, Member, Members, Reader};
-use crate::neutral::{Message, Part, Role};
+use crate::neutral::{Message, Role};
 
 /// The conversation so far.
 #[derive(Default)]
@@ -29,25 +29,12 @@ impl<'a> Conversation<'a> {
         let mut said = Vec::new();
         if let Some(list) = content.take("parts") {
             list.each(|reader, base| {
-                said.extend(parts::read(reader, base, &mut self.calls)?);
+                said.push(parts::read(reader, base, &mut self.calls)?);
                 Ok(())
             })?;
         }
-        self.add(role, said, content);
+        self.list.push(Message { role, parts: said, plain: false, extra: content.rest() });
         Ok(())
-    }
-
-    /// Results of tools are messages of their own in other dialects, before what the person says.
-    fn add(&mut self, role: Role, said: Vec<Part<'a>>, rest: Members<'a>) {
-        let (results, said): (Vec<_>, Vec<_>) =
-            said.into_iter().partition(|part| matches!(part, Part::ToolResult { .. }));
-        for result in results {
-            self.list.push(Message { role: Role::Tool, parts: vec![result], plain: true, extra: Vec::new() });
-        }
-        if !said.is_empty() {
-            let plain = matches!(&said[..], [Part::Text { .. }]);
-            self.list.push(Message { role, parts: said, plain, extra: rest.rest() });
-        }
     }
 }
 

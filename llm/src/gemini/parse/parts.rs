@@ -1,6 +1,5 @@
 use super::calls::Calls;
 use crate::Dialect;
-use crate::gemini::carry::{self, Carried};
 use crate::gemini::request::named_by;
 use crate::json::{Fault, Kind, Member, Members, Reader};
 use crate::neutral::{Extra, Media, MediaKind, Part, Source, Text, ToolCall};
@@ -10,47 +9,39 @@ pub(crate) fn is_kept(uri: &str) -> bool {
     uri.starts_with("https://generativelanguage.googleapis.com/") || uri.starts_with("files/")
 }
 
-/// Reads a part; nothing for one that says nothing.
-pub(super) fn read<'a>(reader: &mut Reader<'a>, base: usize, calls: &mut Calls<'a>) -> Result<Option<Part<'a>>, Fault> {
+/// The kind of a part that says nothing to others: it holds a signature at most.
+pub(super) const SILENT: &str = "thoughtSignature";
+
+/// Reads a part.
+pub(super) fn read<'a>(reader: &mut Reader<'a>, base: usize, calls: &mut Calls<'a>) -> Result<Part<'a>, Fault> {
     let mut part = Members::read_camel(reader, base)?;
-    let thought = part.bool("thought")?.unwrap_or(false);
     if let Some(called) = part.take("functionCall") {
-        return call(called, part, calls).map(Some);
+        return call(called, part, calls);
     }
     if let Some(answer) = part.take("functionResponse") {
-        return result(answer, part, calls).map(Some);
+        return result(answer, part, calls);
     }
     if let Some(data) = part.take("inlineData") {
-        return inline(data, part).map(Some);
+        return inline(data, part);
     }
     if let Some(data) = part.take("fileData") {
-        return file(data, part).map(Some);
+        return file(data, part);
     }
-    match part.string("text")? {
-        Some(text) if thought => thinking(text, &mut part).map(Some),
-        Some(text) => {
-            let extra = part.rest();
-            Ok((!text.is_empty() || !extra.is_empty()).then_some(Part::Text { text, cache: None, extra }))
-        }
-        None => Ok(other(part)),
+    let Some(text) = part.string("text")? else { return Ok(other(&part)) };
+    if part.bool("thought")? == Some(true) {
+        return Ok(Part::Reasoning { text, signature: part.string("thoughtSignature")? });
     }
-}
-
-/// What the model thought. Gemini's own proof of it means nothing to others; theirs is in the same place.
-fn thinking<'a>(text: Text<'a>, part: &mut Members<'a>) -> Result<Part<'a>, Fault> {
-    Ok(match part.string("thoughtSignature")?.as_deref().and_then(carry::read) {
-        Some(Carried::Signature(signature)) => Part::Reasoning { text, signature: Some(signature.into()) },
-        Some(Carried::Redacted(data)) => Part::RedactedReasoning(data.into()),
-        None => Part::Reasoning { text, signature: None },
-    })
+    Ok(Part::Text { text, cache: None, extra: part.rest() })
 }
 
 fn call<'a>(called: Member<'a>, part: Members<'a>, calls: &mut Calls<'a>) -> Result<Part<'a>, Fault> {
     let mut call = called.camel_members()?;
     let name = call.need("name")?.string()?;
-    let id = calls.call(call.string("id")?, &name);
+    let (given, id) = (call.raw_extra("functionCall", "id"), call.string("id")?);
+    let id = calls.call(id, &name);
     let arguments = call.take("args").map(Member::object).transpose()?.map_or("{}", |args| args.0);
     let mut extra = part.rest();
+    extra.extend(given);
     extra.extend(call.rest_in("functionCall"));
     Ok(Part::ToolCall(ToolCall { id, name, arguments: arguments.into(), cache: None, extra }))
 }
@@ -58,21 +49,23 @@ fn call<'a>(called: Member<'a>, part: Members<'a>, calls: &mut Calls<'a>) -> Res
 fn result<'a>(answer: Member<'a>, part: Members<'a>, calls: &mut Calls<'a>) -> Result<Part<'a>, Fault> {
     let at = answer.at;
     let mut answer = answer.camel_members()?;
+    let given = ["id", "name"].map(|name| answer.raw_extra("functionResponse", name));
     let (id, name) = (answer.string("id")?, answer.string("name")?.unwrap_or_default());
     let Some(call) = calls.answer(id, &name) else {
         return Err(Fault::new(at, format!("no function call before it waits for a response of {name:?}")));
     };
     let mut extra = part.rest();
+    extra.extend(given.into_iter().flatten());
     let (mut parts, mut is_error) = (Vec::new(), false);
     if let Some(response) = answer.take("response") {
         let raw = response.raw();
         let (said, failed) = said(response)?;
         (parts, is_error) = (vec![Part::text(said)], failed);
-        extra.push(Extra { name: "response".into(), value: raw });
+        extra.push(Extra { name: "functionResponse.response".into(), value: raw });
     }
     if let Some(shown) = answer.take("parts") {
         shown.each(|reader, base| {
-            parts.extend(read(reader, base, &mut Calls::default())?);
+            parts.push(read(reader, base, &mut Calls::default())?);
             Ok(())
         })?;
     }
@@ -112,6 +105,7 @@ fn inline<'a>(data: Member<'a>, part: Members<'a>) -> Result<Part<'a>, Fault> {
 fn file<'a>(data: Member<'a>, part: Members<'a>) -> Result<Part<'a>, Fault> {
     let mut data = data.camel_members()?;
     let uri = data.need("fileUri")?.string()?;
+    let given = data.raw_extra("fileData", "mimeType");
     let media_type = data.string("mimeType")?.or_else(|| named_by(&uri).map(Text::Borrowed)).unwrap_or_default();
     let source = match &*uri {
         kept if is_kept(kept) => Source::File(uri),
@@ -121,6 +115,7 @@ fn file<'a>(data: Member<'a>, part: Members<'a>) -> Result<Part<'a>, Fault> {
     let Some(kind) = kind_of(&media_type) else { return Ok(unknown(format!("fileData {media_type}"), &part)) };
     let label = data.string("displayName")?;
     let mut extra = part.rest();
+    extra.extend(given);
     extra.extend(data.rest_in("fileData"));
     Ok(Part::Media(Media { kind, source, label, cache: None, extra }))
 }
@@ -133,28 +128,20 @@ fn kind_of(media_type: &str) -> Option<MediaKind> {
     }
 }
 
-/// Sound, video, code and its results, and what came later. A signature alone says nothing to others.
-fn other(part: Members<'_>) -> Option<Part<'_>> {
-    let carries = |name: &str| matches!(name, "thoughtSignature" | "partMetadata");
-    let kind = part.names().find(|name| !carries(name))?.to_owned();
-    Some(unknown(kind, &part))
+/// Sound, video, code and its results, and what came later.
+fn other<'a>(part: &Members<'a>) -> Part<'a> {
+    let kind = part.names().find(|name| !matches!(*name, SILENT | "partMetadata" | "thought"));
+    unknown(kind.unwrap_or(SILENT).to_owned(), part)
 }
 
 fn unknown<'a>(kind: String, part: &Members<'a>) -> Part<'a> {
     Part::Unknown { origin: Dialect::Gemini, kind: kind.into(), is_call: false, value: part.whole }
 }
 
-/// In the standard alphabet and padded: Google's SDKs write the one that is safe in URLs, which others refuse. Checked
-/// for its letters only: nobody decodes it here.
+/// Checked for its letters only: nobody decodes it here.
 fn base64(data: Member<'_>) -> Result<Text<'_>, Fault> {
     let at = data.at;
     let data = data.string()?;
     let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_');
-    if !data.bytes().all(is_base64) {
-        return Err(Fault::new(at, "data must be base64"));
-    }
-    if data.len().is_multiple_of(4) && memchr::memchr2(b'-', b'_', data.as_bytes()).is_none() {
-        return Ok(data);
-    }
-    Ok(carry::standard(&data).into())
+    if data.bytes().all(is_base64) { Ok(data) } else { Err(Fault::new(at, "data must be base64")) }
 }

@@ -1,5 +1,7 @@
 //! Schemas in Gemini's older words, a part of OpenAPI's, as the JSON schemas that all others read.
 
+use std::collections::HashMap;
+
 use crate::json::{Fault, Kind, Reader, Writer, camel};
 use crate::neutral::Raw;
 use crate::schema::{array, items, members, object, text};
@@ -82,10 +84,11 @@ fn node(w: &mut Writer<'_>, schema: &str) {
         return w.raw(schema);
     }
     let nullable = all.iter().any(|(key, value)| key == "nullable" && *value == "true");
+    // Given twice, the last one counts.
+    let last: HashMap<&str, usize> = all.iter().enumerate().map(|(at, (key, _))| (&**key, at)).collect();
     object(w, |w| {
-        for (index, (key, value)) in all.iter().enumerate() {
-            let again = all[index + 1..].iter().any(|(later, _)| later == key);
-            if !again {
+        for (at, (key, value)) in all.iter().enumerate() {
+            if last.get(&**key) == Some(&at) {
                 member(w, &camel(key.clone()), value, nullable);
             }
         }

@@ -10,6 +10,7 @@ use crate::neutral::Part;
 use crate::translate::{self, Emitted, Target};
 use crate::{Error, gemini};
 
+mod rich;
 mod tools;
 
 fn call(form: Form) -> Call {

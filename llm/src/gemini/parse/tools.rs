@@ -2,6 +2,7 @@ use super::Schemas;
 use crate::json::{Fault, Member, Members, Reader};
 use crate::neutral::{Extra, OtherTool, Raw, Request, Text, Tool, ToolChoice};
 
+const CALLING: &str = "toolConfig.functionCallingConfig";
 /// The member of a request that keeps which functions may be called, if not all.
 pub(super) const ALLOWED: &str = "toolConfig.functionCallingConfig.allowedFunctionNames";
 
@@ -16,9 +17,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>, schem
                 Ok(())
             })?;
         }
-        let others = tool.names().map(str::to_owned).collect::<Vec<_>>();
-        let other = |kind: String| OtherTool { index, kind: kind.into(), value: tool.whole };
-        request.other_tools.extend(others.into_iter().map(other));
+        let other = |Extra { name, value }| OtherTool { index, kind: name, value };
+        request.other_tools.extend(tool.rest().into_iter().map(other));
         index += 1;
         Ok::<(), Fault>(())
     })
@@ -52,15 +52,18 @@ pub(super) fn config<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> 
 /// `VALIDATED` is `AUTO` with arguments that fit the schema, which no other dialect has as a choice.
 fn choice<'a>(mut calling: Members<'a>, request: &mut Request<'a>) -> Result<(), Fault> {
     let mut allowed: Vec<Text<'a>> = Vec::new();
+    let given = ["mode", "allowedFunctionNames"].map(|name| calling.raw_extra(CALLING, name));
+    request.extra.extend(given.into_iter().flatten());
     if let Some(names) = calling.take("allowedFunctionNames") {
-        let value = names.raw();
         names.each(|reader, _| {
             allowed.push(reader.string()?);
             Ok(())
         })?;
-        request.extra.push(Extra { name: ALLOWED.into(), value });
     }
-    let Some(mode) = calling.take("mode") else { return Ok(()) };
+    let Some(mode) = calling.take("mode") else {
+        request.extra.extend(calling.rest_in(CALLING));
+        return Ok(());
+    };
     let at = mode.at;
     request.tool_choice = match (&*mode.string()?, &allowed[..]) {
         ("MODE_UNSPECIFIED", _) => None,
@@ -70,7 +73,7 @@ fn choice<'a>(mut calling: Members<'a>, request: &mut Request<'a>) -> Result<(),
         ("ANY", _) => Some(ToolChoice::Required),
         (other, _) => return Err(Fault::unknown(at, format!("the mode {other:?} is not known"))),
     };
-    request.extra.extend(calling.rest_in("toolConfig.functionCallingConfig"));
+    request.extra.extend(calling.rest_in(CALLING));
     Ok(())
 }
 

@@ -261,7 +261,12 @@ fn errors_are_told_apart_by_status_and_text() {
         ),
         (401, r#"{"error":"unauthorized","signin_url":"https://example.com/connect"}"#, ErrorKind::Auth),
         (403, r#"{"error":"ollama cloud is disabled: remote model is unavailable"}"#, ErrorKind::Auth),
-        (429, r#"{"error":"too many requests"}"#, ErrorKind::RateLimit),
+        (429, r#"{"error":"too many concurrent requests"}"#, ErrorKind::RateLimit),
+        (
+            429,
+            r#"{"error":"you (ann) have reached your weekly usage limit, upgrade for higher limits"}"#,
+            ErrorKind::Quota,
+        ),
         (500, r#"{"error":"model runner has unexpectedly stopped"}"#, ErrorKind::ServerError),
         (
             503,

@@ -123,6 +123,9 @@ fn hints_that_ollama_does_not_know_are_dropped_and_named() {
         ("user", json!({"user": "ann"})),
         ("safety_identifier", json!({"safety_identifier": "ann"})),
         ("logit_bias", json!({"logit_bias": {"1": 2}})),
+        // Ollama has them; an answer in the neutral form has no place for what they bring.
+        ("logprobs", json!({"logprobs": true})),
+        ("top_logprobs", json!({"top_logprobs": 2})),
         ("verbosity", json!({"verbosity": "low"})),
         ("service_tier", json!({"service_tier": "flex"})),
         ("x_unknown", json!({"x_unknown": [1]})),
