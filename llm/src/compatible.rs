@@ -34,17 +34,23 @@ pub struct Manners {
     pub embeddings: bool,
     /// It has `/completions`, the older way without messages.
     pub completions: bool,
+    /// It has the Responses API for all of its models.
+    pub responses: bool,
 }
 
 impl Manners {
-    /// OpenAI's own, and what is assumed of a server that is not known.
+    /// OpenAI's own.
     pub const OPENAI: Self = Self {
         stream_options: true,
         max_completion_tokens: true,
         thinking: "reasoning_content",
         embeddings: true,
         completions: true,
+        responses: true,
     };
+
+    /// What is assumed of a server that is not known.
+    pub const UNKNOWN: Self = Self { responses: false, ..Self::OPENAI };
 
     /// The known differences of a server.
     ///
@@ -58,14 +64,23 @@ impl Manners {
     /// docs.x.ai/developers/rest-api-reference/inference/legacy has completions; embeddings are in no chapter of that
     /// reference. The others list both: docs.together.ai/reference, docs.fireworks.ai/api-reference,
     /// openrouter.ai/docs/api-reference, docs.vllm.ai "OpenAI-compatible server", and the README of llama.cpp.
+    ///
+    /// Who has the Responses API: console.groq.com/docs/openai; docs.fireworks.ai/guides/response-api;
+    /// docs.x.ai/developers/model-capabilities/text/comparison; openrouter.ai/docs/client-sdks/typescript/sdks/responses;
+    /// docs.vllm.ai, entrypoints/openai/responses; tools/server/README.md of llama.cpp. Two have it for some models only,
+    /// so they are asked in chat: api-docs.deepseek.com/guides/responses_api and
+    /// docs.together.ai/docs/inference/responses-api.
     pub const fn of(server: Server) -> Self {
         let openai = Self::OPENAI;
+        let chat_only = Self { embeddings: false, completions: false, ..openai };
         match server {
-            Server::Groq => Self { thinking: "reasoning", embeddings: false, completions: false, ..openai },
+            Server::Groq => Self { thinking: "reasoning", ..chat_only },
             Server::VLLM => Self { thinking: "reasoning", ..openai },
-            Server::DeepSeek => Self { max_completion_tokens: false, embeddings: false, completions: false, ..openai },
+            Server::DeepSeek => Self { max_completion_tokens: false, responses: false, ..chat_only },
             Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
-            Server::Together => Self { max_completion_tokens: false, thinking: "reasoning", ..openai },
+            Server::Together => {
+                Self { max_completion_tokens: false, thinking: "reasoning", responses: false, ..openai }
+            }
             Server::Fireworks => openai,
             Server::XAI => Self { embeddings: false, ..openai },
             Server::OpenRouter => Self { stream_options: false, thinking: "reasoning", ..openai },

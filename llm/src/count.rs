@@ -27,14 +27,14 @@ pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<E
         _ if !counts => return Err(unsupported("model", "the target counts no tokens")),
         Dialect::Anthropic => translate::emit(anthropic::parse_count(body).map_err(malformed)?, target)?,
         Dialect::Gemini => translate::chat(call, &gemini::count::conversation(body).map_err(malformed)?, target)?,
-        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
+        Dialect::OpenAI | Dialect::Responses | Dialect::Mistral | Dialect::Ollama => {
             return Err(unsupported("model", "no client of this dialect counts tokens"));
         }
     };
     Ok(match target.dialect {
         Dialect::Gemini => gemini::count::counted(emitted, target.model),
         Dialect::Anthropic => anthropic::count::counted(emitted),
-        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => emitted,
+        Dialect::OpenAI | Dialect::Responses | Dialect::Mistral | Dialect::Ollama => emitted,
     })
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn answer(upstream: Dialect, client: Dialect, body: &[u8]) -> Result<
     let count = match upstream {
         Dialect::Gemini => gemini::count::parse_answer(body),
         Dialect::Anthropic => anthropic::count::parse_answer(body),
-        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
+        Dialect::OpenAI | Dialect::Responses | Dialect::Mistral | Dialect::Ollama => {
             return Err(UpstreamError::broken_answer("the provider counts no tokens"));
         }
     };
@@ -60,8 +60,8 @@ pub(crate) fn answer(upstream: Dialect, client: Dialect, body: &[u8]) -> Result<
     };
     let written = || match client {
         Dialect::Gemini => gemini::count::emit_answer(tokens),
-        // Nobody who speaks the last three asks: requests in them are refused.
-        Dialect::Anthropic | Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
+        // Nobody who speaks the last four asks: requests in them are refused.
+        Dialect::Anthropic | Dialect::OpenAI | Dialect::Responses | Dialect::Mistral | Dialect::Ollama => {
             anthropic::count::emit_answer(tokens)
         }
     };

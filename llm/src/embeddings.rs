@@ -85,7 +85,7 @@ pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<E
     let request = match call.dialect {
         Dialect::OpenAI => openai::embeddings::parse_request(body),
         Dialect::Gemini => gemini::embeddings::parse_request(body, call.operation == Operation::BatchEmbeddings),
-        Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+        Dialect::Responses | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
             return Err(unsupported("model", "no client speaks this dialect"));
         }
     };
@@ -96,7 +96,7 @@ pub(crate) fn request(call: &Call, body: &[u8], target: &Target<'_>) -> Result<E
         Dialect::Gemini => gemini::embeddings::emit_request(&request, target, &mut dropped)?,
         Dialect::Mistral => mistral::embeddings::emit_request(&request, target, &mut dropped)?,
         Dialect::Ollama => ollama::embeddings::emit_request(&request, target, &mut dropped)?,
-        Dialect::Anthropic => return Err(unsupported("model", "Anthropic has no embeddings")),
+        Dialect::Responses | Dialect::Anthropic => return Err(unsupported("model", "the target has no embeddings")),
     };
     Ok(Emitted { body, dropped: dropped.names(), names: Names::default() })
 }
@@ -110,7 +110,9 @@ pub(crate) fn answer(upstream: Dialect, wanted: &Wanted<'_>, body: &[u8]) -> Res
         Dialect::OpenAI | Dialect::Mistral => openai::embeddings::parse_answer(body),
         Dialect::Gemini => gemini::embeddings::parse_answer(body),
         Dialect::Ollama => ollama::embeddings::parse_answer(body),
-        Dialect::Anthropic => return Err(UpstreamError::broken_answer("Anthropic has no embeddings")),
+        Dialect::Responses | Dialect::Anthropic => {
+            return Err(UpstreamError::broken_answer("the provider has no embeddings"));
+        }
     };
     let vectors = vectors.map_err(|fault| UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string()))?;
     if vectors.failed {
@@ -187,7 +189,7 @@ impl Vectors<'_> {
         match wanted.call.dialect {
             Dialect::Gemini => gemini::embeddings::emit_answer(self, wanted),
             // Nobody who speaks the others asks: requests in them are refused.
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+            Dialect::OpenAI | Dialect::Responses | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
                 openai::embeddings::emit_answer(self, wanted)
             }
         }

@@ -24,6 +24,7 @@ mod openai;
 pub mod price;
 pub mod reject;
 pub mod relay;
+mod responses;
 pub mod scan;
 mod schema;
 pub mod splice;
@@ -45,4 +46,6 @@ pub enum Dialect {
     Mistral,
     /// Ollama's own chat. Spoken to providers, by no client.
     Ollama,
+    /// OpenAI's Responses API.
+    Responses,
 }

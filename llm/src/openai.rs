@@ -15,14 +15,14 @@ mod usage;
 
 pub(crate) use effort::of_budget;
 pub(crate) use emit::{emit_request, function, output, stop};
-pub(crate) use foreign::adapt;
-pub(crate) use observe::{chunk, observe_answer};
+pub(crate) use foreign::{PICTURE, adapt};
+pub(crate) use observe::{chunk, is_empty, observe_answer};
 pub(crate) use parse::{StreamParser, made_up_id, parse_response, seed, string};
 pub(crate) use reject::{error_body, error_event};
-pub(crate) use request::parse_request;
+pub(crate) use request::{call_arguments, effort as effort_word, file_source, parse_request, source};
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
-pub(crate) use usage::count;
+pub(crate) use usage::{count, details};
 
 #[cfg(test)]
 mod tests;

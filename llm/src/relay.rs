@@ -11,7 +11,7 @@ use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
 use crate::sse::Event;
 use crate::translate::Names;
-use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
 use choices::Choices;
 use ends::{Emitter, Parser};
 
@@ -37,6 +37,8 @@ pub struct Relay {
     path: Path,
     seen: Seen,
     include_usage: bool,
+    /// The number of the next event, where the provider numbers them.
+    sequence: u64,
     malformed: u8,
     over: bool,
 }
@@ -46,6 +48,8 @@ pub struct Relay {
 enum Path {
     /// OpenAI to OpenAI: looked at in place, forwarded as they came.
     InPlace,
+    /// The same for OpenAI's Responses API.
+    Responses,
     /// Another dialect to the same one: read, forwarded as they came. With the end marker, should it be missing.
     Read(Box<Parser>, &'static [u8]),
     /// Across dialects.
@@ -128,6 +132,7 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         }
         Dialect::Anthropic => anthropic::parse_response(body, names),
         Dialect::Gemini => gemini::parse_response(body, names),
+        Dialect::Responses => return responses::observe_answer(body),
         Dialect::Mistral => {
             openai::observe_answer(body)?;
             mistral::parse_response(body, names)
@@ -145,6 +150,7 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => openai::emit_response(&response, client.now),
         Dialect::Anthropic => anthropic::emit_response(&response),
         Dialect::Gemini => gemini::emit_response(&response),
+        Dialect::Responses => responses::emit_response(&response, client.now, names),
     };
     Ok(Answer {
         body: (client.dialect != upstream).then(written),
@@ -160,18 +166,22 @@ impl Relay {
     pub fn new(upstream: Dialect, client: &Client, names: Names) -> Self {
         let path = match (upstream, client.dialect) {
             (Dialect::OpenAI, Dialect::OpenAI) => Path::InPlace,
+            (Dialect::Responses, Dialect::Responses) => Path::Responses,
             (Dialect::Anthropic, Dialect::Anthropic) => {
                 Path::Read(Box::new(Parser::new(upstream, names, client.choices)), anthropic::STOP)
             }
             (Dialect::Gemini, Dialect::Gemini) => {
                 Path::Read(Box::new(Parser::new(upstream, names, client.choices)), gemini::END)
             }
-            _ => Path::Translated(Box::new((Parser::new(upstream, names, client.choices), Emitter::new(client)))),
+            _ => {
+                let emitter = Emitter::new(client, &names);
+                Path::Translated(Box::new((Parser::new(upstream, names, client.choices), emitter)))
+            }
         };
         // What reads Gemini's candidates tells when the last of them is finished.
         let wanted = if upstream == Dialect::Gemini { 1 } else { client.choices };
         let seen = Seen { usage: Usage::default(), choices: Choices::new(wanted) };
-        Self { path, seen, include_usage: client.include_usage, malformed: 0, over: false }
+        Self { path, seen, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false }
     }
 
     /// Takes the next event. What is written for the client is appended to `out`.
@@ -189,6 +199,7 @@ impl Relay {
         let before = out.len();
         let read = match &mut self.path {
             Path::InPlace => in_place(&mut self.seen, event.name(), &data, self.include_usage, &mut step),
+            Path::Responses => response_event(&mut self.seen, &data, &mut self.sequence, &mut step),
             Path::Read(parser, _) => parser.push(event.name(), &data, &mut |event| self.seen.note(event, &mut step)),
             Path::Translated(ends) => {
                 let (parser, emitter) = &mut **ends;
@@ -220,6 +231,8 @@ impl Relay {
         self.over = true;
         match &mut self.path {
             Path::InPlace => out.extend_from_slice(openai::DONE),
+            // The event that says why it ended is its end.
+            Path::Responses => {}
             Path::Read(_, end) => out.extend_from_slice(end),
             Path::Translated(ends) => ends.1.push(&neutral::Event::End, out),
         }
@@ -229,6 +242,14 @@ impl Relay {
     /// Every answer has finished: wait a moment for usage and end marker, then [`Relay::finish`].
     pub fn is_finished(&self) -> bool {
         self.seen.choices.all_wanted()
+    }
+
+    /// The number of the next event for the client, where events are numbered.
+    pub fn sequence(&self) -> u64 {
+        match &self.path {
+            Path::Translated(ends) => ends.1.sequence(),
+            Path::InPlace | Path::Responses | Path::Read(..) => self.sequence,
+        }
     }
 
     /// What it cost so far.
@@ -313,6 +334,24 @@ fn in_place(
         if chunk.choices == 0 && !include_usage {
             step.forward = Forward::Nothing;
         }
+    }
+    Ok(())
+}
+
+/// One event of a response for a client of the Responses API.
+fn response_event(seen: &mut Seen, data: &[u8], sequence: &mut u64, step: &mut Step) -> Result<(), Fault> {
+    // Some servers send it all the same.
+    if data.trim_ascii() == b"[DONE]" {
+        step.end = Some(seen.choices.end());
+        return Ok(());
+    }
+    let event = responses::look(data)?;
+    *sequence = event.sequence.map_or(*sequence, |number| number.saturating_add(1));
+    (step.commits, step.finish, step.error) = (event.commits, event.finish, event.error);
+    event.usage.iter().for_each(|usage| seen.usage.update(usage));
+    if let Some(finish) = event.finish {
+        seen.choices.finish(1, 1, Some(finish));
+        step.end = Some(seen.choices.end());
     }
     Ok(())
 }

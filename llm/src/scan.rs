@@ -38,6 +38,10 @@ pub enum Key {
     Messages,
     /// `system`
     System,
+    /// `input`
+    Input,
+    /// `instructions`
+    Instructions,
     /// `stream`
     Stream,
     /// `stream_options`
@@ -60,6 +64,8 @@ pub enum Key {
     Functions,
     /// `response_format`
     ResponseFormat,
+    /// `text`, where the Responses API keeps the format
+    Text,
     /// `modalities`
     Modalities,
     /// `service_tier`
@@ -80,8 +86,6 @@ pub enum Key {
     OutputConfig,
     /// `store`
     Store,
-    /// `input`
-    Input,
     /// `prompt`
     Prompt,
     /// `encoding_format`
@@ -142,10 +146,12 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 28] = [
+    const ALL: [Self; 30] = [
         Self::Model,
         Self::Messages,
         Self::System,
+        Self::Input,
+        Self::Instructions,
         Self::Stream,
         Self::StreamOptions,
         Self::MaxTokens,
@@ -157,6 +163,7 @@ impl Key {
         Self::Tools,
         Self::Functions,
         Self::ResponseFormat,
+        Self::Text,
         Self::Modalities,
         Self::ServiceTier,
         Self::User,
@@ -167,7 +174,6 @@ impl Key {
         Self::Thinking,
         Self::OutputConfig,
         Self::Store,
-        Self::Input,
         Self::Prompt,
         Self::EncodingFormat,
         Self::GenerationConfig,
@@ -179,6 +185,8 @@ impl Key {
             Self::Model => "model",
             Self::Messages => "messages",
             Self::System => "system",
+            Self::Input => "input",
+            Self::Instructions => "instructions",
             Self::Stream => "stream",
             Self::StreamOptions => "stream_options",
             Self::MaxTokens => "max_tokens",
@@ -190,6 +198,7 @@ impl Key {
             Self::Tools => "tools",
             Self::Functions => "functions",
             Self::ResponseFormat => "response_format",
+            Self::Text => "text",
             Self::Modalities => "modalities",
             Self::ServiceTier => "service_tier",
             Self::User => "user",
@@ -200,7 +209,6 @@ impl Key {
             Self::Thinking => "thinking",
             Self::OutputConfig => "output_config",
             Self::Store => "store",
-            Self::Input => "input",
             Self::Prompt => "prompt",
             Self::EncodingFormat => "encoding_format",
             Self::GenerationConfig => "generationConfig",
@@ -210,7 +218,7 @@ impl Key {
     fn of(dialect: Dialect, name: &str) -> Option<Self> {
         match dialect {
             Dialect::Gemini => gemini::key(name),
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => {
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama | Dialect::Responses => {
                 Self::ALL.into_iter().find(|key| key.name() == name)
             }
         }

@@ -81,7 +81,9 @@ impl Framing {
     /// That of a provider's streams.
     pub fn of(upstream: Dialect) -> Self {
         match upstream {
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Gemini | Dialect::Mistral => Self::Events,
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Gemini | Dialect::Mistral | Dialect::Responses => {
+                Self::Events
+            }
             Dialect::Ollama => Self::Lines,
         }
     }

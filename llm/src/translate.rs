@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use crate::call::{Call, Form};
 use crate::facts::Facts;
 use crate::neutral::Request;
-use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai};
+use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
 
 pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
@@ -64,6 +64,7 @@ pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Er
     let request = match call.dialect {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
+        Dialect::Responses => return responses::translate(body, target),
         Dialect::Gemini => {
             schemas = gemini::Schemas::of(body);
             gemini::parse_request(body, &schemas)
@@ -80,7 +81,7 @@ pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Er
     emit(request, target)
 }
 
-/// Writes a request for that target.
+/// Writes a request that was read.
 pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     if target.dialect != Dialect::Gemini {
         // What they carry means nothing elsewhere, and some bound the length of an id.
@@ -91,6 +92,8 @@ pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emit
         Dialect::Anthropic => anthropic::emit_request(&request, target),
         Dialect::Gemini => gemini::emit_request(&request, target),
         Dialect::Mistral => mistral::emit_request(&request, target),
+        // Whoever has it has chat too, and is asked in it by clients of other dialects.
+        Dialect::Responses => Err(unsupported("model", "no client is translated to this dialect")),
         Dialect::Ollama => ollama::emit_request(&request, target),
     }
 }

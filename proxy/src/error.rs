@@ -13,6 +13,8 @@ pub(crate) enum Error {
     UnknownKey,
     #[error("{0} is not served here")]
     NotFound(String),
+    #[error("{0} is a stored response: state on a provider's account, which this gateway does not keep")]
+    Stored(String),
     #[error("{method} is not allowed here, {allowed} is")]
     Method { method: String, allowed: &'static str },
     #[error("the model `{0}` does not exist or you may not use it")]
@@ -69,7 +71,7 @@ impl Error {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Error::NoKey | Error::UnknownKey => 401,
-            Error::NotFound(_) | Error::UnknownModel(_) | Error::ModelMissing => 404,
+            Error::NotFound(_) | Error::Stored(_) | Error::UnknownModel(_) | Error::ModelMissing => 404,
             Error::Method { .. } => 405,
             Error::BodySlow => 408,
             Error::BodyTooLarge { .. } | Error::TooLarge => 413,
@@ -98,7 +100,7 @@ impl Error {
             Error::BodyCut | Error::BodySlow => "incomplete_body",
             Error::Loop => "loop_detected",
             Error::Refused(_) => "route_refused",
-            Error::State(_) => "state_not_allowed",
+            Error::Stored(_) | Error::State(_) => "state_not_allowed",
             Error::Request(error) => error.code(),
             Error::Hints(_) => "unsupported_parameter",
             Error::RateLimited { .. } => "rate_limit_exceeded",
@@ -120,6 +122,7 @@ impl Error {
             Error::NoKey
             | Error::UnknownKey
             | Error::NotFound(_)
+            | Error::Stored(_)
             | Error::Method { .. }
             | Error::UnknownModel(_)
             | Error::BodyTooLarge { .. }
@@ -172,8 +175,8 @@ impl Error {
         self.with_rejection(|rejection| rejection.body(dialect))
     }
 
-    /// The event that ends a stream that has begun.
-    pub(crate) fn event(&self, dialect: Dialect) -> Vec<u8> {
-        self.with_rejection(|rejection| rejection.event(dialect))
+    /// The event that ends a stream that has begun; `sequence` is its number, where events are numbered.
+    pub(crate) fn event(&self, dialect: Dialect, sequence: u64) -> Vec<u8> {
+        self.with_rejection(|rejection| rejection.event(dialect, sequence))
     }
 }

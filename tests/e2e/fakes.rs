@@ -29,7 +29,7 @@ impl Fake<'_> {
         let mut arguments = vec![("base-url", url.as_str()), ("model", self.model)];
         arguments.extend(self.kind.map(|kind| ("kind", kind)));
         // A script that can be pointed at a proxy too needs a key and what to expect; the others order what they want.
-        if script.ends_with(".mjs") || ["openai_chat.py", "gemini_content.py"].contains(&script) {
+        if script.ends_with(".mjs") || ["openai_chat.py", "gemini_chat.py"].contains(&script) {
             arguments.extend([("key", "sk-fake"), ("answer", &answer)]);
         } else {
             arguments.extend([("admin-url", admin.as_str()), ("provider", self.name)]);
@@ -83,7 +83,8 @@ async fn the_anthropic_sdk_takes_the_fake_for_anthropic() -> anyhow::Result<()> 
 async fn the_google_genai_sdk_takes_the_fake_for_gemini() -> anyhow::Result<()> {
     let fakes = &Fakes::start()?;
     for model in ["gemini-2.5-flash", "gemini-3.5-flash"] {
-        Fake { fakes, name: "gemini", path: "", model, kind: None }.passes("gemini_content.py").await?;
+        let fake = Fake { fakes, name: "gemini", path: "", model, kind: Some("gemini") };
+        fake.passes("gemini_chat.py").await?;
     }
     Fake { fakes, name: "gemini", path: "", model: "gemini-3.5-flash", kind: None }.passes("gemini_fixtures.py").await
 }
@@ -109,8 +110,8 @@ async fn the_node_sdks_take_the_fakes_for_their_providers() -> anyhow::Result<()
         ("node/openai_chat.mjs", "deepseek", "/v1", "deepseek-chat", None),
         ("node/anthropic_chat.mjs", "anthropic", "", "claude-sonnet-4-5", None),
         ("node/anthropic_threads.mjs", "anthropic", "", "claude-sonnet-4-5", None),
-        ("node/gemini_content.mjs", "gemini", "", "gemini-2.5-flash", None),
-        ("node/gemini_content.mjs", "gemini", "", "gemini-3.5-flash", None),
+        ("node/gemini_chat.mjs", "gemini", "", "gemini-2.5-flash", None),
+        ("node/gemini_chat.mjs", "gemini", "", "gemini-3.5-flash", None),
         ("node/mistral_chat.mjs", "mistral", "", "mistral-small-latest", None),
         ("node/ollama_chat.mjs", "ollama", "", "llama3.2", None),
     ];

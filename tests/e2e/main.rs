@@ -6,6 +6,7 @@ mod client_errors;
 mod cluster;
 mod crds;
 mod credentials;
+mod dialects;
 mod errors;
 mod fakes;
 mod fallback;

@@ -13,7 +13,7 @@ const MAX_STOP: usize = 4;
 /// The bound of `user`, in characters; a longer one is refused.
 const MAX_USER: usize = 64;
 /// Said as a tool's result that is a picture only: OpenAI's tool messages are text.
-const PICTURE: &str = "The result is the picture that follows.";
+pub(crate) const PICTURE: &str = "The result is the picture that follows.";
 
 /// The request as one of OpenAI's own: itself if it is one. It borrows: no text is copied.
 ///

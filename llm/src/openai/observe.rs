@@ -87,7 +87,7 @@ pub(super) fn reason(reader: &mut Reader<'_>) -> Result<Option<Finish>, Fault> {
 }
 
 /// Passes over a value; true for null and for an empty string, list or object.
-pub(super) fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
+pub(crate) fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     Ok(match reader.peek()? {
         Kind::Null => reader.null()?,
         Kind::String => reader.literal()?.text.is_empty(),

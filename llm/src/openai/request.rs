@@ -7,6 +7,8 @@ use crate::Dialect;
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Extra, Output, Raw, Reasoning, Request, Text};
 
+pub(crate) use message::{call_arguments, file_source, source};
+
 /// Reads a request. What is not known is kept in `extra`.
 pub(crate) fn parse_request(body: &[u8]) -> Result<Request<'_>, Fault> {
     let mut reader = Reader::new(body)?;
@@ -62,7 +64,8 @@ pub(super) fn extra<'a>(reader: &mut Reader<'a>, name: &str, into: &mut Vec<Extr
     Ok(())
 }
 
-fn effort(word: Text<'_>) -> Reasoning<'_> {
+/// A word of OpenAI's for how much to think.
+pub(crate) fn effort(word: Text<'_>) -> Reasoning<'_> {
     if word == "none" { Reasoning::Off } else { Reasoning::Effort(word) }
 }
 

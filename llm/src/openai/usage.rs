@@ -77,7 +77,8 @@ pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible>
     })
 }
 
-fn details<'a>(
+/// The members of an object that may be something else.
+pub(crate) fn details<'a>(
     reader: &mut Reader<'a>,
     mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Fault>,
 ) -> Result<(), Fault> {

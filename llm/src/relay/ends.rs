@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, gemini, mistral, ollama, openai};
+use crate::{Dialect, anthropic, gemini, mistral, ollama, openai, responses};
 
 use super::Client;
 
@@ -24,13 +24,15 @@ pub(super) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),
     Gemini(gemini::StreamEmitter),
+    Responses(responses::StreamEmitter),
 }
 
 impl Parser {
     /// `choices`: how many answers the client asked for.
     pub(super) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {
-            Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new()),
+            // Responses are passed through, and read by nobody.
+            Dialect::OpenAI | Dialect::Responses => Self::OpenAI(openai::StreamParser::new()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
             Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names, choices)),
             Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
@@ -61,7 +63,7 @@ impl Parser {
 }
 
 impl Emitter {
-    pub(super) fn new(client: &Client) -> Self {
+    pub(super) fn new(client: &Client, names: &Names) -> Self {
         match client.dialect {
             // Nobody who speaks the last two asks: requests in them are refused.
             Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
@@ -69,6 +71,7 @@ impl Emitter {
             }
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamEmitter::new()),
             Dialect::Gemini => Self::Gemini(gemini::StreamEmitter::new()),
+            Dialect::Responses => Self::Responses(responses::StreamEmitter::new(client.now, names.echo().clone())),
         }
     }
 
@@ -78,6 +81,15 @@ impl Emitter {
             Self::OpenAI(emitter) => emitter.push(event, out),
             Self::Anthropic(emitter) => emitter.push(event, out),
             Self::Gemini(emitter) => emitter.push(event, out),
+            Self::Responses(emitter) => emitter.push(event, out),
+        }
+    }
+
+    /// The number of the next event, where events are numbered.
+    pub(super) fn sequence(&self) -> u64 {
+        match self {
+            Self::OpenAI(_) | Self::Anthropic(_) | Self::Gemini(_) => 0,
+            Self::Responses(emitter) => emitter.sequence(),
         }
     }
 }

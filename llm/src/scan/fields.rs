@@ -142,6 +142,11 @@ impl Walk {
                 let of = member_string(reader.slice(start, reader.at()), "type")?;
                 self.scan.structured |= of.is_some_and(|of| of != "text");
             }
+            Key::Text => {
+                self.value(reader, Below::default())?;
+                self.scan.structured |= has_schema(reader.slice(start, reader.at()))?;
+            }
+            Key::Input if self.operation == Operation::Chat => self.input(reader)?,
             Key::Thinking => {
                 self.value(reader, Below::default())?;
                 let of = member_string(reader.slice(start, reader.at()), "type")?;
@@ -154,8 +159,10 @@ impl Walk {
                 self.scan.structured |= has_member(config, "format")?;
             }
             Key::Reasoning => {
-                self.scan.reasons |= reader.peek()? == Kind::Object;
+                let is_object = reader.peek()? == Kind::Object;
                 self.value(reader, Below::default())?;
+                let off = member_string(reader.slice(start, reader.at()), "effort")?.is_some_and(|word| word == "none");
+                self.scan.reasons |= is_object && !off;
             }
             Key::GenerationConfig => {
                 self.value(reader, Below::default())?;
@@ -166,7 +173,9 @@ impl Walk {
             Key::Temperature | Key::TopP => reader.skip()?,
             Key::EncodingFormat => scan.base64 = optional_string(reader)?.as_deref() == Some("base64"),
             Key::Input | Key::Prompt => self.texts(reader, key)?,
-            Key::Messages | Key::System | Key::Modalities | Key::Store => self.value(reader, Below::default())?,
+            Key::Messages | Key::System | Key::Instructions | Key::Modalities | Key::Store => {
+                self.value(reader, Below::default())?
+            }
         }
         Ok(())
     }
@@ -188,6 +197,37 @@ impl Walk {
             }
             scan.include_usage = reader.optional(Reader::bool)?;
             scan.options.include_usage = Some(Span { start, end: reader.at() });
+            Ok(())
+        })
+    }
+
+    /// The items of the Responses API. One that only names another refers to state: by its type, or by saying nothing else.
+    fn input(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        if self.scan.dialect != Dialect::Responses || reader.peek()? != Kind::Array {
+            return self.value(reader, Below::default());
+        }
+        reader.array(|reader| {
+            if reader.peek()? != Kind::Object {
+                return self.value(reader, Below::default());
+            }
+            let (mut id, mut alone, mut named) = (None, true, false);
+            reader.object(|reader, key| {
+                let kind = reader.peek()?;
+                let start = reader.at();
+                let key = key.decode();
+                self.inner(reader, &key, Below::default())?;
+                match (&*key, kind) {
+                    ("id", Kind::String) => id = Some(start),
+                    ("type", Kind::String) => {
+                        alone = false;
+                        named = Reader::of(reader.slice(start, reader.at())).string()? == "item_reference";
+                    }
+                    (_, Kind::Null) => {}
+                    _ => alone = false,
+                }
+                Ok::<(), Fault>(())
+            })?;
+            self.state_at = self.state_at.or(id.filter(|_| alone || named));
             Ok(())
         })
     }
@@ -243,7 +283,7 @@ impl Walk {
                 name = camel(key.into());
                 &*name
             }
-            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama => key,
+            Dialect::OpenAI | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama | Dialect::Responses => key,
         };
         let kind = reader.peek()?;
         let start = reader.at();
@@ -281,6 +321,23 @@ fn member_string(object: &str, name: &str) -> Result<Option<String>, Fault> {
         reader.object(|reader, key| {
             if key.decode() == name && reader.peek()? == Kind::String {
                 found = Some(reader.string()?.into_owned());
+                return Ok(());
+            }
+            reader.skip()
+        })?;
+    }
+    Ok(found)
+}
+
+/// The Responses API's `text` binds the answer to JSON or a schema.
+fn has_schema(text: &str) -> Result<bool, Fault> {
+    let mut reader = Reader::of(text);
+    let mut found = false;
+    if reader.peek()? == Kind::Object {
+        reader.object(|reader, key| {
+            if key.decode() == "format" {
+                let format = reader.raw()?;
+                found |= member_string(format, "type")?.is_some_and(|of| of != "text");
                 return Ok(());
             }
             reader.skip()

@@ -20,14 +20,34 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
             _ => false,
         },
         Dialect::Anthropic => matches!(key, "container" | "file_id"),
+        Dialect::Responses => match key {
+            "background"
+            | "comparison_response_id"
+            | "container"
+            | "container_id"
+            | "conversation"
+            | "file_id"
+            | "file_ids"
+            | "previous_response_id"
+            | "skill_id"
+            | "vector_store_id"
+            | "vector_store_ids" => true,
+            // A template by its id.
+            "prompt" => depth == 1,
+            _ => false,
+        },
         Dialect::Gemini => matches!(key, "cachedContent" | "fileSearchStoreNames" | "fileUri"),
     }
 }
 
-/// Whether the value of such a member is kept by the provider: `fileUri` also takes addresses that anybody can read.
+/// Whether the value of such a member is kept by the provider: `fileUri` also takes addresses that anybody can read, and a
+/// `container` in the Responses API, as an object, asks for a new one.
 pub(super) fn is_kept(dialect: Dialect, key: &str, value: &str) -> bool {
-    let uri = || Reader::of(value).string().unwrap_or_default();
-    dialect != Dialect::Gemini || key != "fileUri" || gemini::is_kept(&uri())
+    match (dialect, key) {
+        (Dialect::Gemini, "fileUri") => gemini::is_kept(&Reader::of(value).string().unwrap_or_default()),
+        (Dialect::Responses, "container") => value.starts_with('"'),
+        _ => true,
+    }
 }
 
 /// Whether the provider takes what is below the member as the application's own data: a property of a tool's schema
@@ -35,6 +55,7 @@ pub(super) fn is_kept(dialect: Dialect, key: &str, value: &str) -> bool {
 pub(super) fn is_opaque(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => matches!(key, "parameters" | "schema" | "metadata"),
+        Dialect::Responses => matches!(key, "parameters" | "output_schema" | "schema" | "metadata" | "arguments"),
         Dialect::Anthropic => matches!(key, "input_schema" | "input_examples" | "input" | "schema" | "metadata"),
         Dialect::Gemini => matches!(
             key,
@@ -54,6 +75,7 @@ pub(super) fn is_media(dialect: Dialect, key: &str) -> bool {
     match dialect {
         Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => matches!(key, "image_url" | "input_audio" | "file"),
         Dialect::Anthropic => key == "source",
+        Dialect::Responses => matches!(key, "image_url" | "input_audio" | "file_data" | "file_url"),
         Dialect::Gemini => matches!(key, "inlineData" | "fileData"),
     }
 }

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use crate::neutral::{Part, Request};
+use crate::responses::Echo;
 
 /// What was renamed on the way up and must be named back on the way down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Names {
     calls: Vec<(String, String)>,
     /// The tool that stands for the JSON answer: its input is the content.
     answer_tool: Option<String>,
+    /// What the answer says again of the request.
+    echo: Echo,
 }
 
 impl Names {
@@ -58,6 +61,14 @@ impl Names {
 
     pub(crate) fn is_sent_call(&self, sent: &str) -> bool {
         self.calls.iter().any(|(id, _)| id == sent)
+    }
+
+    pub(crate) fn echo(&self) -> &Echo {
+        &self.echo
+    }
+
+    pub(crate) fn set_echo(&mut self, echo: Echo) {
+        self.echo = echo;
     }
 
     /// The tool that stands for the JSON answer.

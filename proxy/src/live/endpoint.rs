@@ -14,6 +14,8 @@ pub(crate) struct Endpoint {
     pub(crate) host: HeaderValue,
     dialect: Dialect,
     api: Api,
+    /// Where requests of the Responses API go, if such a path can be.
+    responses: Option<PathAndQuery>,
 }
 
 /// What the paths of a provider begin with, and how they name the model.
@@ -43,12 +45,18 @@ impl Endpoint {
         let endpoint = Self {
             host: HeaderValue::try_from(host)
                 .map_err(|_| format!("baseURL {base_url:?}: no header can carry its host"))?,
+            responses: responses(provider, url.path().trim_end_matches('/'), dialect)?,
             api: Api::build(provider, url.path().trim_end_matches('/'), dialect),
             dialect,
             origin,
         };
         endpoint.path(Operation::Chat, "any", false)?;
         Ok(endpoint)
+    }
+
+    /// The path of the Responses API, where the base URL has a place for it.
+    pub(crate) fn responses(&self) -> Option<&PathAndQuery> {
+        self.responses.as_ref()
     }
 
     /// The path of an operation for a model, by the provider's name of it. None if the dialect has no such thing.
@@ -65,8 +73,7 @@ impl Endpoint {
                 format!("{base}/v1beta/models/{model}:{call}")
             }
         };
-        let path = PathAndQuery::try_from(text).map_err(|error| format!("the path of its API: {error}"));
-        path.map(Some)
+        path(text).map(Some)
     }
 }
 
@@ -76,7 +83,7 @@ impl Api {
             (ProviderType::AzureOpenAI, Some(api_version), _) => {
                 Self::Deployments { base: base.to_owned(), api_version: api_version.clone() }
             }
-            (_, _, Dialect::OpenAI) => Self::InBody { base: base.to_owned() },
+            (_, _, Dialect::OpenAI | Dialect::Responses) => Self::InBody { base: base.to_owned() },
             // Each as its own SDK takes it: Anthropic's, Gemini's and Mistral's base URLs end before the version.
             (_, _, Dialect::Mistral | Dialect::Anthropic) => {
                 Self::InBody { base: base.strip_suffix("/v1").unwrap_or(base).to_owned() }
@@ -110,11 +117,23 @@ fn call(dialect: Dialect, operation: Operation, stream: bool) -> Option<&'static
         (Dialect::Gemini, Operation::Embeddings) => Some("embedContent"),
         (Dialect::Gemini, Operation::BatchEmbeddings) => Some("batchEmbedContents"),
         (Dialect::Gemini, Operation::CountTokens) => Some("countTokens"),
-        (Dialect::OpenAI, Operation::CountTokens)
+        (Dialect::Responses, Operation::Chat) => Some("responses"),
+        (Dialect::Responses, _)
+        | (Dialect::OpenAI, Operation::CountTokens)
         | (Dialect::Mistral | Dialect::Ollama | Dialect::Gemini, Operation::Completions)
         | (Dialect::Mistral | Dialect::Ollama, Operation::CountTokens)
         | (Dialect::Anthropic, Operation::Completions | Operation::Embeddings | Operation::BatchEmbeddings) => None,
     }
+}
+
+/// Azure has the API under `/openai/v1` only (learn.microsoft.com, azure/foundry/openai/how-to/responses).
+fn responses(provider: &object::Provider, base: &str, dialect: Dialect) -> Result<Option<PathAndQuery>, String> {
+    let has = dialect == Dialect::OpenAI && provider.api_version.is_none();
+    has.then(|| path(format!("{base}/responses"))).transpose()
+}
+
+fn path(text: String) -> Result<PathAndQuery, String> {
+    PathAndQuery::try_from(text).map_err(|error| format!("the path of its API: {error}"))
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Provider {
             attempts: object.retries.attempts,
             wait_up_to: Duration::from_millis(object.retries.wait_up_to_ms),
         };
-        let manners = object.preset.map_or(Manners::OPENAI, |preset| Manners::of(server(preset)));
+        let manners = manners(&object);
         Ok(Arc::new(Self {
             name: name.to_string(),
             dialect,
@@ -132,6 +132,14 @@ pub(crate) fn vendor(r#type: ProviderType) -> facts::Provider {
         ProviderType::Bedrock => facts::Provider::Bedrock,
         ProviderType::VertexAI => facts::Provider::VertexAI,
         ProviderType::OpenAICompatible => facts::Provider::OpenAICompatible,
+    }
+}
+
+fn manners(object: &object::Provider) -> Manners {
+    match (object.r#type, object.preset) {
+        (_, Some(preset)) => Manners::of(server(preset)),
+        (ProviderType::OpenAICompatible, None) => Manners::UNKNOWN,
+        (_, None) => Manners::OPENAI,
     }
 }
 

@@ -210,11 +210,22 @@ impl Target {
 }
 
 impl Target {
+    /// Where the provider has the Responses API, if it has it.
+    fn responses(&self) -> Option<&PathAndQuery> {
+        self.provider.endpoint.responses().filter(|_| self.provider.manners.responses)
+    }
+
     /// How the provider is asked what a client wants.
     ///
     /// # Errors
     /// A 422 if it has no such thing.
     pub(crate) fn way(&self, call: &Call, stream: bool) -> Result<Way, Error> {
+        if call.operation == Operation::Chat
+            && call.dialect == Dialect::Responses
+            && let Some(path) = self.responses()
+        {
+            return Ok(Way { dialect: Dialect::Responses, path: path.clone() });
+        }
         let path = match call.operation {
             Operation::Chat if stream => Some(&self.paths.stream),
             Operation::Chat => Some(&self.paths.chat),

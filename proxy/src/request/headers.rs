@@ -22,7 +22,7 @@ const AGENT: &str = concat!("penstock/", env!("CARGO_PKG_VERSION"));
 /// What of a client's headers a provider of the dialect is sent.
 fn allowed(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
-        Dialect::OpenAI => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
+        Dialect::OpenAI | Dialect::Responses => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
         Dialect::Anthropic => &["anthropic-beta", "idempotency-key", "traceparent", "tracestate"],
         Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => &["traceparent", "tracestate"],
     }

@@ -85,7 +85,9 @@ fn spliced(
 ) -> Result<Prepared, Failure> {
     let scan = &ask.scan;
     let models = scan.set_models(&target.model);
-    let usage = if scan.stream && ask_for_usage { scan.ask_for_usage() } else { None };
+    // The others have no such options, and always say it.
+    let asks = scan.stream && ask_for_usage && way.dialect == Dialect::OpenAI;
+    let usage = if asks { scan.ask_for_usage() } else { None };
     let asks_for_usage = usage.is_some();
     let is_chat = ask.call.operation == Operation::Chat;
     let bound = match (target.facts.max_completion_tokens, target.provider.manners.max_completion_tokens) {

@@ -92,6 +92,11 @@ impl Reader {
         self.relay.finish_reason()
     }
 
+    /// The number of the next event, where events are numbered.
+    pub(super) fn sequence(&self) -> u64 {
+        self.relay.sequence()
+    }
+
     pub(super) fn usage(&self) -> Usage {
         *self.relay.usage()
     }

@@ -170,7 +170,7 @@ impl Stream {
     async fn fail(&mut self, outlet: &Outlet, error: &Error) -> Result<(), Cut> {
         self.outcome = Outcome::Broken;
         self.incoming = None;
-        self.out = vec![error.event(self.client).into()];
+        self.out = vec![error.event(self.client, self.reader.sequence()).into()];
         self.send(outlet).await?;
         outlet.send(self.frame.end()).await;
         Ok(())

@@ -112,7 +112,7 @@ pub(super) fn answer(
 
 fn one(speaks: Dialect, name: &str, tables: &Tables) -> Vec<u8> {
     match speaks {
-        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => written(&OpenAI::new(name)),
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama | Dialect::Responses => written(&OpenAI::new(name)),
         Dialect::Anthropic => written(&Anthropic::new(name, tables)),
         Dialect::Gemini => written(&Gemini::new(name, tables)),
     }
@@ -121,7 +121,7 @@ fn one(speaks: Dialect, name: &str, tables: &Tables) -> Vec<u8> {
 fn list(speaks: Dialect, names: &[&str], request: &Request<Incoming>, tables: &Tables) -> Result<Vec<u8>, Error> {
     let said = |name: &str| query(request.uri(), name).map(|value| value.into_owned());
     Ok(match speaks {
-        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
+        Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama | Dialect::Responses => {
             written(&OpenAIList { object: "list", data: names.iter().map(|name| OpenAI::new(name)).collect() })
         }
         Dialect::Anthropic => {

@@ -22,6 +22,7 @@ pub(super) enum Wanted {
 pub(super) fn dialect(path: &str, headers: &HeaderMap) -> Dialect {
     match path {
         _ if path == "/v1/messages" || path.starts_with("/v1/messages/") => Dialect::Anthropic,
+        _ if path == "/v1/responses" || path.starts_with("/v1/responses/") => Dialect::Responses,
         _ if path.starts_with("/v1beta/") || is_gemini_s(path) => Dialect::Gemini,
         _ if path != MODELS && !path.starts_with("/v1/models/") => Dialect::OpenAI,
         _ if headers.contains_key("anthropic-version") => Dialect::Anthropic,
@@ -34,7 +35,12 @@ const MODELS: &str = "/v1/models";
 
 /// Every path that is served here. The rest is a 404 and never forwarded.
 pub(super) fn wanted(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Wanted, Error> {
-    let (served, wanted) = served(uri, headers).ok_or_else(|| Error::NotFound(uri.path().to_owned()))?;
+    let path = uri.path();
+    let (served, wanted) = served(uri, headers).ok_or_else(|| match path.strip_prefix("/v1/responses/") {
+        // What counts tokens or makes a prompt shorter stores nothing.
+        Some(id) if !matches!(id, "" | "input_tokens" | "compact") => Error::Stored(path.to_owned()),
+        Some(_) | None => Error::NotFound(path.to_owned()),
+    })?;
     if *method != served {
         let allowed = if served == Method::GET { "GET" } else { "POST" };
         return Err(Error::Method { method: method.to_string(), allowed });
@@ -46,7 +52,7 @@ fn served(uri: &Uri, headers: &HeaderMap) -> Option<(Method, Wanted)> {
     let path = uri.path();
     let call = |operation| Some((Method::POST, Wanted::Call(Call::new(dialect(path, headers), operation))));
     match path {
-        "/v1/chat/completions" | "/v1/messages" => call(Operation::Chat),
+        "/v1/chat/completions" | "/v1/messages" | "/v1/responses" => call(Operation::Chat),
         "/v1/completions" => call(Operation::Completions),
         "/v1/embeddings" => call(Operation::Embeddings),
         "/v1/messages/count_tokens" => call(Operation::CountTokens),
@@ -112,6 +118,7 @@ mod tests {
         let chat = |dialect| Ok(Wanted::Call(Call::chat(dialect)));
         assert_eq!(ask(Method::POST, "/v1/chat/completions?x=1"), chat(Dialect::OpenAI));
         assert_eq!(ask(Method::POST, "/v1/messages"), chat(Dialect::Anthropic));
+        assert_eq!(ask(Method::POST, "/v1/responses"), chat(Dialect::Responses));
         assert_eq!(ask(Method::GET, "/v1/models"), Ok(Wanted::Models(None)));
         assert_eq!(ask(Method::GET, "/v1/models/a%2Fb/c"), Ok(Wanted::Models(Some("a/b/c".into()))));
     }
@@ -134,6 +141,21 @@ mod tests {
             assert_eq!(ask(Method::POST, uri), Ok(Wanted::Call(expected)), "{uri}");
         }
         assert!(ask(Method::POST, "/v1/models/m:odd").is_err_and(|error| error.contains("GET is")));
+    }
+
+    #[test]
+    fn a_stored_response_is_state_and_is_not_here() {
+        for (method, path) in [
+            (Method::GET, "/v1/responses/resp_1"),
+            (Method::DELETE, "/v1/responses/resp_1"),
+            (Method::POST, "/v1/responses/resp_1/cancel"),
+            (Method::GET, "/v1/responses/resp_1/input_items"),
+        ] {
+            let error = ask(method, path).expect_err("must be refused");
+            assert!(error.starts_with(path) && error.contains("stored"), "{error}");
+        }
+        assert_eq!(ask(Method::POST, "/v1/responses/compact"), Err("/v1/responses/compact is not served here".into()));
+        assert_eq!(ask(Method::GET, "/v1/responses"), Err("GET is not allowed here, POST is".into()));
     }
 
     #[test]

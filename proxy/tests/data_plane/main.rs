@@ -15,6 +15,7 @@ mod ollama;
 mod operations;
 mod prices;
 mod provider;
+mod responses;
 mod shutdown;
 mod streams;
 mod transport;

@@ -241,8 +241,6 @@ impl Desk {
 
 impl State {
     fn receive(&mut self, arrival: &Arrival) -> (u64, Plan) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let arrived = now.saturating_sub(arrival.at.elapsed());
         let provider = &self.providers[arrival.provider];
         let (path, query) = arrival.path.split_once('?').unwrap_or((&arrival.path, ""));
         let credential = provider.dialect.credential(&arrival.headers, query);
@@ -251,22 +249,16 @@ impl State {
         let model = model.as_deref();
         let asked = Asked { provider: &provider.name, path, model, credential };
         let action = self.scripts.iter_mut().find_map(|script| script.next(&asked));
-        let id = self.ledger.add(Record {
-            id: 0,
-            provider: provider.name.clone(),
-            connection: arrival.connection,
-            at_us: self.ledger.micros(arrival.at),
-            unix_us: arrived.as_micros().try_into().unwrap_or(u64::MAX),
-            method: arrival.method.clone(),
-            path: arrival.path.clone(),
-            headers: arrival.headers.clone(),
-            credential: credential.map(str::to_owned),
-            body: String::from_utf8_lossy(&arrival.body).into_owned(),
-            scripted: action.is_some(),
-            status: None,
-            end: None,
-            ended_us: None,
-        });
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let arrived = now.saturating_sub(arrival.at.elapsed());
+        let scripted = action.is_some();
+        let id = self.ledger.add(arrival.record(
+            &provider.name,
+            credential,
+            scripted,
+            self.ledger.micros(arrival.at),
+            arrived,
+        ));
         self.answers += 1;
         let asking = Asking {
             provider: &provider.name,
@@ -286,6 +278,35 @@ impl State {
             }
         };
         (id, plan)
+    }
+}
+
+impl Arrival {
+    /// What is remembered of it: `at_us` on the ledger's clock, `arrived` as time since 1970.
+    fn record(
+        &self,
+        provider: &str,
+        credential: Option<&str>,
+        scripted: bool,
+        at_us: u64,
+        arrived: Duration,
+    ) -> Record {
+        Record {
+            id: 0,
+            provider: provider.to_owned(),
+            connection: self.connection,
+            at_us,
+            unix_us: arrived.as_micros().try_into().unwrap_or(u64::MAX),
+            method: self.method.clone(),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            credential: credential.map(str::to_owned),
+            body: String::from_utf8_lossy(&self.body).into_owned(),
+            scripted,
+            status: None,
+            end: None,
+            ended_us: None,
+        }
     }
 }
 

@@ -237,7 +237,7 @@ fn file<'a>(reader: &mut Reader<'a>) -> Result<File<'a>, Fault> {
 }
 
 /// A data URL in its two halves, or any other URL as it is.
-fn source<'a>(at: usize, url: Text<'a>) -> Result<Source<'a>, Fault> {
+pub(crate) fn source<'a>(at: usize, url: Text<'a>) -> Result<Source<'a>, Fault> {
     if !url.starts_with("data:") {
         return Ok(Source::Url(url));
     }
@@ -252,7 +252,7 @@ fn source<'a>(at: usize, url: Text<'a>) -> Result<Source<'a>, Fault> {
 }
 
 /// A file may also be bare base64, whose type its first bytes tell.
-fn file_source<'a>(at: usize, data: Text<'a>) -> Result<Source<'a>, Fault> {
+pub(crate) fn file_source<'a>(at: usize, data: Text<'a>) -> Result<Source<'a>, Fault> {
     if data.contains(':') {
         return source(at, data);
     }
@@ -297,7 +297,7 @@ fn tool_call<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
 }
 
 /// JSON text in a string, checked to be an object; empty and null mean no arguments.
-fn call_arguments<'a>(reader: &mut Reader<'a>) -> Result<Text<'a>, Fault> {
+pub(crate) fn call_arguments<'a>(reader: &mut Reader<'a>) -> Result<Text<'a>, Fault> {
     reader.peek()?;
     let start = reader.at();
     let arguments = reader.optional(Reader::string)?.unwrap_or_default();

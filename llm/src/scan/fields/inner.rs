@@ -7,9 +7,12 @@ use crate::json::{Fault, Kind, Reader, camel};
 use crate::scan::{Key, Span};
 
 impl Walk {
-    /// A text, its tokens, or a list of either.
+    /// A text, its tokens, or a list of either; in chat something else.
     pub(super) fn texts(&mut self, reader: &mut Reader<'_>, key: Key) -> Result<(), Fault> {
-        let below = Below { tokens: self.operation != Operation::Chat, ..Below::default() };
+        if self.operation == Operation::Chat {
+            return self.inner(reader, key.name(), Below::default());
+        }
+        let below = Below { tokens: true, ..Below::default() };
         if reader.peek()? != Kind::Array {
             return self.value(reader, below);
         }

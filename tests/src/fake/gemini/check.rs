@@ -45,46 +45,43 @@ fn content(content: &Value, index: usize) -> Result<(), Refusal> {
             "* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty."
         )));
     }
-    for (at, part) in parts(content).iter().enumerate() {
-        let place = format!("contents[{index}].parts[{at}]");
-        let kinds = [
-            "text",
-            "inlineData",
-            "fileData",
-            "functionCall",
-            "functionResponse",
-            "executableCode",
-            "codeExecutionResult",
-            "toolCall",
-            "toolResponse",
-        ];
-        match kinds.iter().filter(|kind| part.get(kind).is_some()).count() {
-            1 => {}
-            0 => {
-                let text = format!(
-                    "* GenerateContentRequest.{place}.data: required oneof field 'data' must have one initialized field"
-                );
-                return Err(invalid(&text));
-            }
-            _ => {
-                return Err(invalid(&format!(
-                    "Invalid value at '{place}' (oneof), oneof field 'data' is already set."
-                )));
-            }
+    let mut parts = parts(content).iter().enumerate();
+    parts.try_for_each(|(at, part)| self::part(part, &format!("contents[{index}].parts[{at}]")))
+}
+
+/// What a part may be; exactly one of them.
+const DATA: [&str; 9] = [
+    "codeExecutionResult",
+    "executableCode",
+    "fileData",
+    "functionCall",
+    "functionResponse",
+    "inlineData",
+    "text",
+    "toolCall",
+    "toolResponse",
+];
+
+fn part(part: &Value, place: &str) -> Result<(), Refusal> {
+    match DATA.iter().filter(|kind| part.get(kind).is_some()).count() {
+        1 => {}
+        0 => {
+            let text = format!(
+                "* GenerateContentRequest.{place}.data: required oneof field 'data' must have one initialized field"
+            );
+            return Err(invalid(&text));
         }
-        if part.get("inlineData").or_else(|| part.get("fileData")).is_some() && read::media(part).is_none() {
-            return Err(invalid(&format!(
-                "Invalid value at '{place}.inline_data.data' (TYPE_BYTES), Base64 decoding failed"
-            )));
-        }
-        for (key, field) in [("functionCall", "args"), ("functionResponse", "response")] {
-            let value = part.get(key).and_then(|call| call.get(field));
-            if value.is_some_and(|value| !value.is_object())
-                || key == "functionResponse" && part.get(key).is_some() && value.is_none()
-            {
-                let text = format!("Invalid value at '{place}.{field}' (type.googleapis.com/google.protobuf.Struct)");
-                return Err(invalid(&text));
-            }
+        _ => return Err(invalid(&format!("Invalid value at '{place}' (oneof), oneof field 'data' is already set."))),
+    }
+    if part.get("inlineData").or_else(|| part.get("fileData")).is_some() && read::media(part).is_none() {
+        let text = format!("Invalid value at '{place}.inline_data.data' (TYPE_BYTES), Base64 decoding failed");
+        return Err(invalid(&text));
+    }
+    for (kind, field, is_required) in [("functionCall", "args", false), ("functionResponse", "response", true)] {
+        let Some(value) = part.get(kind).map(|data| data.get(field)) else { continue };
+        if value.is_some_and(|value| !value.is_object()) || is_required && value.is_none() {
+            let text = format!("Invalid value at '{place}.{field}' (type.googleapis.com/google.protobuf.Struct)");
+            return Err(invalid(&text));
         }
     }
     Ok(())

@@ -41,7 +41,6 @@ fn usage(question: &Question, reply: &Reply) -> Value {
         "promptTokenCount": prompt,
         "totalTokenCount": prompt + output,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt}],
-        "serviceTier": "standard",
     });
     // Zeros are left out, as everywhere in this JSON.
     for (name, count) in [
@@ -156,18 +155,14 @@ pub(crate) fn events(stamp: &Stamp, question: &Question, reply: &Reply, with_usa
         let mut chunk = envelope(stamp, question);
         chunk["candidates"] = json!([one]);
         if with_usage {
-            chunk["usageMetadata"] = if ends {
-                usage(question, reply)
-            } else {
-                usage(question, &Reply { cached: reply.cached, ..Reply::default() })
-            };
+            let so_far = Reply { cached: reply.cached, ..Reply::default() };
+            chunk["usageMetadata"] = usage(question, if ends { reply } else { &so_far });
         }
         chunk
     };
-    let mut events = Vec::new();
-    for candidate in 0..question.choices {
-        events.extend(parts.iter().map(|part| Event::data(chunk(candidate, part.clone(), false)).content()));
-        events.push(Event::data(chunk(candidate, last.clone(), true)));
-    }
-    events
+    let of_candidate = |candidate: usize| {
+        let said = parts.iter().map(move |part| Event::data(chunk(candidate, part.clone(), false)).content());
+        said.chain([Event::data(chunk(candidate, last.clone(), true))]).collect::<Vec<_>>()
+    };
+    (0..question.choices).flat_map(of_candidate).collect()
 }

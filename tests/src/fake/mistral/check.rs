@@ -163,18 +163,7 @@ fn message(message: &Value, index: usize) -> Result<(), Refusal> {
     };
     known(message, fields, &place)?;
     for (at, chunk) in message.get("content").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let kind = chunk.get("type").and_then(Value::as_str).unwrap_or_default();
-        let place = format!("{place}.content.{at}.{kind}");
-        let Some((_, fields)) = CHUNKS.iter().find(|(known, _)| *known == kind) else {
-            return Err(unprocessable(
-                &place,
-                &format!("Input tag '{kind}' found using 'type' does not match any of the expected tags"),
-            ));
-        };
-        known(chunk, fields, &place)?;
-        if !matches!(kind, "text" | "reference" | "thinking") && chunk_media(chunk).is_none() {
-            return Err(invalid("invalid_request_file 3310", "The media could not be loaded."));
-        }
+        self::chunk(chunk, &format!("{place}.content.{at}"))?;
     }
     let has_content = message.get("content").is_some_and(|content| match content {
         Value::String(text) => !text.is_empty(),
@@ -190,52 +179,63 @@ fn message(message: &Value, index: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn chunk(chunk: &Value, place: &str) -> Result<(), Refusal> {
+    let kind = chunk.get("type").and_then(Value::as_str).unwrap_or_default();
+    let place = format!("{place}.{kind}");
+    let Some((_, fields)) = CHUNKS.iter().find(|(known, _)| *known == kind) else {
+        let text = format!("Input tag '{kind}' found using 'type' does not match any of the expected tags");
+        return Err(unprocessable(&place, &text));
+    };
+    known(chunk, fields, &place)?;
+    if !matches!(kind, "text" | "reference" | "thinking") && chunk_media(chunk).is_none() {
+        return Err(invalid("invalid_request_file 3310", "The media could not be loaded."));
+    }
+    Ok(())
+}
+
 /// Who may follow whom, and that every call has its result.
 fn order(messages: &[Value]) -> Result<(), Refusal> {
-    let wrong = |text: &str| Err(invalid("invalid_request_message_order 3230", text));
     let mut open: Vec<&str> = Vec::new();
     let mut before = "";
     for message in messages {
         let role = role(message);
         let may_follow = match before {
-            "" => role != "tool",
-            "system" | "user" => role != "tool",
+            "" | "system" | "user" => role != "tool",
             "assistant" => role != "system",
             _ => matches!(role, "assistant" | "tool"),
         };
         if !may_follow {
-            return wrong(&format!("Unexpected role '{role}' after role '{before}'"));
+            return Err(disorder(&format!("Unexpected role '{role}' after role '{before}'")));
         }
         if role == "tool" {
             let id = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default();
-            let Some(at) = open.iter().position(|open| *open == id) else {
-                return wrong("Unexpected tool call id in tool results");
-            };
-            open.swap_remove(at);
+            let at = open.iter().position(|open| *open == id);
+            open.swap_remove(at.ok_or_else(|| disorder("Unexpected tool call id in tool results"))?);
         } else if !open.is_empty() {
-            return wrong("Not the same number of function calls and responses");
+            return Err(disorder("Not the same number of function calls and responses"));
         }
-        for call in calls(message) {
-            let id = call.get("id").and_then(Value::as_str).unwrap_or_default();
-            if id.len() != 9 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                let text = format!("Tool call id was {id} but must be a-z, A-Z, 0-9, with a length of 9.");
-                return Err(invalid("invalid_function_call 3280", &text));
-            }
-            open.push(id);
+        open.extend(calls(message).iter().map(|call| call.get("id").and_then(Value::as_str).unwrap_or_default()));
+        if let Some(id) = open.iter().find(|id| id.len() != 9 || !id.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            let text = format!("Tool call id was {id} but must be a-z, A-Z, 0-9, with a length of 9.");
+            return Err(invalid("invalid_function_call 3280", &text));
         }
         before = role;
     }
     if !open.is_empty() {
-        return wrong("Not the same number of function calls and responses");
+        return Err(disorder("Not the same number of function calls and responses"));
     }
     let is_prefix = messages.last().and_then(|last| last.get("prefix")?.as_bool()) == Some(true);
     match before {
         "user" | "tool" => Ok(()),
         "assistant" if is_prefix => Ok(()),
-        other => wrong(&format!(
+        other => Err(disorder(&format!(
             "Expected last role User or Tool (or Assistant with prefix True) for serving but got {other}"
-        )),
+        ))),
     }
+}
+
+fn disorder(text: &str) -> Refusal {
+    invalid("invalid_request_message_order 3230", text)
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,4 +1,6 @@
 //! Mistral's errors: flat, with a code that is a string of digits; the gateway in front of it says `detail`.
+//!
+//! What a guardrail says beside its 403, and what an exhausted subscription says, is not documented: those words are ours.
 
 use serde_json::{Value, json};
 

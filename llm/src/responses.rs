@@ -1,0 +1,21 @@
+//! OpenAI's Responses API, as a client speaks it and as a provider that has it answers.
+//!
+//! A provider that has it is passed through and only looked at. Any other is asked in its own words: a request becomes a
+//! chat request of OpenAI's, since it says little that chat has no word for, and what it can't say is refused or named.
+
+mod emit;
+mod look;
+mod parse;
+mod reject;
+mod request;
+mod seal;
+mod usage;
+mod words;
+
+pub(crate) use emit::{Echo, StreamEmitter, emit_response};
+pub(crate) use look::{look, observe_answer};
+pub(crate) use reject::error_event;
+pub(crate) use request::translate;
+
+#[cfg(test)]
+mod tests;

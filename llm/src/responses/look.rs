@@ -1,0 +1,217 @@
+//! A look at the answers of a provider that has the Responses API: the few members that matter, and no tree.
+
+use super::usage;
+use crate::classify::{UpstreamError, in_band};
+use crate::json::{Fault, Kind, Reader};
+use crate::neutral::{Finish, Text, Usage};
+use crate::openai::{count, is_empty};
+use crate::relay::Answer;
+
+/// What one event of a stream means.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) commits: bool,
+    pub(crate) finish: Option<Finish>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) error: Option<UpstreamError>,
+    /// Its number.
+    pub(crate) sequence: Option<u64>,
+}
+
+/// The members of an event, as they stand in it.
+#[derive(Default)]
+struct Members<'e> {
+    of_type: Text<'e>,
+    sequence: Option<u64>,
+    response: Option<&'e str>,
+    /// An item or a part that begins.
+    begun: Option<&'e str>,
+    /// It has a delta that says something.
+    delta: bool,
+    error: bool,
+}
+
+/// What is told of a response.
+#[derive(Default)]
+struct Response<'e> {
+    status: Option<Text<'e>>,
+    /// Why it is incomplete.
+    reason: Option<Text<'e>>,
+    model: Option<Text<'e>>,
+    usage: Option<Usage>,
+    failed: bool,
+    has_output: bool,
+    has_calls: bool,
+    has_content: bool,
+}
+
+/// Looks at the data of one event.
+///
+/// What does not commit: the response's beginning, an item or a part that begins empty, an empty delta, a ping. All else
+/// does, events that are not known included.
+pub(crate) fn look(data: &[u8]) -> Result<Seen, Fault> {
+    let event = Members::read(data)?;
+    let mut seen = Seen { sequence: event.sequence, ..Seen::default() };
+    match &*event.of_type {
+        "response.created" | "response.in_progress" | "response.queued" | "ping" | "keepalive" => {}
+        "response.output_item.added" | "response.content_part.added" | "response.reasoning_summary_part.added" => {
+            seen.commits = event.begun.map_or(Ok(true), says_something)?;
+        }
+        "response.output_text.delta"
+        | "response.refusal.delta"
+        | "response.reasoning_text.delta"
+        | "response.reasoning_summary_text.delta" => seen.commits = event.delta,
+        "response.completed" | "response.incomplete" | "response.failed" => {
+            let whole = event.response.unwrap_or("{}");
+            let response = Response::read(&mut Reader::of(whole))?;
+            (seen.commits, seen.usage) = (true, response.usage);
+            match (&*event.of_type, response.failed) {
+                ("response.failed", _) | (_, true) => seen.error = Some(in_band(whole.as_bytes())),
+                ("response.incomplete", _) => seen.finish = Some(response.why_incomplete()),
+                _ => seen.finish = Some(response.why_complete()),
+            }
+        }
+        "error" => seen.error = Some(in_band(data)),
+        "" if event.error => seen.error = Some(in_band(data)),
+        _ => seen.commits = true,
+    }
+    Ok(seen)
+}
+
+/// Looks at a whole answer: a response that did not fail.
+pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
+    let broken = |fault: Fault| UpstreamError::broken_answer(crate::Error::in_answer(body, &fault).to_string());
+    let read = || {
+        let mut reader = Reader::of_answer(body)?;
+        let response = Response::read(&mut reader)?;
+        reader.end().map(|()| response)
+    };
+    let response = read().map_err(broken)?;
+    let finish = match response.status.as_deref() {
+        _ if response.failed => return Err(in_band(body)),
+        Some("failed" | "cancelled") => return Err(UpstreamError::broken_answer("the provider's response failed")),
+        _ if !response.has_output => return Err(UpstreamError::broken_answer("the provider's answer has no output")),
+        Some("incomplete") => Some(response.why_incomplete()),
+        // It is made in the background.
+        Some("queued" | "in_progress") => None,
+        Some(_) | None => Some(response.why_complete()),
+    };
+    Ok(Answer {
+        body: None,
+        usage: response.usage.unwrap_or_default(),
+        finish,
+        has_content: response.has_content,
+        model: response.model.map(Text::into_owned),
+    })
+}
+
+impl<'e> Members<'e> {
+    fn read(data: &'e [u8]) -> Result<Self, Fault> {
+        let mut reader = Reader::of_answer(data)?;
+        let mut event = Self::default();
+        reader.object(|reader, key| {
+            let kind = reader.peek()?;
+            match &*key.decode() {
+                "type" if kind == Kind::String => event.of_type = reader.string()?,
+                "sequence_number" => event.sequence = count(reader)?,
+                "response" if kind == Kind::Object => event.response = Some(reader.raw()?),
+                "item" | "part" if kind == Kind::Object => event.begun = Some(reader.raw()?),
+                "delta" => event.delta = !is_empty(reader)?,
+                "error" => event.error = !is_empty(reader)?,
+                _ => reader.skip()?,
+            }
+            Ok::<(), Fault>(())
+        })?;
+        reader.end()?;
+        Ok(event)
+    }
+}
+
+/// Whether an item or a part that begins is content already. Of messages and thoughts that is what they hold; any other
+/// item is by itself.
+fn says_something(begun: &str) -> Result<bool, Fault> {
+    let (mut prose, mut filled) = (false, false);
+    Reader::of(begun).object(|reader, key| {
+        match &*key.decode() {
+            "type" if reader.peek()? == Kind::String => {
+                prose = matches!(
+                    &*reader.string()?,
+                    "message" | "reasoning" | "output_text" | "refusal" | "reasoning_text" | "summary_text"
+                );
+            }
+            "content" | "summary" | "text" | "refusal" => filled |= !is_empty(reader)?,
+            _ => reader.skip()?,
+        }
+        Ok::<(), Fault>(())
+    })?;
+    Ok(filled || !prose)
+}
+
+impl<'e> Response<'e> {
+    fn read(reader: &mut Reader<'e>) -> Result<Self, Fault> {
+        let mut response = Self::default();
+        reader.object(|reader, key| {
+            let kind = reader.peek()?;
+            match &*key.decode() {
+                "status" if kind == Kind::String => response.status = Some(reader.string()?),
+                "model" if kind == Kind::String => response.model = Some(reader.string()?),
+                "usage" => response.usage = usage::read(reader)?,
+                "error" => response.failed |= !is_empty(reader)?,
+                "incomplete_details" if kind == Kind::Object => reader.object(|reader, key| {
+                    if key.decode() == "reason" && reader.peek()? == Kind::String {
+                        response.reason = Some(reader.string()?);
+                        return Ok(());
+                    }
+                    reader.skip()
+                })?,
+                "output" if kind == Kind::Array => {
+                    response.has_output = true;
+                    reader.array(|reader| response.item(reader))?;
+                }
+                _ => reader.skip()?,
+            }
+            Ok::<(), Fault>(())
+        })?;
+        Ok(response)
+    }
+
+    fn item(&mut self, reader: &mut Reader<'e>) -> Result<(), Fault> {
+        let (mut of_type, mut spoken) = (Text::default(), false);
+        reader.object(|reader, key| {
+            let kind = reader.peek()?;
+            match &*key.decode() {
+                "type" if kind == Kind::String => of_type = reader.string()?,
+                "content" if kind == Kind::Array => reader.array(|reader| {
+                    let (mut refuses, mut filled) = (false, false);
+                    reader.object(|reader, key| {
+                        match &*key.decode() {
+                            "type" if reader.peek()? == Kind::String => refuses = reader.string()? == "refusal",
+                            "text" => filled = !is_empty(reader)?,
+                            _ => reader.skip()?,
+                        }
+                        Ok::<(), Fault>(())
+                    })?;
+                    spoken |= filled && !refuses;
+                    Ok::<(), Fault>(())
+                })?,
+                _ => reader.skip()?,
+            }
+            Ok::<(), Fault>(())
+        })?;
+        self.has_calls |= matches!(&*of_type, "function_call" | "custom_tool_call");
+        self.has_content |= if of_type == "message" { spoken } else { of_type != "reasoning" };
+        Ok(())
+    }
+
+    fn why_complete(&self) -> Finish {
+        if self.has_calls { Finish::ToolCalls } else { Finish::Stop }
+    }
+
+    fn why_incomplete(&self) -> Finish {
+        match self.reason.as_deref() {
+            Some("max_output_tokens") => Finish::Length,
+            Some("content_filter") => Finish::ContentFilter,
+            Some(_) | None => Finish::Unknown,
+        }
+    }
+}
