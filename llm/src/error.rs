@@ -37,8 +37,10 @@ pub enum Error {
 
 impl Error {
     /// A 400 that names a field of the request.
-    pub fn bad_request(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::BadRequest { message: message.into(), param: param.into(), offset: None }
+    pub fn bad_request(param: impl Into<String>, message: impl AsRef<str>) -> Self {
+        // Not every dialect has a member for the place.
+        let param = param.into();
+        Self::BadRequest { message: format!("{param}: {}", message.as_ref()), param, offset: None }
     }
 
     /// The HTTP status for a client when nothing else is left to try.

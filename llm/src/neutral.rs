@@ -10,6 +10,7 @@ mod usage;
 use std::borrow::Cow;
 
 use crate::Dialect;
+use crate::json::Fault;
 
 pub use answer::{Choice, Event, Finish, Response};
 pub use usage::{Terms, Usage};
@@ -334,6 +335,20 @@ impl Request<'_> {
             safety_identifier: None,
             extra: Vec::new(),
         }
+    }
+}
+
+impl<'a> Source<'a> {
+    /// Bytes in the request; `at` is where they stand. Checked for their letters only: nobody decodes them here.
+    ///
+    /// # Errors
+    /// The data is no base64.
+    pub(crate) fn base64(at: usize, media_type: Text<'a>, data: Text<'a>) -> Result<Self, Fault> {
+        let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+        if !data.bytes().all(is_base64) {
+            return Err(Fault::new(at, "the data must be base64"));
+        }
+        Ok(Self::Base64 { media_type, data })
     }
 }
 

@@ -6,6 +6,12 @@ use crate::json::{Fault, Kind, Reader, Writer};
 
 /// More of a schema is cut short: a few references can stand for millions of nodes.
 const MAX_NODES: usize = 10_000;
+/// And of a small one more than this: a request may hold thousands. References apart, a node has sixteen bytes at least.
+const NODES_OF_ANY: usize = 256;
+const BYTES_OF_ANY_NODE: usize = 16;
+/// What comes of a schema is this many times its length and a bit: each reference says again what it leads to.
+const MAX_GROWTH: usize = 16;
+const GROWTH_OF_ANY: usize = 16 << 10;
 /// Finding what a reference leads to reads the whole schema: so many bytes of it cost as much as a node.
 const BYTES_OF_A_NODE: usize = 4096;
 /// So deep a schema may be, references followed.
@@ -22,19 +28,22 @@ pub(crate) struct References<'s> {
     root: &'s str,
     /// Nodes that may still be written.
     left: usize,
+    /// Bytes behind which no further node is written out.
+    most: usize,
     /// The references that led here.
     trail: Vec<Cow<'s, str>>,
 }
 
 impl<'s> References<'s> {
     pub(crate) fn of(root: &'s str) -> Self {
-        Self { root, left: MAX_NODES, trail: Vec::new() }
+        let left = MAX_NODES.min(NODES_OF_ANY + root.len() / BYTES_OF_ANY_NODE);
+        Self { root, left, most: GROWTH_OF_ANY + MAX_GROWTH * root.len(), trail: Vec::new() }
     }
 
-    /// False if no node may be written at this depth any more.
-    pub(crate) fn take_node(&mut self, depth: usize) -> bool {
+    /// False if no node may be written at this depth, or behind so many bytes, any more.
+    pub(crate) fn take_node(&mut self, depth: usize, written: usize) -> bool {
         self.left = self.left.saturating_sub(1);
-        self.left > 0 && depth < MAX_DEPTH
+        self.left > 0 && written < self.most && depth < MAX_DEPTH
     }
 
     /// What a reference within the schema leads to; nothing if it leads back to where it came from.

@@ -13,7 +13,7 @@ use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, response
 
 pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
-pub(crate) use names::{rename_tools, unique_tool};
+pub(crate) use names::{SUFFIX, is_plain_name, plain_name, rename_tools, unique_tool};
 
 /// What a request is translated for.
 #[derive(Debug, Clone, Copy)]

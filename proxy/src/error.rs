@@ -19,7 +19,7 @@ pub(crate) enum Error {
     Method { method: String, allowed: &'static str },
     #[error("the model `{0}` does not exist or you may not use it")]
     UnknownModel(String),
-    #[error("the request body is larger than the limit of {limit} bytes")]
+    #[error("the request body is larger than the limit of {limit} bytes, which --max-body sets")]
     BodyTooLarge { limit: usize },
     #[error("a request content-encoding is not supported: send the body as it is")]
     Encoded,

@@ -59,32 +59,47 @@ async fn bed() -> anyhow::Result<Bed> {
     Ok(Bed { fakes, gateway })
 }
 
-/// Runs a script against the proxy once for every provider; `path` is what its SDK wants behind the address.
-async fn passes_everywhere(script: &str, path: &str) -> anyhow::Result<()> {
-    let Bed { fakes, gateway } = &bed().await?;
-    let url = format!("{}{path}", gateway.url());
-    let mut failed = Vec::new();
-    for Provider { fake, of_type, model, lacks, .. } in PROVIDERS {
-        let answer = format!("This is {model} at {fake}.");
-        let mut arguments = vec![("base-url", url.as_str()), ("key", "any"), ("model", model), ("answer", &answer)];
-        if script.ends_with(".py") {
-            arguments.push(("lacks", lacks));
+impl Bed {
+    /// Runs a script against the proxy once for every provider; `path` is what its SDK wants behind the address.
+    async fn passes_everywhere(&self, script: &str, path: &str) -> anyhow::Result<()> {
+        let Self { fakes, gateway } = self;
+        let url = format!("{}{path}", gateway.url());
+        let mut failed = Vec::new();
+        for Provider { fake, of_type, model, lacks, .. } in PROVIDERS {
+            let answer = format!("This is {model} at {fake}.");
+            let mut arguments = vec![("base-url", url.as_str()), ("key", "any"), ("model", model), ("answer", &answer)];
+            if script.ends_with(".py") {
+                arguments.push(("lacks", lacks));
+            }
+            if script == "openai_chat.py" && of_type == "OpenAICompatible" {
+                arguments.push(("kind", "compatible"));
+            }
+            let seen = fakes.requests_to(fake).len();
+            // All of them are tried: which ones fail says more than that one does.
+            failed.extend(sdk::run(script, &arguments).await.err().map(|error| error.to_string()));
+            assert!(fakes.requests_to(fake).len() > seen, "{script} did not reach {fake}");
         }
-        if script == "openai_chat.py" && of_type == "OpenAICompatible" {
-            arguments.push(("kind", "compatible"));
-        }
-        let seen = fakes.requests_to(fake).len();
-        // All of them are tried: which ones fail says more than that one does.
-        failed.extend(sdk::run(script, &arguments).await.err().map(|error| error.to_string()));
-        assert!(fakes.requests_to(fake).len() > seen, "{script} did not reach {fake}");
+        anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));
+        Ok(())
     }
-    anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    Ok(())
+}
+
+async fn passes_everywhere(script: &str, path: &str) -> anyhow::Result<()> {
+    bed().await?.passes_everywhere(script, path).await
 }
 
 #[tokio::test]
 async fn the_openai_sdk_reaches_every_provider() -> anyhow::Result<()> {
     passes_everywhere("openai_chat.py", "/v1").await
+}
+
+#[tokio::test]
+async fn the_openai_sdk_s_responses_come_from_every_provider_and_natively_where_it_has_them() -> anyhow::Result<()> {
+    let bed = bed().await?;
+    bed.passes_everywhere("openai_responses.py", "/v1").await?;
+    let native = |fake| bed.fakes.requests_to(fake).iter().all(|record| record.path == "/v1/responses");
+    assert!(native("openai") && !native("deepseek"));
+    Ok(())
 }
 
 #[tokio::test]

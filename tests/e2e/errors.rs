@@ -33,7 +33,7 @@ const REFUSALS: [&str; 11] = [
 
 #[tokio::test]
 async fn every_error_of_every_provider_is_the_right_exception_of_every_sdk() -> anyhow::Result<()> {
-    for client in ["openai", "anthropic", "gemini"] {
+    for client in ["openai", "responses", "anthropic", "gemini"] {
         let fakes = Fakes::start()?;
         let gateway = Gateway::start(&resources(&fakes)).await?;
         let (url, admin) = (gateway.url(), fakes.admin_url());

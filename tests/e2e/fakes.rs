@@ -29,7 +29,7 @@ impl Fake<'_> {
         let mut arguments = vec![("base-url", url.as_str()), ("model", self.model)];
         arguments.extend(self.kind.map(|kind| ("kind", kind)));
         // A script that can be pointed at a proxy too needs a key and what to expect; the others order what they want.
-        if script.ends_with(".mjs") || ["openai_chat.py", "gemini_chat.py"].contains(&script) {
+        if script.ends_with(".mjs") || ["openai_chat.py", "openai_responses.py", "gemini_chat.py"].contains(&script) {
             arguments.extend([("key", "sk-fake"), ("answer", &answer)]);
         } else {
             arguments.extend([("admin-url", admin.as_str()), ("provider", self.name)]);
@@ -43,6 +43,7 @@ async fn the_openai_sdk_takes_the_fake_for_openai() -> anyhow::Result<()> {
     let fakes = &Fakes::start()?;
     let fake = Fake { fakes, name: "openai", path: "/v1", model: "gpt-4o", kind: None };
     fake.passes("openai_chat.py").await?;
+    fake.passes("openai_responses.py").await?;
     fake.passes("openai_fixtures.py").await
 }
 

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use crate::facts::Sampling;
 use crate::json::Writer;
 use crate::neutral::{Extra, Part, Request};
-use crate::translate::{Dropped, Emitted, Target, rename_tools};
+use crate::translate::{Dropped, Emitted, Target, is_plain_name, plain_name, rename_tools};
 use crate::{Dialect, Error};
 use blocks::Blocks;
 use plan::{Plan, Thinking};
@@ -32,7 +32,8 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
     let mut dropped = Dropped::default();
     plan::check(request, &mut dropped)?;
     let max_tokens = max_tokens(request, target);
-    let names = rename_tools(request, tools::MAX_NAME);
+    let names =
+        rename_tools(request, |name| is_plain_name(name, tools::MAX_NAME), |name| plain_name(name, tools::MAX_NAME));
     let turns = Turns::of(request, target.facts.inline_system)?;
     let plan = Plan::of(request, target, max_tokens, &turns, names, &mut dropped)?;
 

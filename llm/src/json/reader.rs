@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::escape::{SIMPLE_ESCAPES, escape, plain_run, special, unescape};
+use super::escape::{Escapes, bits, escape, letters, numbered, plain_run, special, unescape};
 use super::{Fault, MAX_DEPTH};
 
 /// What kind of value comes next.
@@ -224,6 +224,11 @@ impl<'a> Reader<'a> {
                     let (taken, decoded) = escape(bytes, at, self.lone_surrogates)?;
                     at += taken;
                     surplus += taken - decoded;
+                    // Where one is written by its number, mostly the next one is too.
+                    while let Some((taken, decoded)) = numbered(bytes, at) {
+                        at += taken;
+                        surplus += taken - decoded;
+                    }
                 }
                 Some(0..0x20) => return Err(Fault::new(at, "a control character must be escaped in a string")),
                 // The last bytes, fewer than a word.
@@ -237,28 +242,36 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over text and escapes of one letter, and stops at anything else. Code in a prompt is full of such escapes,
-    /// so all of a word are seen to before the next word is read.
+    /// so all of a word are seen to at once, however many there are.
     #[inline]
     fn simple(&self, mut at: usize, surplus: &mut usize) -> usize {
         let bytes = self.text.as_bytes();
+        // 1 if the byte at `at` stands behind the backslash of an escape.
+        let mut open = 0;
         while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-            let mut hits = special(u64::from_le_bytes(*chunk));
-            let mut next = at + 8;
-            while hits != 0 {
-                let bit = hits.trailing_zeros();
-                let hit = at + bit as usize / 8;
-                let is_letter = |code: &u8| SIMPLE_ESCAPES[usize::from(*code)];
-                if bytes[hit] != b'\\' || !bytes.get(hit + 1).is_some_and(is_letter) {
-                    return hit;
-                }
-                *surplus += 1;
-                next = next.max(hit + 2);
-                // The letter may look like a hit of its own.
-                hits &= u64::MAX.checked_shl(bit + 9).unwrap_or(0);
+            let hits = special(u64::from_le_bytes(*chunk));
+            if hits == 0 && open == 0 {
+                at += 8;
+                continue;
             }
-            at = next;
+            // Most strings are short and hold no escape: their end comes first.
+            let hit = at + hits.trailing_zeros() as usize / 8;
+            if open == 0 && bytes[hit] != b'\\' {
+                return hit;
+            }
+            let Escapes { backslashes, escaped, open: still_open } = Escapes::of(*chunk, open);
+            let unknown = escaped & !letters(*chunk);
+            let stops = unknown | bits(hits) & !backslashes & !escaped;
+            let first = stops & stops.wrapping_neg();
+            *surplus += (escaped & first.wrapping_sub(1)).count_ones() as usize;
+            if stops != 0 {
+                // An escape that is not known here is looked at from its backslash on.
+                return at + stops.trailing_zeros() as usize - usize::from(unknown & first != 0);
+            }
+            open = still_open;
+            at += 8;
         }
-        at
+        at - usize::from(open)
     }
 
     fn next_byte(&mut self) -> Option<u8> {

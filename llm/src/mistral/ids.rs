@@ -1,5 +1,7 @@
 //! Ids of tool calls: Mistral takes nine letters and digits.
 
+use std::collections::HashSet;
+
 use crate::neutral::{Part, Request};
 use crate::translate::Names;
 
@@ -12,11 +14,12 @@ pub(super) fn rename(request: &Request<'_>, names: &mut Names) {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
     let calls =
         || parts.clone().filter_map(|part| if let Part::ToolCall(call) = part { Some(&*call.id) } else { None });
+    let plain: HashSet<&str> = calls().filter(|id| is_plain(id)).collect();
     for id in calls().filter(|id| !is_plain(id)) {
         if names.sent_call(id) != id {
             continue;
         }
-        let taken = |short: &String| names.is_sent_call(short) || calls().any(|other| other == short);
+        let taken = |short: &String| names.is_sent_call(short) || plain.contains(&**short);
         let short = (0..).map(|attempt| short(id, attempt)).find(|short| !taken(short)).unwrap_or_default();
         names.rename_call(id, short);
     }

@@ -11,7 +11,9 @@ use crate::facts::Thinking;
 use crate::json::{Kind, Reader, Writer};
 use crate::neutral::{Extra, Output, Reasoning, Request};
 use crate::openai::{self, stop};
-use crate::translate::{Dropped, Emitted, Target, check_extra, refuse_other_tools, rename_tools, unsupported};
+use crate::translate::{
+    Dropped, Emitted, Target, check_extra, is_plain_name, plain_name, refuse_other_tools, rename_tools, unsupported,
+};
 use turns::Turns;
 
 /// The longest name of a function.
@@ -40,7 +42,7 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
     let mut dropped = Dropped::default();
     let request = &*openai::adapt(request, target, &mut dropped)?;
     check(request)?;
-    let mut names = rename_tools(request, MAX_NAME);
+    let mut names = rename_tools(request, |name| is_plain_name(name, MAX_NAME), |name| plain_name(name, MAX_NAME));
     ids::rename(request, &mut names);
     let turns = Turns::of(request, target, &mut dropped)?;
     let mut body = Vec::with_capacity(request.messages.iter().map(|m| m.parts.len() * 256).sum::<usize>() + 2048);

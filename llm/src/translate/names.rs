@@ -1,4 +1,6 @@
 use std::borrow::Cow;
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
 
 use crate::neutral::{Part, Request};
 use crate::responses::Echo;
@@ -6,61 +8,82 @@ use crate::responses::Echo;
 /// What was renamed on the way up and must be named back on the way down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// Tool names that the target does not allow: (as sent, as the client knows it).
-    tools: Vec<(String, String)>,
-    /// Ids of calls that the target does not allow: (as sent, as the client knows it).
-    calls: Vec<(String, String)>,
+    /// Tool names that the target does not allow.
+    tools: Renamed,
+    /// Ids of calls that the target does not allow.
+    calls: Renamed,
     /// The tool that stands for the JSON answer: its input is the content.
     answer_tool: Option<String>,
     /// What the answer says again of the request.
     echo: Echo,
 }
 
+/// Names in both directions. A client chooses how many, so none is looked for one by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Renamed {
+    /// The client's name, by the one that is sent.
+    originals: HashMap<String, String>,
+    /// The one that is sent, by the client's.
+    sent: HashMap<String, String>,
+}
+
+impl Renamed {
+    fn add(&mut self, original: &str, sent: String) {
+        self.originals.insert(sent.clone(), original.to_owned());
+        self.sent.insert(original.to_owned(), sent);
+    }
+
+    fn original<'a>(&self, sent: Cow<'a, str>) -> Cow<'a, str> {
+        match self.originals.get(&*sent) {
+            Some(original) => Cow::Owned(original.clone()),
+            None => sent,
+        }
+    }
+
+    fn sent<'a>(&'a self, original: &'a str) -> &'a str {
+        self.sent.get(original).map_or(original, |sent| sent)
+    }
+}
+
 impl Names {
     /// The client's name of a tool that the provider calls.
     pub(crate) fn client_name<'a>(&self, sent: Cow<'a, str>) -> Cow<'a, str> {
-        match self.tools.iter().find(|(as_sent, _)| *as_sent == sent) {
-            Some((_, original)) => Cow::Owned(original.clone()),
-            None => sent,
-        }
+        self.tools.original(sent)
     }
 
     /// The name under which a tool of the client is sent.
     pub(crate) fn sent_name<'a>(&'a self, original: &'a str) -> &'a str {
-        self.tools.iter().find(|(_, name)| name == original).map_or(original, |(sent, _)| sent)
+        self.tools.sent(original)
     }
 
     pub(crate) fn rename(&mut self, original: &str, sent: String) {
-        self.tools.push((sent, original.to_owned()));
+        self.tools.add(original, sent);
     }
 
     pub(crate) fn is_renamed(&self, original: &str) -> bool {
-        self.tools.iter().any(|(_, name)| name == original)
+        self.tools.sent.contains_key(original)
     }
 
     pub(crate) fn is_sent(&self, sent: &str) -> bool {
-        self.tools.iter().any(|(name, _)| name == sent)
+        self.tools.originals.contains_key(sent)
     }
 
     /// The client's id of a call that the provider names.
     pub(crate) fn client_call<'a>(&self, sent: Cow<'a, str>) -> Cow<'a, str> {
-        match self.calls.iter().find(|(as_sent, _)| *as_sent == sent) {
-            Some((_, original)) => Cow::Owned(original.clone()),
-            None => sent,
-        }
+        self.calls.original(sent)
     }
 
     /// The id under which a call of the client's history is sent.
     pub(crate) fn sent_call<'a>(&'a self, original: &'a str) -> &'a str {
-        self.calls.iter().find(|(_, id)| id == original).map_or(original, |(sent, _)| sent)
+        self.calls.sent(original)
     }
 
     pub(crate) fn rename_call(&mut self, original: &str, sent: String) {
-        self.calls.push((sent, original.to_owned()));
+        self.calls.add(original, sent);
     }
 
     pub(crate) fn is_sent_call(&self, sent: &str) -> bool {
-        self.calls.iter().any(|(id, _)| id == sent)
+        self.calls.originals.contains_key(sent)
     }
 
     pub(crate) fn echo(&self) -> &Echo {
@@ -94,33 +117,73 @@ impl Names {
     }
 }
 
-/// Names for tools whose own ones the target does not take: letters, digits, `_` and `-`, at most `longest` of them.
-pub(crate) fn rename_tools(request: &Request<'_>, longest: usize) -> Names {
+/// Names for tools whose own ones the target does not take. `allowed` says which it takes, `plain` makes one of them, at
+/// least [`SUFFIX`] letters shorter than the longest.
+pub(crate) fn rename_tools(
+    request: &Request<'_>,
+    allowed: impl Fn(&str) -> bool,
+    plain: impl Fn(&str) -> String,
+) -> Names {
     let mut names = Names::default();
+    // Mostly every name is allowed, and nobody asks.
+    let declared = LazyCell::new(|| declared(request));
+    let mut latest: HashMap<String, u32> = HashMap::new();
     for name in request.tools.iter().map(|tool| &*tool.name).chain(called(request)) {
-        if (is_plain(name) && name.len() <= longest) || names.is_renamed(name) {
+        if allowed(name) || names.is_renamed(name) {
             continue;
         }
-        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        let mut plain: String = name.replace(odd, "_");
-        plain.truncate(longest - 4);
-        names.rename(name, unique_tool(request, &names, plain));
+        let plain = plain(name);
+        let taken = |name: &str| names.is_sent(name) || declared.contains(name);
+        let latest = latest.entry(plain.clone()).or_default();
+        let free = unique(&plain, latest, taken);
+        names.rename(name, free);
     }
     names
 }
 
+/// What [`unique`] may add to a name.
+pub(crate) const SUFFIX: usize = 4;
+const MOST_OF_A_NAME: u32 = 999;
+
+/// The wanted name, or one like it with a number, that is not taken. `latest` is the number that was last given to it: of
+/// many tools that want one name, each looks only at what is left. After 999 they share it, and the provider objects.
+fn unique(wanted: &str, latest: &mut u32, taken: impl Fn(&str) -> bool) -> String {
+    while *latest < MOST_OF_A_NAME {
+        *latest += 1;
+        let name = if *latest == 1 { wanted.to_owned() } else { format!("{wanted}_{latest}") };
+        if !name.is_empty() && !taken(&name) {
+            return name;
+        }
+    }
+    wanted.to_owned()
+}
+
 /// The wanted name, or one like it that no tool has.
-pub(crate) fn unique_tool(request: &Request<'_>, names: &Names, wanted: String) -> String {
-    let taken = |name: &str| names.is_sent(name) || request.tools.iter().any(|tool| tool.name == name);
-    let numbered = (2..100).map(|n| format!("{wanted}_{n}"));
-    std::iter::once(wanted.clone()).chain(numbered).find(|name| !name.is_empty() && !taken(name)).unwrap_or(wanted)
+pub(crate) fn unique_tool(request: &Request<'_>, names: &Names, wanted: &str) -> String {
+    let declared = declared(request);
+    unique(wanted, &mut 0, |name| names.is_sent(name) || declared.contains(name))
+}
+
+/// Letters, digits, `_` and `-`, at most `longest` of them.
+pub(crate) fn is_plain_name(name: &str, longest: usize) -> bool {
+    !name.is_empty()
+        && name.len() <= longest
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+/// The name in such letters, with room for a number.
+pub(crate) fn plain_name(name: &str, longest: usize) -> String {
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let mut plain = name.replace(odd, "_");
+    plain.truncate(longest - SUFFIX);
+    plain
+}
+
+fn declared<'r>(request: &'r Request<'_>) -> HashSet<&'r str> {
+    request.tools.iter().map(|tool| &*tool.name).collect()
 }
 
 fn called<'r>(request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
     parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(&*call.name) } else { None })
-}
-
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }

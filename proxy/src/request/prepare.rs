@@ -62,16 +62,21 @@ pub(super) async fn prepare(
     })
 }
 
+/// What is left out and said like a hint, but is none: it changes what the same answer costs, and no target is worse for it.
+const ONLY_CACHES: &str = "cache_control";
+
 /// Hints that the target does not know, as a header for the client, if the route lets them be dropped.
 fn may_drop<S: Borrow<str>>(hints: &[S], unknown: OnUnsupported) -> Result<Option<HeaderValue>, Failure> {
     if hints.is_empty() {
         return Ok(None);
     }
-    let names = hints.join(", ");
+    let matter: Vec<&str> = hints.iter().map(Borrow::borrow).filter(|hint| *hint != ONLY_CACHES).collect();
     match unknown {
-        OnUnsupported::Drop => Ok(HeaderValue::try_from(names).ok()),
-        OnUnsupported::Reject | OnUnsupported::Skip => {
-            Err(Failure::Hints { names, reject: unknown == OnUnsupported::Reject })
+        OnUnsupported::Reject | OnUnsupported::Skip if !matter.is_empty() => {
+            Err(Failure::Hints { names: matter.join(", "), reject: unknown == OnUnsupported::Reject })
+        }
+        OnUnsupported::Drop | OnUnsupported::Reject | OnUnsupported::Skip => {
+            Ok(HeaderValue::try_from(hints.join(", ")).ok())
         }
     }
 }
@@ -118,5 +123,20 @@ pub(super) async fn off_thread<T: Send + 'static>(large: bool, work: impl FnOnce
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_for_the_cache_is_said_when_it_is_dropped_and_rejects_nothing() {
+        let said = |hints: &[&str], unknown| may_drop(hints, unknown).ok().flatten();
+        for unknown in [OnUnsupported::Drop, OnUnsupported::Reject, OnUnsupported::Skip] {
+            assert_eq!(said(&[ONLY_CACHES], unknown), Some(HeaderValue::from_static("cache_control")));
+        }
+        let refused = may_drop(&["seed", ONLY_CACHES, "top_k"], OnUnsupported::Reject);
+        assert!(matches!(refused, Err(Failure::Hints { names, reject: true }) if names == "seed, top_k"));
     }
 }

@@ -146,6 +146,31 @@ mod tests {
     }
 
     #[test]
+    fn passing_events_on_allocates_nothing_for_each_of_them() {
+        let openai = chunk(r#"{"content":"a \"word\" é"}"#, "null");
+        let anthropic = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":\
+            {\"type\":\"text_delta\",\"text\":\"a \\\"word\\\" é\"}}\n\n";
+        for (dialect, event) in [(Dialect::OpenAI, openai.as_str()), (Dialect::Anthropic, anthropic)] {
+            let client = Client { dialect, include_usage: false, choices: 1, now: 0 };
+            let mut reader = Reader::new(Framing::of(dialect), Relay::new(dialect, &client, Names::default()));
+            let all = Bytes::from(event.repeat(1000));
+            // Bytes are counted from their first clone on, which allocates once.
+            let _other = all.clone();
+            let mut out = Vec::with_capacity(4);
+            let together = allocation_counter::measure(|| drop(reader.push(all.clone(), &mut out)));
+            assert_eq!((out.len(), together.count_total), (1, 0), "{dialect:?}, in one chunk");
+            out.clear();
+            let alone = allocation_counter::measure(|| {
+                for n in 0..1000 {
+                    reader.push(all.slice(n * event.len()..(n + 1) * event.len()), &mut out);
+                    out.drain(..);
+                }
+            });
+            assert_eq!(alone.count_total, 0, "{dialect:?}, a chunk each");
+        }
+    }
+
+    #[test]
     fn half_an_event_waits_for_its_other_half() {
         let text = chunk(r#"{"content":"a"}"#, "null");
         let (one, two) = text.split_at(20);

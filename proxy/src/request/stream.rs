@@ -178,7 +178,7 @@ impl Stream {
 
     /// Sends what is to go out.
     async fn send(&mut self, outlet: &Outlet) -> Result<(), Cut> {
-        for piece in std::mem::take(&mut self.out) {
+        for piece in self.out.drain(..) {
             outlet.send(self.frame.piece(piece)?).await;
         }
         Ok(())

@@ -114,7 +114,7 @@ impl Asking<'_> {
 
     fn stream(&self, question: &Question, reply: &Reply, answer: &Answer) -> Response {
         let mut events = self.dialect.events(&self.stamp, question, reply, !answer.without_usage);
-        if !answer.without_end_marker {
+        if !answer.without_end_marker && !question.responds {
             events.extend(self.dialect.end_marker());
         }
         let mut headers = self.headers();

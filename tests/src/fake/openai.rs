@@ -1,8 +1,9 @@
-//! `OpenAI`: chat completions, legacy completions, embeddings and models.
+//! `OpenAI`: chat completions, responses, legacy completions, embeddings and models.
 
 mod embeddings;
 pub(crate) mod errors;
 pub(crate) mod read;
+mod responses;
 pub(crate) mod write;
 
 use serde_json::{Value, json};
@@ -35,13 +36,20 @@ pub(crate) fn respond(call: &Call<'_>) -> Result<Response, Refusal> {
             call.say(&model(name))
         }
         ("POST", "/v1/chat/completions") => chat(call, call.asking.model),
+        ("POST", "/v1/responses") => {
+            let question = responses::question(call.json()?, call.asking.model)?;
+            call.knows(&question.model)?;
+            call.chat(&question)
+        }
         ("POST", "/v1/completions") => {
             let question = read::completion(call.json()?)?;
             call.knows(&question.model)?;
             call.chat(&question)
         }
         ("POST", "/v1/embeddings") => embeddings(call, call.asking.model),
-        (_, "/v1/models" | "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings") => Err(Refusal::WrongMethod),
+        (_, "/v1/models" | "/v1/chat/completions" | "/v1/responses" | "/v1/completions" | "/v1/embeddings") => {
+            Err(Refusal::WrongMethod)
+        }
         _ => Err(Refusal::UnknownPath),
     }
 }

@@ -10,6 +10,8 @@ pub(crate) struct Question {
     pub(crate) model: String,
     /// Whether a bare prompt is to be completed: no chat.
     pub(crate) completes: bool,
+    /// Whether it is one of the Responses API.
+    pub(crate) responds: bool,
     pub(crate) stream: bool,
     /// How the stream is framed.
     pub(crate) frames: Frames,

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::blocks::Blocks;
 use super::plan::{Choice, Plan};
 use super::{is_plain, schema};
@@ -15,7 +17,7 @@ pub(super) fn answer_name(request: &Request<'_>, names: &Names) -> String {
         Some(Output::JsonSchema { name, .. }) if is_plain(name) && name.len() < MAX_NAME => &**name,
         _ => "answer",
     };
-    unique_tool(request, names, wanted.to_owned())
+    unique_tool(request, names, wanted)
 }
 
 fn called<'r>(request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
@@ -31,11 +33,11 @@ pub(super) fn write(
     blocks: &mut Blocks<'_>,
     dropped: &mut Dropped,
 ) -> Result<(), Error> {
-    let mut seen: Vec<&str> = Vec::new();
+    let (mut seen, mut known): (Vec<&str>, HashSet<&str>) = Default::default();
     let declared = !request.tools.is_empty() || !request.other_tools.is_empty();
     if !declared {
         for name in called(request).map(|name| plan.names.sent_name(name)) {
-            if !seen.contains(&name) {
+            if known.insert(name) {
                 seen.push(name);
             }
         }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::blocks::Blocks;
 use super::is_blank;
 use crate::json::Writer;
@@ -19,7 +21,9 @@ pub(super) struct Turns<'r, 'a> {
 
 struct Turn<'r, 'a> {
     side: Side,
-    blocks: Vec<Block<'r, 'a>>,
+    /// The results of tools, which stand before all others.
+    results: Vec<Block<'r, 'a>>,
+    others: Vec<Block<'r, 'a>>,
     /// Its first message is a bare string of Anthropic's.
     plain: bool,
     /// Members that only Anthropic knows.
@@ -46,7 +50,7 @@ impl<'r, 'a> Turns<'r, 'a> {
         let leading = request.messages.iter().take_while(|message| is_system(message.role)).count();
         let mut turns = Self { leading, has_calls: false, turns: Vec::with_capacity(request.messages.len()) };
         let own = request.origin == Dialect::Anthropic;
-        let mut calls: Vec<&str> = Vec::new();
+        let mut calls: HashSet<&str> = HashSet::new();
         for (index, message) in request.messages.iter().enumerate().skip(leading) {
             let side = match message.role {
                 Role::System | Role::Developer => Side::System,
@@ -55,8 +59,10 @@ impl<'r, 'a> Turns<'r, 'a> {
             };
             for part in message.parts.iter().filter(|part| has_words(part)) {
                 match part {
-                    Part::ToolCall(call) => calls.push(&call.id),
-                    Part::ToolResult { call, .. } if !calls.iter().rev().any(|known| known == call) => {
+                    Part::ToolCall(call) => {
+                        calls.insert(&call.id);
+                    }
+                    Part::ToolResult { call, .. } if !calls.contains(&**call) => {
                         let what = format!("no tool call before it has the id {call:?}");
                         return Err(Error::bad_request(format!("messages[{index}].tool_call_id"), what));
                     }
@@ -90,7 +96,7 @@ impl<'r, 'a> Turns<'r, 'a> {
                 && self.turns.last().is_some_and(|before| before.side == Side::User)
                 && all.peek().is_none_or(|next| next.side == Side::Assistant);
             let side = if turn.side == Side::System && !stays { Side::User } else { turn.side };
-            for block in turn.blocks {
+            for block in turn.blocks() {
                 let block = match block {
                     Block::Part(Part::Text { text, .. }) if side != turn.side => Block::Instruction(text),
                     block => block,
@@ -105,14 +111,13 @@ impl<'r, 'a> Turns<'r, 'a> {
 
     /// Neighbours of one side are one turn; in a user's turn the results of tools come first.
     fn push(&mut self, side: Side, block: Block<'r, 'a>, plain: bool) {
-        let is_result = |block: &Block<'_, '_>| matches!(block, Block::Part(Part::ToolResult { .. }));
-        match self.turns.last_mut().filter(|turn| turn.side == side) {
-            None => self.turns.push(Turn { side, blocks: vec![block], plain, extra: Vec::new() }),
-            Some(turn) if is_result(&block) => {
-                let results = turn.blocks.iter().take_while(|block| is_result(block)).count();
-                turn.blocks.insert(results, block);
-            }
-            Some(turn) => turn.blocks.push(block),
+        if self.turns.last().is_none_or(|turn| turn.side != side) {
+            self.turns.push(Turn { side, results: Vec::new(), others: Vec::new(), plain, extra: Vec::new() });
+        }
+        let Some(turn) = self.turns.last_mut() else { return };
+        match block {
+            Block::Part(Part::ToolResult { .. }) => turn.results.push(block),
+            block => turn.others.push(block),
         }
     }
 
@@ -124,7 +129,7 @@ impl<'r, 'a> Turns<'r, 'a> {
     /// The results of a call are waiting for an answer, and the call's turn has no thinking that could be sent back.
     pub(super) fn calls_without_thinking(&self) -> bool {
         let of = |turn: &Turn<'_, '_>, wanted: fn(&Part<'_>) -> bool| {
-            turn.blocks.iter().any(|block| matches!(block, Block::Part(part) if wanted(part)))
+            turn.blocks().any(|block| matches!(block, Block::Part(part) if wanted(part)))
         };
         let asked = self.turns.iter().rev().find(|turn| turn.side != Side::System);
         let answered = asked.is_some_and(|turn| of(turn, |part| matches!(part, Part::ToolResult { .. })));
@@ -150,7 +155,11 @@ impl<'r, 'a> Turns<'r, 'a> {
     }
 }
 
-impl Turn<'_, '_> {
+impl<'r, 'a> Turn<'r, 'a> {
+    fn blocks(&self) -> impl Iterator<Item = Block<'r, 'a>> + '_ {
+        self.results.iter().chain(&self.others).copied()
+    }
+
     fn write(&self, w: &mut Writer<'_>, blocks: &mut Blocks<'_>, last: bool) -> Result<(), Error> {
         w.object(|w| {
             w.key("role").string(match self.side {
@@ -165,15 +174,18 @@ impl Turn<'_, '_> {
     }
 
     fn content(&self, w: &mut Writer<'_>, blocks: &mut Blocks<'_>, last: bool) -> Result<(), Error> {
-        if let (true, [Block::Part(Part::Text { text, cache: None, .. })]) = (self.plain, &self.blocks[..]) {
+        if let (true, [], [Block::Part(Part::Text { text, cache: None, .. })]) =
+            (self.plain, &self.results[..], &self.others[..])
+        {
             w.key("content").string(if last { text.trim_end() } else { text });
             return Ok(());
         }
         w.key("content").array(|w| {
-            for (index, block) in self.blocks.iter().enumerate() {
+            let count = self.results.len() + self.others.len();
+            for (index, block) in self.blocks().enumerate() {
                 match block {
                     // Anthropic refuses white space at the very end of what the model is made to say.
-                    Block::Part(Part::Text { text, cache, extra }) if last && index + 1 == self.blocks.len() => {
+                    Block::Part(Part::Text { text, cache, extra }) if last && index + 1 == count => {
                         blocks.text(w, text.trim_end(), *cache, extra);
                     }
                     Block::Part(part) => blocks.write(w, part)?,

@@ -21,7 +21,9 @@ pub(super) struct Contents<'r, 'a> {
 
 struct Turn<'r, 'a> {
     is_model: bool,
-    blocks: Vec<Block<'r, 'a>>,
+    /// The results of calls, which stand before all others.
+    results: Vec<Block<'r, 'a>>,
+    others: Vec<Block<'r, 'a>>,
 }
 
 /// A call that a result may answer.
@@ -76,9 +78,11 @@ impl<'r, 'a> Contents<'r, 'a> {
 
     /// Neighbours of one side are one turn.
     fn push(&mut self, is_model: bool, block: Block<'r, 'a>) {
-        match self.turns.last_mut().filter(|turn| turn.is_model == is_model) {
-            Some(turn) => turn.blocks.push(block),
-            None => self.turns.push(Turn { is_model, blocks: vec![block] }),
+        if self.turns.last().is_none_or(|turn| turn.is_model != is_model) {
+            self.turns.push(Turn { is_model, results: Vec::new(), others: Vec::new() });
+        }
+        if let Some(turn) = self.turns.last_mut() {
+            turn.others.push(block);
         }
     }
 
@@ -90,11 +94,8 @@ impl<'r, 'a> Contents<'r, 'a> {
         };
         let block = Block::Result(part, called.name);
         match self.turns.get_mut(called.turn + 1) {
-            Some(turn) => {
-                let results = turn.blocks.iter().take_while(|block| matches!(block, Block::Result(..))).count();
-                turn.blocks.insert(results, block);
-            }
-            None => self.push(false, block),
+            Some(turn) => turn.results.push(block),
+            None => self.turns.push(Turn { is_model: false, results: vec![block], others: Vec::new() }),
         }
         Ok(())
     }
@@ -111,10 +112,10 @@ impl<'r, 'a> Contents<'r, 'a> {
         if self.turns.first().is_none_or(|turn| turn.is_model) {
             user(w, GO_ON)?;
         }
-        for Turn { is_model, blocks } in &self.turns {
+        for Turn { is_model, results, others } in &self.turns {
             w.object(|w| {
                 w.key("role").string(if *is_model { "model" } else { "user" });
-                w.key("parts").array(|w| parts::write(w, blocks, names, signed))
+                w.key("parts").array(|w| parts::write(w, results.iter().chain(others), names, signed))
             })?;
         }
         if self.turns.last().is_some_and(|turn| turn.is_model) {

@@ -6,13 +6,13 @@ use crate::neutral::{Extra, Media, Part, Source, ToolCall};
 use crate::translate::Names;
 
 /// Writes the parts of one turn. `signed`: the model refuses a turn whose first call has no signature.
-pub(super) fn write(
+pub(super) fn write<'b, 'a: 'b>(
     w: &mut Writer<'_>,
-    blocks: &[Block<'_, '_>],
+    blocks: impl Iterator<Item = &'b Block<'a, 'a>> + Clone,
     names: &Names,
     mut signed: bool,
 ) -> Result<(), Error> {
-    for block in blocks {
+    for block in blocks.clone() {
         match block {
             Block::Part(Part::ToolCall(called)) => {
                 call(w, called, names, signed)?;
@@ -24,7 +24,8 @@ pub(super) fn write(
         }
     }
     // Behind everything stands what no result has a place for.
-    blocks.iter().try_for_each(|block| match block {
+    let mut blocks = blocks;
+    blocks.try_for_each(|block| match block {
         Block::Result(Part::ToolResult { parts, .. }, _) => {
             parts.iter().filter(|part| matches!(part, Part::Media(_))).try_for_each(|part| plain(w, part))
         }

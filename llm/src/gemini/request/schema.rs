@@ -34,7 +34,7 @@ impl<'s> Walk<'s> {
     fn node(&mut self, schema: &'s str, depth: usize, w: &mut Writer<'_>) {
         let before = self.references.passed();
         let mut all = Vec::new();
-        if self.references.take_node(depth) {
+        if self.references.take_node(depth, w.out.len()) {
             self.gather(schema, &mut all);
         } else {
             all.push((Cow::Borrowed("type"), ANY_OBJECT));
@@ -288,5 +288,18 @@ mod tests {
         }
         let schema = json!({"$defs": defs, "$ref": "#/$defs/d39"}).to_string();
         assert!(plain(&schema).len() < 500_000);
+    }
+
+    #[test]
+    fn a_small_schema_with_long_words_does_not_become_a_large_one() {
+        let mut defs = json!({"d0": {"type": "string", "description": "x".repeat(3000)}});
+        for n in 1..12 {
+            let below = json!({"$ref": format!("#/$defs/d{}", n - 1)});
+            defs[format!("d{n}")] = json!({"type": "object", "properties": {"a": below, "b": below}});
+        }
+        let schema = json!({"$defs": defs, "$ref": "#/$defs/d11"}).to_string();
+        let plain = plain(&schema);
+        assert!(plain.len() < 32 * schema.len(), "{} of {}", plain.len(), schema.len());
+        assert!(serde_json::from_str::<Value>(&plain).is_ok());
     }
 }

@@ -1,33 +1,23 @@
 use super::{schema, unsupported};
 use crate::Error;
 use crate::json::Writer;
-use crate::neutral::{Part, Request, Tool, ToolChoice};
-use crate::translate::{Dropped, Names, Target};
+use crate::neutral::{Request, Tool, ToolChoice};
+use crate::translate::{Dropped, Names, SUFFIX, Target, rename_tools};
 
 /// The longest name that every model takes.
 const MAX_NAME: usize = 64;
 
 /// Names for tools whose own ones Gemini does not take.
 pub(super) fn rename(request: &Request<'_>) -> Names {
-    let mut names = Names::default();
-    let called = request.messages.iter().flat_map(|message| &message.parts);
-    let called = called.filter_map(|part| if let Part::ToolCall(call) = part { Some(&*call.name) } else { None });
-    for name in request.tools.iter().map(|tool| &*tool.name).chain(called) {
-        if is_name(name) || names.is_renamed(name) {
-            continue;
-        }
-        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    rename_tools(request, is_name, |name| {
         let mut plain = name.replace(odd, "_");
         if !plain.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             plain.insert(0, '_');
         }
-        plain.truncate(MAX_NAME - 4);
-        let taken = |name: &str| names.is_sent(name) || request.tools.iter().any(|tool| tool.name == name);
-        let numbered = (2..100).map(|n| format!("{plain}_{n}"));
-        let free = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken(name));
-        names.rename(name, free.unwrap_or(plain));
-    }
-    names
+        plain.truncate(MAX_NAME - SUFFIX);
+        plain
+    })
 }
 
 /// Letters, digits, `_`, `-` and `.`, led by a letter or `_`.

@@ -77,6 +77,41 @@ fn escapes_decode_as_serde_json_decodes_them() {
     }
 }
 
+#[test]
+fn escapes_in_every_place_of_a_word_are_read_as_serde_json_reads_them() {
+    let pieces = [
+        r"\\",
+        r#"\""#,
+        r"\n",
+        r"\u0041",
+        r"\u00e9",
+        r"\u6f22",
+        r"\ud83d\ude00",
+        "a",
+        "bcd",
+        "é",
+        r"\x",
+        r"\u12",
+        r"\ud800",
+        "\u{1}",
+    ];
+    let mut rng = 1_u32;
+    for length in 0..2000 {
+        let mut text = String::from("\"");
+        for _ in 0..length % 23 {
+            rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // The last ones are faults, and few.
+            let most = if rng >> 8 & 7 == 0 { pieces.len() } else { 10 };
+            text += pieces[(rng >> 16) as usize % most];
+        }
+        text.push('"');
+        let ours = Reader::of(&text).string().ok();
+        assert_eq!(ours.as_deref(), serde_json::from_str::<String>(&text).ok().as_deref(), "{text}");
+        let literal = Reader::of(&text).literal().ok();
+        assert_eq!(literal.map(|it| it.decoded_len), ours.map(|it| it.len()), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn strings_of_any_text_come_back(text in any::<String>()) {

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::content;
 use crate::Error;
 use crate::facts::Thinking;
@@ -33,7 +35,7 @@ impl<'r, 'a> Turns<'r, 'a> {
     pub(super) fn of(request: &'r Request<'a>, target: &Target<'_>, dropped: &mut Dropped) -> Result<Self, Error> {
         let thinks = target.facts.thinks_unasked || target.facts.thinking == Thinking::Effort;
         let mut turns = Self { turns: Vec::with_capacity(request.messages.len()) };
-        let mut known: Vec<&'r ToolCall<'a>> = Vec::new();
+        let mut known: HashMap<&'r str, &'r ToolCall<'a>> = HashMap::new();
         for (index, message) in request.messages.iter().enumerate() {
             message.extra.iter().for_each(|extra| dropped.add(&extra.name));
             refuse_unknown(message, index)?;
@@ -43,7 +45,7 @@ impl<'r, 'a> Turns<'r, 'a> {
                 Role::User => turns.add(said(message, false), Turn::User),
                 Role::Assistant => {
                     let calls: Vec<_> = message.parts.iter().filter_map(call).collect();
-                    known.extend(&calls);
+                    known.extend(calls.iter().map(|call| (&*call.id, *call)));
                     turns.answer(said(message, thinks), calls);
                 }
                 Role::Tool => {}
@@ -56,10 +58,15 @@ impl<'r, 'a> Turns<'r, 'a> {
     }
 
     /// The results of tools, which come before what else their message says.
-    fn results(&mut self, message: &'r Message<'a>, index: usize, known: &[&'r ToolCall<'a>]) -> Result<(), Error> {
+    fn results(
+        &mut self,
+        message: &'r Message<'a>,
+        index: usize,
+        known: &HashMap<&'r str, &'r ToolCall<'a>>,
+    ) -> Result<(), Error> {
         for part in &message.parts {
             let Part::ToolResult { call: id, parts, .. } = part else { continue };
-            let call = known.iter().rev().find(|call| call.id == *id).ok_or_else(|| {
+            let call = *known.get(&**id).ok_or_else(|| {
                 let what = format!("no tool call before it has the id {id:?}");
                 Error::bad_request(format!("messages[{index}].tool_call_id"), what)
             })?;

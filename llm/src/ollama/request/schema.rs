@@ -28,7 +28,7 @@ impl<'s> Walk<'s> {
         }
         let before = self.references.passed();
         let mut all = Members::new();
-        if self.references.take_node(depth) {
+        if self.references.take_node(depth, w.out.len()) {
             self.gather(schema, &mut all);
         } else {
             all.push((Cow::Borrowed("type"), ANY_OBJECT));

@@ -248,7 +248,7 @@ pub(crate) fn source<'a>(at: usize, url: Text<'a>) -> Result<Source<'a>, Fault> 
         Text::Borrowed(url) => Text::Borrowed(&url[comma + 1..]),
         Text::Owned(url) => Text::Owned(url[comma + 1..].to_owned()),
     };
-    Ok(Source::Base64 { media_type, data })
+    Source::base64(at, media_type, data)
 }
 
 /// A file may also be bare base64, whose type its first bytes tell.
@@ -256,7 +256,7 @@ pub(crate) fn file_source<'a>(at: usize, data: Text<'a>) -> Result<Source<'a>, F
     if data.contains(':') {
         return source(at, data);
     }
-    Ok(Source::Base64 { media_type: Text::default(), data })
+    Source::base64(at, Text::default(), data)
 }
 
 fn tool_call<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {

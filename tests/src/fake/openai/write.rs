@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::plan::{Event, Stamp};
 use super::super::question::Question;
 use super::super::reply::{Finish, Reply, argument_deltas, deltas};
+use super::responses;
 
 /// The name under which a model answers: dated, as the real ones do.
 pub(crate) fn reported(model: &str) -> String {
@@ -83,6 +84,9 @@ fn envelope(stamp: &Stamp, question: &Question, object: &str, choices: Value) ->
 
 /// The whole answer as one object.
 pub(crate) fn unary(stamp: &Stamp, question: &Question, reply: &Reply, with_usage: bool) -> Value {
+    if question.responds {
+        return responses::unary(stamp, question, reply, with_usage);
+    }
     let choice = |choice: usize| {
         if question.completes {
             return json!({"text": reply.text, "index": choice, "logprobs": null, "finish_reason": finish(reply)});
@@ -111,6 +115,9 @@ pub(crate) fn unary(stamp: &Stamp, question: &Question, reply: &Reply, with_usag
 
 /// The answer as a stream, `[DONE]` excluded.
 pub(crate) fn events(stamp: &Stamp, question: &Question, reply: &Reply, with_usage: bool) -> Vec<Event> {
+    if question.responds {
+        return responses::events(stamp, question, reply, with_usage);
+    }
     let asked = question.usage_in_stream && with_usage;
     let object = if question.completes { "text_completion" } else { "chat.completion.chunk" };
     let chunk = |choices: Value| {
