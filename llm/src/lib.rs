@@ -10,6 +10,8 @@ mod anthropic;
 pub mod call;
 pub mod classify;
 pub mod compatible;
+mod count;
+mod embeddings;
 mod error;
 pub mod estimate;
 pub mod facts;

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod effort;
+pub(crate) mod embeddings;
 mod emit;
 mod finish;
 mod foreign;
