@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use super::{annotations, finish, usage};
 use crate::Dialect;
 use crate::json::{Writer, write_string};
-use crate::neutral::{Citation, Event, Usage};
+use crate::neutral::{Citation, Event, Extra, Finish, Usage};
 
 /// Writes the chunks of a chat completion stream.
 #[derive(Debug)]
@@ -54,34 +54,32 @@ impl StreamEmitter {
                 self.block += 1;
             }
             Event::ToolStart { index, id, name } => self.delta(out, |w| tool_start(w, *index, id, name)),
-            Event::ToolExtra { index, origin: Dialect::OpenAI, extra } => self.delta(out, |w| {
-                w.key("tool_calls").array(|w| {
-                    w.object(|w| {
-                        w.key("index").unsigned((*index).into());
-                        w.any_key(&extra.name).raw(extra.value.0);
-                        Ok(())
-                    })
-                })
-            }),
+            Event::ToolExtra { index, origin: Dialect::OpenAI, extra } => {
+                self.delta(out, |w| tool_extra(w, *index, extra));
+            }
             Event::ToolExtra { .. } => {}
-            Event::ToolArguments { index, json } => {
-                let mut start = Vec::with_capacity(64);
-                start.extend_from_slice(br#""tool_calls":[{"index":"#);
-                start.extend_from_slice(itoa::Buffer::new().format(*index).as_bytes());
-                start.extend_from_slice(br#","function":{"arguments":"#);
-                self.text(out, &start, json, b"}}]");
-            }
-            Event::Finish(reason) => {
-                self.open(out);
-                out.extend_from_slice(br#"},"finish_reason":""#);
-                out.extend_from_slice(finish::word(*reason).as_bytes());
-                out.push(b'"');
-                self.close(out);
-            }
+            Event::ToolArguments { index, json } => self.arguments(*index, json, out),
+            Event::Finish(reason) => self.finish(*reason, out),
             Event::Usage(usage) => self.usage.update(usage),
             Event::End => self.end(out),
             Event::Error(_) => {}
         }
+    }
+
+    fn arguments(&self, index: u32, json: &str, out: &mut Vec<u8>) {
+        let mut start = Vec::with_capacity(64);
+        start.extend_from_slice(br#""tool_calls":[{"index":"#);
+        start.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+        start.extend_from_slice(br#","function":{"arguments":"#);
+        self.text(out, &start, json, b"}}]");
+    }
+
+    fn finish(&self, reason: Finish, out: &mut Vec<u8>) {
+        self.open(out);
+        out.extend_from_slice(br#"},"finish_reason":""#);
+        out.extend_from_slice(finish::word(reason).as_bytes());
+        out.push(b'"');
+        self.close(out);
     }
 
     /// A page that the text so far rests on; other places OpenAI's dialect cannot say.
@@ -165,6 +163,16 @@ fn tool_start(w: &mut Writer<'_>, index: u32, id: &str, name: &str) -> Result<()
                 w.key("arguments").string("");
                 Ok(())
             })
+        })
+    })
+}
+
+fn tool_extra(w: &mut Writer<'_>, index: u32, extra: &Extra<'_>) -> Result<(), Infallible> {
+    w.key("tool_calls").array(|w| {
+        w.object(|w| {
+            w.key("index").unsigned(index.into());
+            w.any_key(&extra.name).raw(extra.value.0);
+            Ok(())
         })
     })
 }
