@@ -112,7 +112,7 @@ fn meaning_that_mistral_has_no_words_for_is_refused_by_its_field() {
         ("functions", json!({"functions": [{"name": "f"}]})),
         (
             "messages[0]",
-            json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AA", "format": "wav"}}]}]}),
+            json!({"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "https://a/b.mp4"}}]}]}),
         ),
     ];
     for (expected, members) in rows {

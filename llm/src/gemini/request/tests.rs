@@ -117,7 +117,7 @@ fn thoughts_are_not_sent_back() {
 
 #[test]
 fn what_gemini_cannot_express_is_refused_with_the_name_of_the_field() {
-    let audio = json!({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}});
+    let video = json!({"type": "video_url", "video_url": {"url": "https://a/b.mp4"}});
     let tool = json!({"type": "function", "function": {"name": "f"}});
     let rows = [
         (json!({"n": 2}), "n"),
@@ -127,10 +127,17 @@ fn what_gemini_cannot_express_is_refused_with_the_name_of_the_field() {
         (json!({"tools": [{"type": "custom", "custom": {"name": "x"}}]}), "tools[0]"),
         (json!({"tools": [tool], "tool_choice": {"type": "allowed_tools"}}), "tool_choice"),
         (json!({"tools": [tool], "response_format": {"type": "json_object"}}), "response_format"),
-        (json!({"messages": [{"role": "user", "content": [audio]}]}), "messages[0]"),
+        (json!({"messages": [{"role": "user", "content": [video]}]}), "messages[0]"),
     ];
     for (members, field) in rows {
         let error = emit(FLASH, &members).expect_err("must be refused");
         assert_eq!((error.status(), error.param()), (422, Some(field)), "{members}");
     }
+}
+
+#[test]
+fn sound_is_inline_data_of_its_type() {
+    let sound = json!({"type": "input_audio", "input_audio": {"data": "SUQz", "format": "mp3"}});
+    let body = sent(FLASH, &json!({"messages": [{"role": "user", "content": [sound]}]}));
+    assert_eq!(body["contents"][0]["parts"][0], json!({"inlineData": {"mimeType": "audio/mp3", "data": "SUQz"}}));
 }

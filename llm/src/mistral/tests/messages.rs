@@ -168,3 +168,11 @@ fn a_request_of_anthropic_s_dialect_reaches_mistral_too() {
         (&json!("required"), &json!(5), &json!("low"))
     );
 }
+
+#[test]
+fn sound_is_bare_data() {
+    let sound = json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}});
+    let said = json!({"type": "text", "text": "What is said?"});
+    let sent = messages("voxtral-small-latest", &json!([{"role": "user", "content": [said, sound]}]));
+    assert_eq!(sent[0]["content"], json!([said, {"type": "input_audio", "input_audio": "UklGRg=="}]));
+}
