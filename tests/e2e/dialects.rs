@@ -92,3 +92,13 @@ async fn the_google_genai_sdk_reaches_every_provider() -> anyhow::Result<()> {
 async fn the_google_genai_sdk_for_node_reaches_every_provider() -> anyhow::Result<()> {
     passes_everywhere("node/gemini_chat.mjs", "").await
 }
+
+#[tokio::test]
+async fn the_mistralai_sdk_reaches_every_provider() -> anyhow::Result<()> {
+    passes_everywhere("mistral_chat.py", "").await
+}
+
+#[tokio::test]
+async fn the_mistral_sdk_for_node_reaches_every_provider() -> anyhow::Result<()> {
+    passes_everywhere("node/mistral_chat.mjs", "").await
+}

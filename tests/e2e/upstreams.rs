@@ -34,7 +34,7 @@ pub(crate) const UPSTREAMS: [Upstream; 7] = [
         strict: None,
         shows_thinking: false,
         asks_to_think: "effort",
-        lacks: "",
+        lacks: "plain-chunks",
     },
     Upstream {
         name: "Anthropic",
@@ -83,7 +83,7 @@ pub(crate) const UPSTREAMS: [Upstream; 7] = [
         strict: None,
         shows_thinking: false,
         asks_to_think: "effort",
-        lacks: "",
+        lacks: "plain-chunks",
     },
     Upstream {
         name: "Ollama",
