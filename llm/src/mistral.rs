@@ -4,7 +4,7 @@ mod answer;
 mod ids;
 mod request;
 
-pub(crate) use answer::{StreamParser, parse_response};
+pub(crate) use answer::parse_response;
 pub(crate) use request::emit_request;
 
 #[cfg(test)]
