@@ -117,8 +117,14 @@ fn references_to_state_are_found_at_any_depth_outside_strings_and_schemas() {
     for (body, expected) in openai {
         assert_eq!(state(Dialect::OpenAI, body).as_deref(), expected, "{body}");
     }
-    let body = r#"{"model":"m","container":"c"}"#;
-    assert_eq!(state(Dialect::Anthropic, body).as_deref(), Some("container"));
+    let anthropic = [
+        (r#"{"model":"m","container":"c"}"#, Some("container")),
+        (r#"{"model":"m","thread":{"type":"create"}}"#, Some("thread")),
+        (r#"{"model":"m","thread":null,"messages":[{"thread":"x"}]}"#, None),
+    ];
+    for (body, expected) in anthropic {
+        assert_eq!(state(Dialect::Anthropic, body).as_deref(), expected, "{body}");
+    }
 }
 
 #[test]

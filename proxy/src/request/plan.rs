@@ -166,6 +166,8 @@ impl Failure {
             Failure::Unreachable(_) | Failure::NoCredential => return Error::Upstream,
             Failure::Silent => return Error::Timeout,
             Failure::Refusal => return Error::ContentFilter,
+            // To a target that keeps no state the member means nothing.
+            Failure::Meaning(error) if error.param() == Some("thread") => return Error::Thread,
             Failure::Meaning(error) => return error.into(),
             Failure::Hints { names, .. } => return Error::Hints(names),
             Failure::Status(error) | Failure::Broken(error) => error,

@@ -245,6 +245,7 @@ impl StreamEmitter {
             of_type: None,
             code: None,
             param: None,
+            details: None,
         }));
         self.over = true;
     }
