@@ -1,5 +1,7 @@
 //! What is different about servers that call themselves compatible with OpenAI.
 
+use crate::scan::Key;
+
 /// A known server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Server {
@@ -32,12 +34,25 @@ pub struct Manners {
     pub thinking: &'static str,
     /// It has the Responses API for all of its models.
     pub responses: bool,
+    /// Members of a request that it refuses, whatever they say; of `n`, more than one.
+    pub refuses: &'static [Key],
+    /// It takes `messages[].name`.
+    pub speaker_names: bool,
+    /// It knows the role `developer`.
+    pub developer: bool,
 }
 
 impl Manners {
     /// OpenAI's own.
-    pub const OPENAI: Self =
-        Self { stream_options: true, max_completion_tokens: true, thinking: "reasoning_content", responses: true };
+    pub const OPENAI: Self = Self {
+        stream_options: true,
+        max_completion_tokens: true,
+        thinking: "reasoning_content",
+        responses: true,
+        refuses: &[],
+        speaker_names: true,
+        developer: true,
+    };
 
     /// What is assumed of a server that is not known.
     pub const UNKNOWN: Self = Self { responses: false, ..Self::OPENAI };
@@ -54,11 +69,20 @@ impl Manners {
     /// docs.vllm.ai, entrypoints/openai/responses; tools/server/README.md of llama.cpp. Two have it for some models only,
     /// so they are asked in chat: api-docs.deepseek.com/guides/responses_api and
     /// docs.together.ai/docs/inference/responses-api.
+    ///
+    /// What is refused: console.groq.com/docs/openai, "Currently Unsupported OpenAI Features". Who knows no developer:
+    /// api-docs.deepseek.com/api/create-chat-completion, where the roles are system, user, assistant and tool.
     pub const fn of(server: Server) -> Self {
         let openai = Self::OPENAI;
         match server {
-            Server::Groq | Server::VLLM => Self { thinking: "reasoning", ..openai },
-            Server::DeepSeek => Self { max_completion_tokens: false, responses: false, ..openai },
+            Server::Groq => Self {
+                thinking: "reasoning",
+                refuses: &[Key::Logprobs, Key::TopLogprobs, Key::LogitBias, Key::N],
+                speaker_names: false,
+                ..openai
+            },
+            Server::VLLM => Self { thinking: "reasoning", ..openai },
+            Server::DeepSeek => Self { max_completion_tokens: false, responses: false, developer: false, ..openai },
             Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
             Server::Together => {
                 Self { max_completion_tokens: false, thinking: "reasoning", responses: false, ..openai }

@@ -5,10 +5,12 @@
 
 mod fields;
 mod gemini;
+mod spots;
 mod state;
 
 use crate::call::Call;
 use crate::{Dialect, Error};
+use spots::Spots;
 
 /// Where bytes stand in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,12 @@ pub enum Key {
     MaxOutputTokens,
     /// `n`
     N,
+    /// `logprobs`
+    Logprobs,
+    /// `top_logprobs`
+    TopLogprobs,
+    /// `logit_bias`
+    LogitBias,
     /// `temperature`
     Temperature,
     /// `top_p`
@@ -125,6 +133,7 @@ pub struct Scan {
     options: Options,
     /// Signatures of other providers, which Gemini would refuse.
     foreign_signatures: Vec<Span>,
+    spots: Spots,
 }
 
 /// What is inside `stream_options`.
@@ -136,7 +145,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 28] = [
+    const ALL: [Self; 31] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -148,6 +157,9 @@ impl Key {
         Self::MaxCompletionTokens,
         Self::MaxOutputTokens,
         Self::N,
+        Self::Logprobs,
+        Self::TopLogprobs,
+        Self::LogitBias,
         Self::Temperature,
         Self::TopP,
         Self::Tools,
@@ -181,6 +193,9 @@ impl Key {
             Self::MaxCompletionTokens => "max_completion_tokens",
             Self::MaxOutputTokens => "max_output_tokens",
             Self::N => "n",
+            Self::Logprobs => "logprobs",
+            Self::TopLogprobs => "top_logprobs",
+            Self::LogitBias => "logit_bias",
             Self::Temperature => "temperature",
             Self::TopP => "top_p",
             Self::Tools => "tools",
@@ -225,6 +240,10 @@ impl Scan {
 
     pub(crate) fn options(&self) -> Options {
         self.options
+    }
+
+    pub(crate) fn spots(&self) -> &Spots {
+        &self.spots
     }
 
     pub(crate) fn foreign_signatures(&self) -> &[Span] {

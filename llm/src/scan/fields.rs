@@ -1,5 +1,5 @@
 use super::{Key, Member, Options, Scan, Span};
-use super::{gemini, state};
+use super::{gemini, spots::Spots, state};
 use crate::Dialect;
 use crate::call::{Call, Form};
 use crate::json::{Fault, Kind, Literal, Reader, camel, path_at};
@@ -37,6 +37,8 @@ struct Below {
     opaque: bool,
     /// Declarations of tools, whose keys are text to the model too.
     tools: bool,
+    /// Messages of OpenAI's dialect.
+    messages: bool,
     /// The nearest key may hold bare base64.
     base64: bool,
 }
@@ -61,6 +63,7 @@ impl Scan {
             members: [None; Key::COUNT],
             options: Options::default(),
             foreign_signatures: Vec::new(),
+            spots: Spots::default(),
         }
     }
 }
@@ -120,8 +123,7 @@ impl Walk {
             Key::Tools | Key::Functions => {
                 self.value(reader, Below { tools: true, ..Below::default() })?;
                 let tools = reader.slice(start, reader.at());
-                let is_empty = tools.strip_prefix('[').is_some_and(|items| items.trim_ascii_start().starts_with(']'));
-                self.scan.tools |= tools != "null" && !is_empty;
+                self.scan.tools |= tools != "null" && !is_empty_list(tools);
             }
             Key::ResponseFormat => {
                 self.value(reader, Below::default())?;
@@ -157,9 +159,17 @@ impl Walk {
                 }
             }
             Key::Temperature | Key::TopP => reader.skip()?,
-            Key::Messages | Key::System | Key::Instructions | Key::Modalities | Key::Store => {
-                self.value(reader, Below::default())?
+            Key::Messages => {
+                let messages = self.scan.dialect == Dialect::OpenAI;
+                self.value(reader, Below { messages, ..Below::default() })?;
             }
+            Key::System
+            | Key::Instructions
+            | Key::Modalities
+            | Key::Store
+            | Key::Logprobs
+            | Key::TopLogprobs
+            | Key::LogitBias => self.value(reader, Below::default())?,
         }
         Ok(())
     }
@@ -280,6 +290,9 @@ impl Walk {
             if refers && !matches!(value, "false" | "\"\"" | "[]" | "{}") && state::is_kept(dialect, key, value) {
                 self.state_at = Some(start);
             }
+            if below.messages {
+                self.scan.spots.look(key, reader.depth(), start, value);
+            }
             if dialect == Dialect::Gemini && key == "thoughtSignature" && crate::gemini::is_foreign(value) {
                 self.scan.foreign_signatures.push(Span { start, end: reader.at() });
             }
@@ -287,6 +300,10 @@ impl Walk {
         }
         self.value(reader, Below { base64: state::may_be_base64(key), ..below })
     }
+}
+
+fn is_empty_list(value: &str) -> bool {
+    value.strip_prefix('[').is_some_and(|items| items.trim_ascii_start().starts_with(']'))
 }
 
 fn optional_string(reader: &mut Reader<'_>) -> Result<Option<String>, Fault> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use penstock_crds::OnUnsupported;
 use penstock_llm::{
-    Dialect,
+    Dialect, Error,
     facts::Sampling,
     scan::Key,
     splice,
@@ -40,6 +40,10 @@ pub(super) async fn prepare(
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
     let way = target.way(ask.call, ask.scan.stream).map_err(Failure::Meaning)?;
+    if ask.scan.choices > 1 && target.provider.manners.refuses.contains(&Key::N) {
+        let (field, reason) = ("n".into(), "the target gives one answer".into());
+        return Err(Failure::Meaning(Error::Unsupported { field, reason }));
+    }
     if way.dialect == ask.client.dialect {
         return spliced(ask, target, way, unknown, ask_for_usage);
     }
@@ -98,10 +102,13 @@ fn spliced(
         (false, true) => None,
     };
     let fixed = target.facts.sampling == Sampling::Fixed;
-    let (sampling, hints): (Vec<_>, Vec<_>) =
+    let (sampling, mut hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
+    let is_chat = way.dialect == Dialect::OpenAI;
+    let (fitted, cut) = if is_chat { scan.fit(&ask.body, &target.provider.manners) } else { Default::default() };
+    hints.extend(cut);
     let asks_for_usage = usage.is_some();
-    let edits = [model, usage, bound].into_iter().flatten().chain(sampling).chain(scan.own_signatures());
+    let edits = [model, usage, bound].into_iter().flatten().chain(sampling).chain(fitted).chain(scan.own_signatures());
     Ok(Prepared {
         way,
         dropped: may_drop(&hints, unknown)?,
