@@ -129,6 +129,8 @@ pub struct Scan {
     pub media: usize,
     /// The first reference to state on a provider's account, as a path.
     pub state: Option<String>,
+    /// Thoughts in the Responses API that are only named, as a path: its servers look them up among what they stored.
+    pub stored_thoughts: Option<String>,
     members: [Option<Member>; Key::COUNT],
     options: Options,
     /// Signatures of other providers, which Gemini would refuse.

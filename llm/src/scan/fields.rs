@@ -9,7 +9,7 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
     if reader.peek()? != Kind::Object {
         return Err(reader.fault("the body must be a JSON object"));
     }
-    let mut walk = Walk { scan: Scan::empty(call.dialect), state_at: None };
+    let mut walk = Walk { scan: Scan::empty(call.dialect), state_at: None, thoughts_at: None };
     reader.object(|reader, key| walk.member(reader, key))?;
     reader.end()?;
     let mut scan = walk.scan;
@@ -22,12 +22,14 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
         None => {}
     }
     scan.state = walk.state_at.map(|at| path_at(body, at));
+    scan.stored_thoughts = walk.thoughts_at.map(|at| path_at(body, at));
     Ok(scan)
 }
 
 struct Walk {
     scan: Scan,
     state_at: Option<usize>,
+    thoughts_at: Option<usize>,
 }
 
 /// What is known of a value from the keys above it.
@@ -60,6 +62,7 @@ impl Scan {
             text_bytes: 0,
             media: 0,
             state: None,
+            stored_thoughts: None,
             members: [None; Key::COUNT],
             options: Options::default(),
             foreign_signatures: Vec::new(),
@@ -205,6 +208,7 @@ impl Walk {
                 return self.value(reader, Below::default());
             }
             let (mut id, mut alone, mut named) = (None, true, false);
+            let (mut thought, mut told) = (false, false);
             reader.object(|reader, key| {
                 let kind = reader.peek()?;
                 let start = reader.at();
@@ -214,14 +218,20 @@ impl Walk {
                     ("id", Kind::String) => id = Some(start),
                     ("type", Kind::String) => {
                         alone = false;
-                        named = Reader::of(reader.slice(start, reader.at())).string()? == "item_reference";
+                        let of = Reader::of(reader.slice(start, reader.at())).string()?;
+                        (named, thought) = (of == "item_reference", of == "reasoning");
                     }
                     (_, Kind::Null) => {}
+                    ("encrypted_content" | "summary" | "content", _) => {
+                        alone = false;
+                        told |= !is_empty_list(reader.slice(start, reader.at()));
+                    }
                     _ => alone = false,
                 }
                 Ok::<(), Fault>(())
             })?;
             self.state_at = self.state_at.or(id.filter(|_| alone || named));
+            self.thoughts_at = self.thoughts_at.or(id.filter(|_| thought && !told));
             Ok(())
         })
     }

@@ -233,3 +233,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn thoughts_that_only_name_what_is_stored_are_found() {
+    let found = |item: &str| {
+        let body = format!(r#"{{"model":"m","input":[{{"role":"user","content":"hi"}},{item}]}}"#);
+        let seen = scan(&Call::chat(Dialect::Responses), body.as_bytes()).expect("must be valid");
+        assert_eq!(seen.state, None, "{item}");
+        seen.stored_thoughts
+    };
+    for named in [
+        r#"{"type":"reasoning","id":"rs_1","summary":[]}"#,
+        r#"{"summary":[ ],"id":"rs_1","encrypted_content":null,"type":"reasoning"}"#,
+    ] {
+        assert_eq!(found(named).as_deref(), Some("input[1].id"), "{named}");
+    }
+    for told in [
+        r#"{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}"#,
+        r#"{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"hm"}]}"#,
+        r#"{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]}"#,
+        r#"{"type":"reasoning","summary":[]}"#,
+        r#"{"type":"message","id":"msg_1","role":"assistant","content":[]}"#,
+    ] {
+        assert_eq!(found(told), None, "{told}");
+    }
+}

@@ -92,6 +92,9 @@ fn spliced(
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
     let scan = &ask.scan;
+    if let Some(field) = scan.stored_thoughts.as_ref().filter(|_| !ask.allow_state) {
+        return Err(Failure::State(field.clone()));
+    }
     let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
     // The others have no such options, and always say it.
     let asks = scan.stream && ask_for_usage && way.dialect == Dialect::OpenAI;
