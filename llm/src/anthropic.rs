@@ -1,5 +1,7 @@
 //! Anthropic messages.
 
+mod citations;
+pub(crate) mod count;
 mod emit;
 mod finish;
 mod parse;
@@ -10,7 +12,7 @@ mod stream;
 mod usage;
 
 pub(crate) use emit::{StreamEmitter, emit_response};
-pub(crate) use parse::parse_request;
+pub(crate) use parse::{parse_count, parse_request};
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::emit_request;
 pub(crate) use response::parse_response;

@@ -2,8 +2,11 @@
 
 mod carry;
 mod chunk;
+pub(crate) mod count;
+pub(crate) mod embeddings;
 mod emit;
 mod finish;
+mod grounding;
 mod id;
 mod parse;
 mod reject;
@@ -27,6 +30,11 @@ pub(crate) use words::own_words;
 
 /// Gemini's streams end without a marker.
 pub(crate) const END: &[u8] = b"";
+
+/// A model as bodies name it, with the collection that it is in.
+pub(crate) fn resource(model: &str) -> String {
+    format!("models/{}", model.strip_prefix("models/").unwrap_or(model))
+}
 
 /// Whether a whole answer is an error: an object, or the first of a list.
 pub(crate) fn is_error(body: &[u8]) -> bool {

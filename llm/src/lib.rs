@@ -10,9 +10,13 @@ mod anthropic;
 pub mod call;
 pub mod classify;
 pub mod compatible;
+mod count;
+mod embeddings;
 mod error;
 pub mod estimate;
 pub mod facts;
+#[cfg(test)]
+mod fixtures;
 mod gemini;
 mod json;
 mod mistral;

@@ -5,6 +5,7 @@
 //! emitting the same dialect gives it back.
 
 mod answer;
+mod citation;
 mod usage;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use crate::Dialect;
 use crate::json::Fault;
 
 pub use answer::{Choice, Event, Finish, Response};
+pub use citation::Citation;
 pub use usage::{Terms, Usage};
 
 /// Text that borrows where it can.
@@ -124,12 +126,14 @@ pub enum Part<'a> {
         text: Text<'a>,
         /// Anthropic's `cache_control`, which gateways take in OpenAI's dialect too.
         cache: Option<Raw<'a>>,
+        /// What it rests on.
+        citations: Vec<Citation<'a>>,
         /// Members that no other dialect has.
         extra: Vec<Extra<'a>>,
     },
     /// The model declined, in words.
     Refusal(Text<'a>),
-    /// A picture or a document.
+    /// A picture, a document or sound.
     Media(Media<'a>),
     /// The model calls a tool.
     ToolCall(ToolCall<'a>),
@@ -170,7 +174,7 @@ pub enum Part<'a> {
     },
 }
 
-/// A picture or a document.
+/// A picture, a document or sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Media<'a> {
     /// What it is.
@@ -192,6 +196,8 @@ pub enum MediaKind {
     Image,
     /// A PDF or a text document.
     Document,
+    /// Something to listen to.
+    Audio,
 }
 
 /// Where bytes are. A URL is passed on, never fetched.
@@ -365,7 +371,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Part<'a> {
     pub(crate) fn text(text: Text<'a>) -> Self {
-        Self::Text { text, cache: None, extra: Vec::new() }
+        Self::Text { text, cache: None, citations: Vec::new(), extra: Vec::new() }
     }
 
     /// It says something, and is no refusal.

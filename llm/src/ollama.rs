@@ -4,6 +4,7 @@
 
 mod answer;
 mod chunk;
+pub(crate) mod embeddings;
 mod finish;
 mod request;
 

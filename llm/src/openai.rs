@@ -1,6 +1,8 @@
 //! OpenAI chat completions, and what calls itself compatible.
 
+mod annotations;
 mod effort;
+pub(crate) mod embeddings;
 mod emit;
 mod finish;
 mod foreign;
@@ -18,7 +20,7 @@ pub(crate) use foreign::{PICTURE, adapt};
 pub(crate) use observe::{chunk, is_empty, observe_answer};
 pub(crate) use parse::{StreamParser, made_up_id, parse_response, seed, string};
 pub(crate) use reject::{error_body, error_event};
-pub(crate) use request::{call_arguments, effort as effort_word, file_source, parse_request, source};
+pub(crate) use request::{call_arguments, effort as effort_word, extra, file_source, parse_request, source};
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
 pub(crate) use usage::{count, details};

@@ -13,7 +13,7 @@ use crate::sse::Event;
 use crate::translate::Names;
 use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
 use choices::Choices;
-use ends::{Emitter, Parser};
+pub(crate) use ends::{Emitter, Parser};
 
 /// So many unreadable events in a row are a broken stream.
 const MAX_MALFORMED: u8 = 3;

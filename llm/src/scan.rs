@@ -94,6 +94,10 @@ pub enum Key {
     OutputConfig,
     /// `store`
     Store,
+    /// `prompt`
+    Prompt,
+    /// `encoding_format`
+    EncodingFormat,
     /// `generationConfig`, where Gemini keeps most of what others say at the top
     GenerationConfig,
 }
@@ -111,7 +115,7 @@ pub struct Scan {
     pub include_usage: Option<bool>,
     /// The most tokens that the client wants: the largest of all spellings, since a provider may read any.
     pub max_tokens: Option<u64>,
-    /// How many answers; 1 where it is not said.
+    /// How many answers; 1 where it is not said. Completions give so many to each prompt.
     pub choices: u64,
     /// Whether tools are declared.
     pub tools: bool,
@@ -125,14 +129,20 @@ pub struct Scan {
     pub reasons: bool,
     /// Bytes of text that it decodes to, apart from base64; keys count within tools only.
     pub text_bytes: usize,
+    /// Tokens in place of text, in what is embedded or continued.
+    pub tokens: usize,
     /// Pictures, documents and sounds, inline or by URL.
     pub media: usize,
+    /// Vectors are to come as base64, and not as lists of numbers.
+    pub base64: bool,
     /// The first reference to state on a provider's account, as a path.
     pub state: Option<String>,
     /// Thoughts in the Responses API that are only named, as a path: its servers look them up among what they stored.
     pub stored_thoughts: Option<String>,
     members: [Option<Member>; Key::COUNT],
     options: Options,
+    /// Where Gemini's bodies name the model apart from the outermost object.
+    inner_models: Vec<Span>,
     /// Signatures of other providers, which Gemini would refuse.
     foreign_signatures: Vec<Span>,
     spots: Spots,
@@ -147,7 +157,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 33] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -178,6 +188,8 @@ impl Key {
         Self::Thinking,
         Self::OutputConfig,
         Self::Store,
+        Self::Prompt,
+        Self::EncodingFormat,
         Self::GenerationConfig,
     ];
 
@@ -214,6 +226,8 @@ impl Key {
             Self::Thinking => "thinking",
             Self::OutputConfig => "output_config",
             Self::Store => "store",
+            Self::Prompt => "prompt",
+            Self::EncodingFormat => "encoding_format",
             Self::GenerationConfig => "generationConfig",
         }
     }
@@ -246,6 +260,10 @@ impl Scan {
 
     pub(crate) fn spots(&self) -> &Spots {
         &self.spots
+    }
+
+    pub(crate) fn inner_models(&self) -> &[Span] {
+        &self.inner_models
     }
 
     pub(crate) fn foreign_signatures(&self) -> &[Span] {

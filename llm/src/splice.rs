@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::Dialect;
 use crate::compatible::Manners;
 use crate::json::write_string;
 use crate::scan::{Key, Scan, Span};
+use crate::{Dialect, gemini};
 
 /// Bytes of the body that are replaced; an empty span inserts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +17,18 @@ pub struct Edit {
 impl Scan {
     /// Replaces the value of `model`.
     pub fn set_model(&self, model: &str) -> Option<Edit> {
-        let span = self.member(Key::Model)?.value;
-        let mut with = Vec::with_capacity(model.len() + 2);
-        write_string(&mut with, model);
-        Some(Edit { span, with })
+        Some(Edit::naming(self.member(Key::Model)?.value, model))
+    }
+
+    /// Names the model wherever the body names one. Gemini's bodies say `models/` before it, and may say another one than
+    /// the path does.
+    pub fn set_models(&self, model: &str) -> Vec<Edit> {
+        if self.dialect != Dialect::Gemini {
+            return if self.model == model { Vec::new() } else { self.set_model(model).into_iter().collect() };
+        }
+        let name = gemini::resource(model);
+        let outer = self.member(Key::Model).map(|member| member.value);
+        outer.iter().chain(self.inner_models()).map(|span| Edit::naming(*span, &name)).collect()
     }
 
     /// Makes a stream of OpenAI's report its usage. `None` if the client asked for it already, and in other dialects, whose
@@ -91,6 +99,14 @@ impl Scan {
             return None;
         }
         Some(Edit { span: self.member(other)?.key, with: format!("\"{}\"", wanted.name()).into_bytes() })
+    }
+}
+
+impl Edit {
+    fn naming(span: Span, model: &str) -> Self {
+        let mut with = Vec::with_capacity(model.len() + 2);
+        write_string(&mut with, model);
+        Self { span, with }
     }
 }
 

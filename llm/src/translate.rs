@@ -75,7 +75,8 @@ pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Er
     if let Some(path) = &call.path {
         (request.model, request.stream) = (path.model.as_str().into(), path.form != Form::Whole);
     }
-    if call.dialect == Dialect::Gemini {
+    // To Gemini itself it is said as it was.
+    if call.dialect == Dialect::Gemini && target.dialect != Dialect::Gemini {
         return gemini::settle(&mut request).and_then(|()| emit(request, target)).map_err(gemini::own_words);
     }
     emit(request, target)
@@ -116,5 +117,7 @@ impl Dropped {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod bed;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ mod figures;
 mod headers;
 mod lifecycle;
 mod matrix;
+mod operations;
 mod operator;
 mod quickstart;
 mod readme;

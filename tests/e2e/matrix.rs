@@ -223,9 +223,11 @@ fn table(cells: &Cells) -> anyhow::Result<String> {
 
 /// Compares the page with what it must hold, or writes it when `UPDATE` is set.
 fn compare(table: &str) -> anyhow::Result<()> {
-    let head = include_str!("matrix/head.md");
-    let wanted = format!("{head}\n{table}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?.join("docs/compatibility.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    let differences = std::fs::read_to_string(root.join("llm/fixtures/differences.md"))?;
+    let (_, differences) = differences.split_once("-->\n").context("must say how it is made")?;
+    let wanted = format!("{}\n{table}\n## There and back\n{differences}", include_str!("matrix/head.md"));
+    let path = root.join("docs/compatibility.md");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &wanted)?;
     }

@@ -20,7 +20,8 @@ pub(crate) fn operations() -> impl Iterator<Item = Operation> + Clone {
     successors(Some(Operation::Chat), |operation| match operation {
         Operation::Chat => Some(Operation::Completions),
         Operation::Completions => Some(Operation::Embeddings),
-        Operation::Embeddings => Some(Operation::CountTokens),
+        Operation::Embeddings => Some(Operation::BatchEmbeddings),
+        Operation::BatchEmbeddings => Some(Operation::CountTokens),
         Operation::CountTokens => None,
     })
 }

@@ -11,6 +11,9 @@ pub(crate) const REQUESTS: &[&str] = &[
     include_str!("seeds/requests/anthropic_tools.json"),
     include_str!("seeds/requests/gemini.json"),
     include_str!("seeds/requests/gemini_state.json"),
+    include_str!("seeds/requests/responses.json"),
+    include_str!("seeds/requests/embeddings.json"),
+    include_str!("seeds/requests/tokens.json"),
 ];
 
 pub(crate) const ANSWERS: &[&str] = &[
@@ -20,6 +23,8 @@ pub(crate) const ANSWERS: &[&str] = &[
     include_str!("seeds/answers/gemini_blocked.json"),
     include_str!("seeds/answers/mistral.json"),
     include_str!("seeds/answers/ollama.json"),
+    include_str!("seeds/answers/responses.json"),
+    include_str!("seeds/answers/vectors.json"),
     include_str!("seeds/answers/error.json"),
 ];
 
@@ -35,6 +40,7 @@ pub(crate) const ERRORS: &[&str] = &[
 
 pub(crate) const STREAMS: &[&str] = &[
     include_str!("seeds/streams/openai.sse"),
+    include_str!("seeds/streams/responses.sse"),
     include_str!("seeds/streams/openai_refusal.sse"),
     include_str!("seeds/streams/openai_error.sse"),
     include_str!("seeds/streams/anthropic.sse"),

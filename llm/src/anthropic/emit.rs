@@ -6,10 +6,10 @@ mod stream;
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use super::{finish, usage};
+use super::{citations, finish, usage};
 use crate::Dialect;
 use crate::json::Writer;
-use crate::neutral::{Part, Response};
+use crate::neutral::{Choice, Extra, Part, Response};
 use crate::translate::arguments;
 
 pub(crate) use stream::StreamEmitter;
@@ -19,6 +19,7 @@ pub(crate) fn emit_response(response: &Response<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     let choice = response.choices.first();
     let parts = choice.map_or(&[][..], |choice| &choice.parts);
+    let own = response.origin == Dialect::Anthropic;
     let any = |wanted: fn(&Part<'_>) -> bool| parts.iter().any(wanted);
     let calls = any(|part| matches!(part, Part::ToolCall(_)));
     let refused = any(|part| matches!(part, Part::Refusal(_)));
@@ -27,16 +28,39 @@ pub(crate) fn emit_response(response: &Response<'_>) -> Vec<u8> {
         w.key("type").string("message");
         w.key("role").string("assistant");
         w.key("model").string(&response.model);
-        w.key("content").array(|w| content(w, parts))?;
-        match choice {
-            Some(choice) => w.key("stop_reason").string(finish::word(choice.finish, calls, refused)),
-            None => w.key("stop_reason").raw("null"),
+        w.key("content").array(|w| content(w, parts, own))?;
+        stop(w, choice, own, calls, refused);
+        if let (true, Some(raw)) = (own, response.raw_usage) {
+            w.key("usage").raw(raw.0);
+        } else {
+            w.key("usage");
+            usage::write(w, &response.usage)?;
         }
-        w.key("stop_sequence").raw("null");
-        w.key("usage");
-        usage::write(w, &response.usage)
+        extra(w, &response.extra, own);
+        Ok::<(), Infallible>(())
     });
     out
+}
+
+/// Why the answer ended. Of its own provider's the word is said as it came; a sequence is Anthropic's reason too.
+fn stop(w: &mut Writer<'_>, choice: Option<&Choice<'_>>, own: bool, calls: bool, refused: bool) {
+    let sequence = choice.and_then(|choice| choice.stop_sequence.as_deref());
+    let word = choice.map(|choice| match (&choice.word, choice.finish, sequence) {
+        (Some(word), finish, _) if own && finish::read(word) == finish => &**word,
+        (_, finish, sequence) => finish::word(finish, sequence.is_some(), calls, refused),
+    });
+    for (key, text) in [("stop_reason", word), ("stop_sequence", sequence)] {
+        match text {
+            Some(text) => w.key(key).string(text),
+            None => w.key(key).raw("null"),
+        }
+    }
+}
+
+/// Says again what only Anthropic knows.
+fn extra(w: &mut Writer<'_>, extra: &[Extra<'_>], own: bool) {
+    let extra = if own { extra } else { &[] };
+    extra.iter().for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
 }
 
 /// The provider's id, or one that comes of the answer, so that the same answer has the same.
@@ -61,15 +85,18 @@ fn made_id<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     format!("msg_{hash:016x}")
 }
 
-/// Thinking leads, as Anthropic wants it back.
-fn content(w: &mut Writer<'_>, parts: &[Part<'_>]) -> Result<(), Infallible> {
+/// Thinking leads, as Anthropic wants it back; its own stands where it stood.
+fn content(w: &mut Writer<'_>, parts: &[Part<'_>], own: bool) -> Result<(), Infallible> {
+    if own {
+        return parts.iter().enumerate().try_for_each(|(index, part)| block(w, part, index, own));
+    }
     let thought = |part: &&Part<'_>| matches!(part, Part::Reasoning { .. } | Part::RedactedReasoning(_));
-    parts.iter().filter(thought).try_for_each(|part| block(w, part, 0))?;
+    parts.iter().filter(thought).try_for_each(|part| block(w, part, 0, own))?;
     let rest = parts.iter().filter(|part| !thought(part));
-    rest.enumerate().try_for_each(|(index, part)| block(w, part, index))
+    rest.enumerate().try_for_each(|(index, part)| block(w, part, index, own))
 }
 
-fn block(w: &mut Writer<'_>, part: &Part<'_>, index: usize) -> Result<(), Infallible> {
+fn block(w: &mut Writer<'_>, part: &Part<'_>, index: usize, own: bool) -> Result<(), Infallible> {
     let strings = |w: &mut Writer<'_>, members: &[(&'static str, &str)]| {
         w.object(|w| {
             members.iter().for_each(|(key, value)| w.key(key).string(value));
@@ -78,7 +105,17 @@ fn block(w: &mut Writer<'_>, part: &Part<'_>, index: usize) -> Result<(), Infall
     };
     match part {
         Part::Text { text, .. } | Part::Refusal(text) if text.is_empty() => Ok(()),
-        Part::Text { text, .. } | Part::Refusal(text) => strings(w, &[("type", "text"), ("text", text)]),
+        Part::Refusal(text) => strings(w, &[("type", "text"), ("text", text)]),
+        Part::Text { text, citations: cited, extra: others, .. } => w.object(|w| {
+            w.key("type").string("text");
+            w.key("text").string(text);
+            if cited.iter().any(citations::is_known) {
+                let mut known = cited.iter().filter(|citation| citations::is_known(citation));
+                w.key("citations").array(|w| known.try_for_each(|citation| citations::write(w, citation)))?;
+            }
+            extra(w, others, own);
+            Ok(())
+        }),
         Part::Reasoning { text, signature } => {
             let signature = signature.as_deref().unwrap_or_default();
             strings(w, &[("type", "thinking"), ("thinking", text), ("signature", signature)])
@@ -89,6 +126,7 @@ fn block(w: &mut Writer<'_>, part: &Part<'_>, index: usize) -> Result<(), Infall
             w.key("id").string(&call_id(&call.id, index));
             w.key("name").string(&call.name);
             w.key("input").raw(&arguments::object(&call.arguments));
+            extra(w, &call.extra, own);
             Ok(())
         }),
         Part::Unknown { origin: Dialect::Anthropic, value, .. } => {

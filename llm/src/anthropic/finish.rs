@@ -14,10 +14,11 @@ pub(super) fn read(word: &str) -> Finish {
 
 /// Anthropic's word. Some servers say `stop` after a call that was forced, or after a refusal in words; Anthropic's
 /// clients go by the reason alone.
-pub(super) fn word(finish: Finish, calls: bool, refused: bool) -> &'static str {
+pub(super) fn word(finish: Finish, sequence: bool, calls: bool, refused: bool) -> &'static str {
     match finish {
         Finish::Stop | Finish::Failed | Finish::Unknown if calls => "tool_use",
         Finish::Stop | Finish::Failed | Finish::Unknown if refused => "refusal",
+        Finish::Stop if sequence => "stop_sequence",
         Finish::Stop | Finish::Failed | Finish::Unknown => "end_turn",
         Finish::Length => "max_tokens",
         Finish::ToolCalls => "tool_use",
@@ -44,7 +45,8 @@ mod tests {
             (Finish::Pause, false, false, "pause_turn"),
         ];
         for (finish, calls, refused, expected) in rows {
-            assert_eq!(word(finish, calls, refused), expected, "{finish:?}");
+            assert_eq!(word(finish, false, calls, refused), expected, "{finish:?}");
         }
+        assert_eq!(word(Finish::Stop, true, false, false), "stop_sequence");
     }
 }

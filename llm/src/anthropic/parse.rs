@@ -15,6 +15,15 @@ use settings::Settings;
 /// Reads a request. What is not known is kept in `extra`; members of objects that are known in part are kept by their
 /// path, such as `output_config.effort`.
 pub(crate) fn parse_request(body: &[u8]) -> Result<Request<'_>, Fault> {
+    read(body, true)
+}
+
+/// Reads a request whose tokens are to be counted: there nobody says how many may be written.
+pub(crate) fn parse_count(body: &[u8]) -> Result<Request<'_>, Fault> {
+    read(body, false)
+}
+
+fn read(body: &[u8], bounded: bool) -> Result<Request<'_>, Fault> {
     let mut reader = Reader::new(body)?;
     let mut request = Request::new(Dialect::Anthropic);
     let (mut system, mut messages, mut settings) = (None, None, Settings::default());
@@ -34,7 +43,7 @@ pub(crate) fn parse_request(body: &[u8]) -> Result<Request<'_>, Fault> {
     if request.model.is_empty() {
         return Err(missing("model"));
     }
-    if request.max_tokens.is_none() {
+    if bounded && request.max_tokens.is_none() {
         return Err(missing("max_tokens"));
     }
     request.messages = messages.ok_or_else(|| missing("messages"))?.list;

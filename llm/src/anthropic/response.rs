@@ -1,9 +1,10 @@
-use super::finish;
-use super::stream::Fields;
+use super::stream::{Fields, string};
 use super::usage::Counts;
+use super::{citations, finish};
 use crate::Dialect;
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::{Choice, Finish, Part, Response, Text, ToolCall};
+use crate::neutral::{Choice, Finish, Part, Raw, Response, Text, ToolCall};
+use crate::openai::extra;
 use crate::translate::Names;
 
 /// Reads a whole message.
@@ -11,7 +12,9 @@ pub(crate) fn parse_response<'a>(body: &'a [u8], names: &Names) -> Result<Respon
     let mut reader = Reader::of_answer(body)?;
     let mut counts = Counts::default();
     let (mut id, mut model) = (Text::default(), Text::default());
-    let (mut parts, mut content, mut reason) = (Vec::new(), false, None);
+    let (mut parts, mut content, mut word) = (Vec::new(), false, None);
+    let mut response = Response::new(Dialect::Anthropic);
+    let mut stop_sequence = None;
     reader.object(|reader, key| {
         match &*key.decode() {
             "id" => id = reader.string()?,
@@ -20,9 +23,15 @@ pub(crate) fn parse_response<'a>(body: &'a [u8], names: &Names) -> Result<Respon
                 content = true;
                 reader.array(|reader| block(reader, names, &mut parts))?;
             }
-            "stop_reason" if reader.peek()? == Kind::String => reason = Some(finish::read(&reader.string()?)),
-            "usage" => counts.update(reader)?,
-            _ => reader.skip()?,
+            "stop_reason" => word = string(reader)?,
+            "stop_sequence" => stop_sequence = string(reader)?,
+            "usage" if reader.peek()? == Kind::Object => {
+                let raw = reader.raw()?;
+                counts.update(&mut Reader::of(raw))?;
+                response.raw_usage = Some(Raw(raw));
+            }
+            "type" | "role" | "usage" => reader.skip()?,
+            name => extra(reader, name, &mut response.extra)?,
         }
         Ok::<(), Fault>(())
     })?;
@@ -31,15 +40,10 @@ pub(crate) fn parse_response<'a>(body: &'a [u8], names: &Names) -> Result<Respon
         return Err(Fault::new(0, "a message without content"));
     }
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    let finish = names.finish(reason.unwrap_or(Finish::Unknown), calls);
-    Ok(Response {
-        origin: Dialect::Anthropic,
-        id,
-        model,
-        created: None,
-        choices: vec![Choice { index: 0, parts, finish }],
-        usage: counts.usage(),
-    })
+    let finish = names.finish(word.as_deref().map_or(Finish::Unknown, finish::read), calls);
+    response.choices.push(Choice { word, stop_sequence, ..Choice::new(parts, finish) });
+    (response.id, response.model, response.usage) = (id, model, counts.usage());
+    Ok(response)
 }
 
 fn block<'a>(reader: &mut Reader<'a>, names: &Names, parts: &mut Vec<Part<'a>>) -> Result<(), Fault> {
@@ -47,7 +51,12 @@ fn block<'a>(reader: &mut Reader<'a>, names: &Names, parts: &mut Vec<Part<'a>>) 
     let start = reader.at();
     let block = Fields::of(reader)?;
     parts.push(match &*block.of_type {
-        "text" => Part::text(block.text.unwrap_or_default()),
+        "text" => Part::Text {
+            text: block.text.unwrap_or_default(),
+            cache: None,
+            citations: block.citations.map_or(Ok(Vec::new()), citations::list)?,
+            extra: block.extra,
+        },
         "thinking" => Part::Reasoning { text: block.thinking.unwrap_or_default(), signature: block.signature },
         "redacted_thinking" => Part::RedactedReasoning(block.data.unwrap_or_default()),
         "tool_use" if block.name.as_deref().is_some_and(|name| names.is_answer_tool(name)) => {
@@ -58,13 +67,13 @@ fn block<'a>(reader: &mut Reader<'a>, names: &Names, parts: &mut Vec<Part<'a>>) 
             name: names.client_name(block.name.unwrap_or_default()),
             arguments: block.input.unwrap_or("{}").into(),
             cache: None,
-            extra: Vec::new(),
+            extra: block.extra,
         }),
         _ => Part::Unknown {
             origin: Dialect::Anthropic,
             kind: block.of_type,
             is_call: false,
-            value: crate::neutral::Raw(reader.slice(start, reader.at())),
+            value: Raw(reader.slice(start, reader.at())),
         },
     });
     Ok(())

@@ -1,8 +1,9 @@
-use super::finish;
 use super::usage::Counts;
+use super::{citations, finish};
 use crate::classify::in_band;
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::{Event, Finish, Text};
+use crate::neutral::{Citation, Event, Extra, Finish, Text};
+use crate::openai::extra;
 use crate::translate::Names;
 
 /// Reads the events of a message stream.
@@ -13,7 +14,20 @@ pub(crate) struct StreamParser {
     block: Block,
     /// Client tools so far: their index counts tools, not blocks.
     tools: u32,
+    /// Characters of text so far.
+    length: u64,
+    /// Where the open block of text begins among them.
+    from: u64,
+    /// What the open block of text rests on: told at its end, when it is known what does.
+    cited: Vec<Citation<'static>>,
+    /// Bytes of them.
+    cited_bytes: usize,
+    /// The last block was of text.
+    after_text: bool,
 }
+
+/// More bytes of citations of one block are not kept.
+const MAX_CITED_BYTES: usize = 1 << 20;
 
 /// The content block that is open. Anthropic opens one at a time.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +102,16 @@ impl StreamParser {
     fn open<'e>(&mut self, block: Option<&'e str>, each: &mut impl FnMut(Event<'e>)) -> Result<(), Fault> {
         let block = Fields::read(block)?;
         self.block = Block::Prose;
+        let after_text = std::mem::replace(&mut self.after_text, block.of_type == "text");
         match &*block.of_type {
-            "text" => block.text.map(Event::Text).into_iter().for_each(each),
+            "text" => {
+                if after_text {
+                    each(Event::NextText);
+                }
+                self.from = self.length;
+                self.cite(block.citations)?;
+                self.text(block.text, each);
+            }
             "thinking" => {
                 let events = [block.thinking.map(Event::Reasoning), block.signature.map(Event::Signature)];
                 events.into_iter().flatten().for_each(each);
@@ -124,11 +146,28 @@ impl StreamParser {
         }
         let delta = Fields::read(delta)?;
         match &*delta.of_type {
-            "text_delta" => delta.text.map(Event::Text).into_iter().for_each(each),
+            "text_delta" => self.text(delta.text, each),
+            "citations_delta" => self.cite(delta.citations)?,
             "thinking_delta" => delta.thinking.map(Event::Reasoning).into_iter().for_each(each),
             "signature_delta" => delta.signature.map(Event::Signature).into_iter().for_each(each),
             "input_json_delta" => self.input(delta.partial_json, each),
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn text<'e>(&mut self, text: Option<Text<'e>>, each: &mut impl FnMut(Event<'e>)) {
+        if let Some(text) = text {
+            self.length += text.chars().count() as u64;
+            each(Event::Text(text));
+        }
+    }
+
+    fn cite(&mut self, raw: Option<&str>) -> Result<(), Fault> {
+        let Some(raw) = raw else { return Ok(()) };
+        self.cited_bytes += raw.len() + size_of::<Citation<'_>>();
+        if self.cited_bytes < MAX_CITED_BYTES {
+            self.cited.extend(citations::read_owned(raw)?);
         }
         Ok(())
     }
@@ -150,6 +189,11 @@ impl StreamParser {
 
     /// A call without any input still has an empty object of arguments.
     fn close<'e>(&mut self, each: &mut impl FnMut(Event<'e>)) {
+        let span = Some((self.from, self.length)).filter(|(from, to)| from < to);
+        self.cited_bytes = 0;
+        for citation in self.cited.drain(..) {
+            each(Event::Citation(Box::new(Citation { span, ..citation })));
+        }
         match std::mem::take(&mut self.block) {
             Block::Tool { index, has_input: false } => each(Event::ToolArguments { index, json: "{}".into() }),
             Block::Answer { has_input: false } => each(Event::Text("{}".into())),
@@ -162,7 +206,9 @@ impl StreamParser {
             self.counts.update(&mut Reader::of(usage))?;
             each(Event::Usage(self.counts.usage()));
         }
-        if let Some(word) = Fields::read(event.delta)?.stop_reason {
+        let delta = Fields::read(event.delta)?;
+        delta.stop_sequence.map(Event::StopSequence).into_iter().for_each(&mut *each);
+        if let Some(word) = delta.stop_reason {
             each(Event::Finish(self.names.finish(finish::read(&word), self.tools > 0)));
         }
         Ok(())
@@ -181,7 +227,12 @@ pub(super) struct Fields<'e> {
     pub(super) name: Option<Text<'e>>,
     pub(super) partial_json: Option<Text<'e>>,
     pub(super) stop_reason: Option<Text<'e>>,
+    pub(super) stop_sequence: Option<Text<'e>>,
     pub(super) input: Option<&'e str>,
+    /// A list in a block, a single one in a delta.
+    pub(super) citations: Option<&'e str>,
+    /// Members that no other dialect has.
+    pub(super) extra: Vec<Extra<'e>>,
 }
 
 impl<'e> Fields<'e> {
@@ -201,6 +252,10 @@ impl<'e> Fields<'e> {
                     fields.input = Some(reader.raw()?);
                     return Ok(());
                 }
+                "citations" | "citation" => {
+                    fields.citations = Some(reader.raw()?).filter(|raw| *raw != "null");
+                    return Ok(());
+                }
                 "text" => &mut fields.text,
                 "thinking" => &mut fields.thinking,
                 "signature" => &mut fields.signature,
@@ -209,7 +264,8 @@ impl<'e> Fields<'e> {
                 "name" => &mut fields.name,
                 "partial_json" => &mut fields.partial_json,
                 "stop_reason" => &mut fields.stop_reason,
-                _ => return reader.skip(),
+                "stop_sequence" => &mut fields.stop_sequence,
+                name => return extra(reader, name, &mut fields.extra),
             };
             *field = string(reader)?;
             Ok::<(), Fault>(())
@@ -247,7 +303,7 @@ fn members(data: &[u8]) -> Result<Members<'_>, Fault> {
 }
 
 /// A string, or nothing for a value of another kind.
-fn string<'e>(reader: &mut Reader<'e>) -> Result<Option<Text<'e>>, Fault> {
+pub(super) fn string<'e>(reader: &mut Reader<'e>) -> Result<Option<Text<'e>>, Fault> {
     if reader.peek()? == Kind::String {
         return reader.string().map(Some);
     }

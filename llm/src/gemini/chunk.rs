@@ -2,7 +2,8 @@
 
 use super::usage::Counts;
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::{Raw, Text};
+use crate::neutral::{Extra, Raw, Text};
+use crate::openai::extra;
 
 #[derive(Default)]
 pub(super) struct Chunk<'e> {
@@ -17,11 +18,18 @@ pub(super) struct Chunk<'e> {
     pub(super) is_blocked: bool,
     pub(super) has_usage: bool,
     pub(super) is_error: bool,
+    /// The usage as it came.
+    pub(super) usage: Option<Raw<'e>>,
+    /// Members of the first candidate that no other dialect has.
+    pub(super) candidate: Vec<Extra<'e>>,
+    /// The same of the answer.
+    pub(super) extra: Vec<Extra<'e>>,
 }
 
 /// A part of what the model says.
 pub(super) enum Said<'e> {
-    Text(Text<'e>),
+    /// With its signature, should it have one.
+    Text(Text<'e>, Option<Raw<'e>>),
     Thought(Text<'e>),
     Call {
         /// Empty where Gemini gives none.
@@ -44,6 +52,8 @@ struct Fields<'e> {
     text: Option<Text<'e>>,
     is_thought: bool,
     signature: Option<Text<'e>>,
+    /// The same as it stands there.
+    signed: Option<Raw<'e>>,
     call: Option<(Text<'e>, Text<'e>, &'e str)>,
     other: Option<Text<'e>>,
 }
@@ -63,22 +73,28 @@ pub(super) fn read<'e>(data: &'e [u8], counts: &mut Counts) -> Result<Chunk<'e>,
             "responseId" => chunk.id = string(reader)?.unwrap_or_default(),
             "modelVersion" => chunk.model = string(reader)?.unwrap_or_default(),
             "candidates" if kind == Kind::Array => candidates(reader, &mut chunk)?,
-            "promptFeedback" if kind == Kind::Object => reader.object(|reader, key| {
-                if key.decode() == "blockReason" {
-                    chunk.is_blocked = string(reader)?.is_some();
-                    return Ok(());
-                }
-                reader.skip()
-            })?,
+            "promptFeedback" if kind == Kind::Object => {
+                let raw = reader.raw()?;
+                chunk.extra.push(Extra { name: "promptFeedback".into(), value: Raw(raw) });
+                Reader::of(raw).object(|reader, key| {
+                    if key.decode() == "blockReason" {
+                        chunk.is_blocked = string(reader)?.is_some();
+                        return Ok(());
+                    }
+                    reader.skip()
+                })?;
+            }
             "usageMetadata" => {
+                let raw = reader.raw()?;
                 chunk.has_usage = kind == Kind::Object;
-                counts.update(reader)?;
+                chunk.usage = Some(Raw(raw)).filter(|_| chunk.has_usage);
+                counts.update(&mut Reader::of(raw))?;
             }
             "error" => {
                 chunk.is_error = kind != Kind::Null;
                 reader.skip()?;
             }
-            _ => reader.skip()?,
+            name => extra(reader, name, &mut chunk.extra)?,
         }
         Ok::<(), Fault>(())
     })?;
@@ -122,7 +138,7 @@ fn candidates<'e>(reader: &mut Reader<'e>, chunk: &mut Chunk<'e>) -> Result<(), 
         if reader.peek()? != Kind::Object {
             return reader.skip();
         }
-        chunk.has_candidate = true;
+        let is_first = !std::mem::replace(&mut chunk.has_candidate, true);
         let (mut index, mut finish) = (0, None);
         reader.object(|reader, key| {
             let kind = reader.peek()?;
@@ -135,6 +151,7 @@ fn candidates<'e>(reader: &mut Reader<'e>, chunk: &mut Chunk<'e>) -> Result<(), 
                 })?,
                 "index" if kind == Kind::Number => index = reader.number()?.parse().unwrap_or(0),
                 "finishReason" => finish = string(reader)?,
+                name if is_first => extra(reader, name, &mut chunk.candidate)?,
                 _ => reader.skip()?,
             }
             Ok::<(), Fault>(())
@@ -156,7 +173,11 @@ fn part<'e>(reader: &mut Reader<'e>, parts: &mut Vec<Said<'e>>) -> Result<(), Fa
         match &*key.decode() {
             "text" => fields.text = string(reader)?,
             "thought" => fields.is_thought = reader.raw()? == "true",
-            "thoughtSignature" => fields.signature = string(reader)?,
+            "thoughtSignature" if kind == Kind::String => {
+                let raw = reader.raw()?;
+                fields.signed = Some(Raw(raw));
+                fields.signature = Some(Reader::of(raw).string()?);
+            }
             "functionCall" if kind == Kind::Object => fields.call = Some(call(reader)?),
             "partMetadata" | "videoMetadata" => reader.skip()?,
             other => {
@@ -171,7 +192,7 @@ fn part<'e>(reader: &mut Reader<'e>, parts: &mut Vec<Said<'e>>) -> Result<(), Fa
             parts.push(Said::Call { id, name, arguments, signature });
         }
         Fields { text: Some(text), is_thought: true, .. } => parts.push(Said::Thought(text)),
-        Fields { text: Some(text), .. } => parts.push(Said::Text(text)),
+        Fields { text: Some(text), signed, .. } => parts.push(Said::Text(text, signed)),
         Fields { other: Some(kind), is_thought: false, .. } => {
             parts.push(Said::Other { kind, value: Raw(reader.slice(start, reader.at())) });
         }

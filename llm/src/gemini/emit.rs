@@ -5,10 +5,10 @@ mod stream;
 use std::convert::Infallible;
 
 use super::carry::{self, NO_SIGNATURE};
-use super::{finish, usage};
+use super::{finish, grounding, id, usage};
 use crate::Dialect;
 use crate::json::Writer;
-use crate::neutral::{Choice, Finish, Part, Response};
+use crate::neutral::{Choice, Extra, Finish, Part, Response};
 use crate::translate::arguments;
 
 pub(crate) use stream::StreamEmitter;
@@ -16,20 +16,33 @@ pub(crate) use stream::StreamEmitter;
 /// Writes a whole answer. One that the provider refused without a word is a prompt that was blocked, as Gemini has it.
 pub(crate) fn emit_response(response: &Response<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
+    let own = response.origin == Dialect::Gemini;
     let Ok(()) = Writer::new(&mut out).object(|w| {
-        if response.choices.iter().all(is_blocked) {
-            blocked(w)?;
-        } else {
-            w.key("candidates").array(|w| response.choices.iter().try_for_each(|choice| candidate(w, choice)))?;
+        match response.choices.iter().all(is_blocked) {
+            true if own => {}
+            true => blocked(w)?,
+            false => w
+                .key("candidates")
+                .array(|w| response.choices.iter().try_for_each(|choice| candidate(w, choice, own)))?,
         }
-        if response.usage.is_reported() {
-            w.key("usageMetadata");
-            usage::write(w, &response.usage)?;
+        match response.raw_usage.filter(|_| own) {
+            Some(raw) => w.key("usageMetadata").raw(raw.0),
+            None if response.usage.is_reported() => {
+                w.key("usageMetadata");
+                usage::write(w, &response.usage)?;
+            }
+            None => {}
         }
+        extra(w, &response.extra, own);
         names(w, &response.model, &response.id);
         Ok::<(), Infallible>(())
     });
     out
+}
+
+/// Says again what only Gemini knows.
+fn extra(w: &mut Writer<'_>, extra: &[Extra<'_>], own: bool) {
+    extra.iter().filter(|_| own).for_each(|extra| w.any_key(&extra.name).raw(extra.value.0));
 }
 
 fn is_blocked(choice: &Choice<'_>) -> bool {
@@ -52,20 +65,25 @@ fn names(w: &mut Writer<'_>, model: &str, id: &str) {
     }
 }
 
-fn candidate(w: &mut Writer<'_>, choice: &Choice<'_>) -> Result<(), Infallible> {
+fn candidate(w: &mut Writer<'_>, choice: &Choice<'_>, own: bool) -> Result<(), Infallible> {
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
-    let mut told = choice.parts.iter().filter(|part| is_told(part)).peekable();
+    let told: Vec<_> = choice.parts.iter().filter(|part| is_told(part)).collect();
     w.object(|w| {
         w.key("content").object(|w| {
-            if told.peek().is_some() {
+            if !told.is_empty() {
                 let mut first = true;
-                w.key("parts").array(|w| told.try_for_each(|it| part(w, it, &mut first)))?;
+                w.key("parts").array(|w| told.iter().try_for_each(|it| part(w, it, &mut first, own)))?;
             }
             w.key("role").string("model");
             Ok::<(), Infallible>(())
         })?;
-        w.key("finishReason").string(finish::word(choice.finish, refused));
+        match choice.word.as_deref().filter(|_| own) {
+            Some(word) => w.key("finishReason").string(word),
+            None => w.key("finishReason").string(finish::word(choice.finish, refused)),
+        }
         w.key("index").unsigned(choice.index.into());
+        grounding::write(w, &grounding::of_parts(&told))?;
+        extra(w, &choice.extra, own);
         Ok(())
     })
 }
@@ -81,14 +99,22 @@ fn is_told(part: &Part<'_>) -> bool {
 }
 
 /// `first`: no call was written yet.
-fn part(w: &mut Writer<'_>, part: &Part<'_>, first: &mut bool) -> Result<(), Infallible> {
+fn part(w: &mut Writer<'_>, part: &Part<'_>, first: &mut bool, own: bool) -> Result<(), Infallible> {
     match part {
+        Part::Text { text, extra: others, .. } if own => w.object(|w| {
+            w.key("text").string(text);
+            extra(w, others, own);
+            Ok::<(), Infallible>(())
+        })?,
         Part::Text { text, .. } | Part::Refusal(text) => said(w, text),
         Part::Reasoning { text, signature } => {
             thought(w, text, signature.as_deref().map(carry::signature).as_deref());
         }
         Part::RedactedReasoning(data) => thought(w, "", Some(&carry::redacted(data))),
-        Part::ToolCall(call) => called(w, &call.id, &call.name, &call.arguments, std::mem::take(first)),
+        Part::ToolCall(call) => {
+            let unsigned = std::mem::take(first) && !own;
+            called(w, &call.id, &call.name, &call.arguments, unsigned);
+        }
         Part::Unknown { value, .. } => w.raw(value.0),
         Part::Media(_) | Part::ToolResult { .. } => {}
     }
@@ -114,7 +140,9 @@ fn thought(w: &mut Writer<'_>, text: &str, signature: Option<&str>) {
 }
 
 /// Newer models refuse a turn whose first call has no signature, and a later turn of the conversation may be theirs.
-fn called(w: &mut Writer<'_>, id: &str, name: &str, json: &str, first: bool) {
+/// Gemini's own signature may have come in the id.
+fn called(w: &mut Writer<'_>, id: &str, name: &str, json: &str, unsigned: bool) {
+    let (id, signature) = id::parted(id);
     let Ok(()) = w.object(|w| {
         w.key("functionCall").object(|w| {
             if !id.is_empty() {
@@ -124,8 +152,10 @@ fn called(w: &mut Writer<'_>, id: &str, name: &str, json: &str, first: bool) {
             w.key("args").raw(&arguments::object(json));
             Ok::<(), Infallible>(())
         })?;
-        if first {
-            w.key("thoughtSignature").string(NO_SIGNATURE);
+        match signature {
+            Some(signature) => w.key("thoughtSignature").string(&signature),
+            None if unsigned => w.key("thoughtSignature").string(NO_SIGNATURE),
+            None => {}
         }
         Ok::<(), Infallible>(())
     });

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::carry::NO_SIGNATURE;
 use crate::neutral::{Part, Request, Text};
 
 /// Between an id and the signature of its call. All of it is letters, digits, `_` and `-`, which every dialect takes.
@@ -10,7 +11,7 @@ const MARK: &str = "--sig-";
 /// The id that a client sees: the provider's, or one made of the answer's id and the number of the call.
 pub(super) fn seen<'a>(given: Cow<'a, str>, signature: Option<&str>, answer: &str, number: u32) -> Cow<'a, str> {
     let id = if given.is_empty() { Cow::Owned(made(answer, number)) } else { given };
-    match signature.and_then(plain) {
+    match signature.filter(|signature| *signature != NO_SIGNATURE).and_then(plain) {
         Some(signature) => Cow::Owned(format!("{id}{MARK}{signature}")),
         None => id,
     }

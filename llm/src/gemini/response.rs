@@ -1,9 +1,9 @@
 use super::chunk::{self, Chunk, Said};
 use super::usage::Counts;
-use super::{finish, id};
+use super::{finish, grounding, id};
 use crate::Dialect;
 use crate::json::Fault;
-use crate::neutral::{Choice, Finish, Part, Response, ToolCall};
+use crate::neutral::{Choice, Extra, Finish, Part, Response, ToolCall};
 use crate::translate::Names;
 
 /// Reads a whole answer.
@@ -21,20 +21,44 @@ pub(crate) fn parse_response<'a>(body: &'a [u8], names: &Names) -> Result<Respon
         None => Finish::Failed,
     };
     let mut number = 0;
-    let parts = chunk.parts.into_iter().map(|said| part(said, names, &chunk.id, &mut number)).collect();
+    let mut parts: Vec<_> = chunk.parts.into_iter().map(|said| part(said, names, &chunk.id, &mut number)).collect();
+    cite(&mut parts, &chunk.candidate);
     Ok(Response {
-        origin: Dialect::Gemini,
         id: chunk.id,
         model: chunk.model,
-        created: None,
-        choices: vec![Choice { index: 0, parts, finish }],
+        choices: vec![Choice { word: chunk.finish, extra: chunk.candidate, ..Choice::new(parts, finish) }],
+        raw_usage: chunk.usage,
+        extra: chunk.extra,
         usage: counts.usage(),
+        ..Response::new(Dialect::Gemini)
     })
+}
+
+/// The member of a text's part that proves what the model thought.
+pub(super) const SIGNATURE: &str = "thoughtSignature";
+
+/// Members of a candidate that say what its texts rest on.
+pub(super) const GROUNDS: [&str; 2] = ["groundingMetadata", "citationMetadata"];
+
+fn cite(parts: &mut [Part<'_>], candidate: &[Extra<'_>]) {
+    let metadata = candidate.iter().filter(|extra| GROUNDS.contains(&&*extra.name));
+    for found in metadata.flat_map(|extra| grounding::read(extra.value.0)) {
+        if let Some((at, citation)) = found.settle(parts)
+            && let Part::Text { citations, .. } = &mut parts[at]
+        {
+            citations.push(citation);
+        }
+    }
 }
 
 fn part<'a>(said: Said<'a>, names: &Names, answer: &str, number: &mut u32) -> Part<'a> {
     match said {
-        Said::Text(text) => Part::text(text),
+        Said::Text(text, signed) => Part::Text {
+            text,
+            cache: None,
+            citations: Vec::new(),
+            extra: signed.map(|value| Extra { name: SIGNATURE.into(), value }).into_iter().collect(),
+        },
         Said::Thought(text) => Part::Reasoning { text, signature: None },
         Said::Other { kind, value } => Part::Unknown { origin: Dialect::Gemini, kind, is_call: false, value },
         Said::Call { id, name, arguments, signature } => {
@@ -50,7 +74,7 @@ impl Chunk<'_> {
     /// Whether it says something other than thoughts, and whether it calls a tool.
     pub(super) fn says(&self) -> (bool, bool) {
         let spoken = |said: &Said<'_>| match said {
-            Said::Text(text) => !text.is_empty(),
+            Said::Text(text, _) => !text.is_empty(),
             Said::Other { .. } => true,
             Said::Thought(_) | Said::Call { .. } => false,
         };

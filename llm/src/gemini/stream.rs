@@ -1,6 +1,7 @@
 use super::chunk::{self, Said};
+use super::response::GROUNDS;
 use super::usage::Counts;
-use super::{finish, id};
+use super::{finish, grounding, id};
 use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::{Event, Finish};
@@ -25,6 +26,8 @@ pub(crate) struct StreamParser {
     wanted: u64,
     ended: u128,
     finished: bool,
+    /// Some text was not ASCII.
+    wide: bool,
 }
 
 impl StreamParser {
@@ -47,6 +50,10 @@ impl StreamParser {
         }
         self.spoken |= chunk.says().0;
         chunk.parts.into_iter().for_each(|said| self.part(said, each));
+        for extra in chunk.candidate.iter().filter(|extra| GROUNDS.contains(&&*extra.name)) {
+            let found = grounding::read(extra.value.0).into_iter();
+            found.for_each(|found| each(Event::Citation(Box::new(found.streamed(!self.wide)))));
+        }
         if chunk.has_usage {
             each(Event::Usage(self.counts.usage()));
         }
@@ -70,9 +77,12 @@ impl StreamParser {
 
     fn part<'e>(&mut self, said: Said<'e>, each: &mut impl FnMut(Event<'e>)) {
         match said {
-            Said::Text(text) if !text.is_empty() => each(Event::Text(text)),
+            Said::Text(text, _) if !text.is_empty() => {
+                self.wide |= !text.is_ascii();
+                each(Event::Text(text));
+            }
             Said::Thought(text) if !text.is_empty() => each(Event::Reasoning(text)),
-            Said::Text(_) | Said::Thought(_) | Said::Other { .. } => {}
+            Said::Text(..) | Said::Thought(_) | Said::Other { .. } => {}
             Said::Call { id, name, arguments, signature } => {
                 let index = self.calls;
                 self.calls += 1;

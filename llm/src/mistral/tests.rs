@@ -6,8 +6,8 @@ mod messages;
 use serde_json::{Value, json};
 
 use crate::classify::{ErrorKind, classify};
-use crate::facts::{Facts, Provider};
-use crate::translate::{self, Emitted, Target};
+use crate::facts::Provider;
+use crate::translate::{Emitted, bed};
 use crate::{Dialect, Error};
 
 /// Does not think.
@@ -18,19 +18,12 @@ const SMALL: &str = "mistral-small-latest";
 const MAGISTRAL: &str = "magistral-medium-latest";
 
 fn emit(model: &str, members: &Value) -> Result<Emitted, Error> {
-    let mut request = json!({"model": "alias", "messages": [{"role": "user", "content": "hi"}]});
-    let object = request.as_object_mut().expect("must be an object");
-    object.extend(members.as_object().expect("must be members").clone());
-    let target =
-        Target { dialect: Dialect::Mistral, model, facts: Facts::of(Provider::Mistral, model), ask_for_usage: true };
-    translate::request(Dialect::OpenAI, request.to_string().as_bytes(), &target)
+    bed::emit(Dialect::OpenAI, &bed::question(members), (Dialect::Mistral, Provider::Mistral), model)
 }
 
 /// The body that is sent for these members, and the names of the hints that were left out.
 fn sent_with_drops(model: &str, members: &Value) -> (Value, Vec<String>) {
-    let emitted = emit(model, members).unwrap_or_else(|error| panic!("{members}: {error}"));
-    let body = serde_json::from_slice(&emitted.body).expect("must be JSON");
-    (body, emitted.dropped.iter().map(ToString::to_string).collect())
+    bed::sent(emit(model, members))
 }
 
 fn sent(model: &str, members: &Value) -> Value {
@@ -112,7 +105,7 @@ fn meaning_that_mistral_has_no_words_for_is_refused_by_its_field() {
         ("functions", json!({"functions": [{"name": "f"}]})),
         (
             "messages[0]",
-            json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AA", "format": "wav"}}]}]}),
+            json!({"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "https://a/b.mp4"}}]}]}),
         ),
     ];
     for (expected, members) in rows {

@@ -1,4 +1,4 @@
-use super::{Part, Text, Usage};
+use super::{Citation, Extra, Part, Raw, Text, Usage};
 use crate::Dialect;
 use crate::classify::UpstreamError;
 
@@ -17,6 +17,10 @@ pub struct Response<'a> {
     pub choices: Vec<Choice<'a>>,
     /// What it cost.
     pub usage: Usage,
+    /// The same as the provider wrote it.
+    pub raw_usage: Option<Raw<'a>>,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
 }
 
 /// One of several answers.
@@ -28,6 +32,12 @@ pub struct Choice<'a> {
     pub parts: Vec<Part<'a>>,
     /// Why it ended.
     pub finish: Finish,
+    /// The provider's own word for why it ended.
+    pub word: Option<Text<'a>>,
+    /// The sequence of the client's that ended it, where the provider says.
+    pub stop_sequence: Option<Text<'a>>,
+    /// Members that no other dialect has; those of an inner object by their path, such as `message.audio`.
+    pub extra: Vec<Extra<'a>>,
 }
 
 /// Why an answer ended.
@@ -61,6 +71,10 @@ pub enum Event<'a> {
     },
     /// More text.
     Text(Text<'a>),
+    /// The text that follows is another one: what is cited goes by texts.
+    NextText,
+    /// What a piece of the text so far rests on.
+    Citation(Box<Citation<'a>>),
     /// More of a refusal.
     Refusal(Text<'a>),
     /// More thinking.
@@ -78,6 +92,15 @@ pub enum Event<'a> {
         /// The tool.
         name: Text<'a>,
     },
+    /// A member of a tool call that no other dialect has.
+    ToolExtra {
+        /// Which call.
+        index: u32,
+        /// Whose member it is.
+        origin: Dialect,
+        /// The member.
+        extra: Box<Extra<'a>>,
+    },
     /// More of a tool call's arguments, a piece of JSON text.
     ToolArguments {
         /// Which call.
@@ -85,6 +108,8 @@ pub enum Event<'a> {
         /// The piece.
         json: Text<'a>,
     },
+    /// The sequence of the client's that ends the answer; its finish comes next.
+    StopSequence(Text<'a>),
     /// The answer is finished, and why.
     Finish(Finish),
     /// What it cost so far; the latest of each field is right.
@@ -93,6 +118,29 @@ pub enum Event<'a> {
     Error(Box<UpstreamError>),
     /// The provider's end marker.
     End,
+}
+
+impl Response<'_> {
+    /// One that says nothing yet.
+    pub(crate) fn new(origin: Dialect) -> Self {
+        Self {
+            origin,
+            id: Text::default(),
+            model: Text::default(),
+            created: None,
+            choices: Vec::new(),
+            usage: Usage::default(),
+            raw_usage: None,
+            extra: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// The first answer, and the only one in most dialects.
+    pub(crate) fn new(parts: Vec<Part<'a>>, finish: Finish) -> Self {
+        Self { index: 0, parts, finish, word: None, stop_sequence: None, extra: Vec::new() }
+    }
 }
 
 impl Finish {
@@ -115,11 +163,18 @@ impl Event<'_> {
     /// closed list: the start, empty pieces, usage and what ends a stream without words.
     pub fn commits(&self) -> bool {
         match self {
-            Self::Start { .. } | Self::Usage(_) | Self::Error(_) | Self::End => false,
+            Self::Start { .. }
+            | Self::NextText
+            | Self::Usage(_)
+            | Self::StopSequence(_)
+            | Self::Error(_)
+            | Self::End => false,
             Self::Text(text) | Self::Refusal(text) | Self::Reasoning(text) => !text.is_empty(),
-            Self::Signature(_)
+            Self::Citation(_)
+            | Self::Signature(_)
             | Self::RedactedReasoning(_)
             | Self::ToolStart { .. }
+            | Self::ToolExtra { .. }
             | Self::ToolArguments { .. }
             | Self::Finish(_) => true,
         }

@@ -19,12 +19,11 @@ pub(crate) fn parse_response(body: &[u8]) -> Result<Response<'_>, Fault> {
     let calls = calls.into_iter().enumerate().map(|(number, call)| Part::ToolCall(tool_call(call, &seed, number)));
     let parts = thinking.into_iter().chain(content.map(Part::text)).chain(calls).collect();
     Ok(Response {
-        origin: Dialect::Ollama,
         id: answer_id(&seed),
         model,
-        created: None,
-        choices: vec![Choice { index: 0, parts, finish }],
+        choices: vec![Choice::new(parts, finish)],
         usage,
+        ..Response::new(Dialect::Ollama)
     })
 }
 

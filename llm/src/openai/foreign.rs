@@ -200,7 +200,7 @@ fn media<'r>(media: &'r Media<'_>, into: &mut Vec<Part<'r>>) -> Result<(), Error
             let named = if document { Some("document.pdf".into()) } else { None };
             (Source::Base64 { media_type: lend(media_type), data: lend(data) }, named)
         }
-        Source::Url(url) if !document => (Source::Url(lend(url)), None),
+        Source::Url(url) if media.kind == MediaKind::Image => (Source::Url(lend(url)), None),
         Source::Text(text) => {
             into.extend(media.label.as_ref().map(|title| Part::text(lend(title))));
             into.push(Part::text(lend(text)));
@@ -210,7 +210,9 @@ fn media<'r>(media: &'r Media<'_>, into: &mut Vec<Part<'r>>) -> Result<(), Error
             into.extend(media.label.as_ref().map(|title| Part::text(lend(title))));
             return parts.iter().try_for_each(|it| part(it, into, &mut Vec::new(), &mut Dropped::default()));
         }
-        Source::Url(_) => return Err(unsupported("messages".into(), "the target takes documents as data only".into())),
+        Source::Url(_) => {
+            return Err(unsupported("messages".into(), "the target takes documents and sound as data only".into()));
+        }
         Source::File(_) => return Err(unsupported("messages".into(), "the target has no file of that id".into())),
     };
     let label = media.label.as_ref().map(lend).or(named);

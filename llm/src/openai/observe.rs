@@ -141,6 +141,8 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
                                 answer.has_content |= !is_empty(reader)? && !refuses;
                                 Ok::<(), Fault>(())
                             })?,
+                            // Completions of a text have no message.
+                            "text" => answer.has_content |= !is_empty(reader)?,
                             _ => reader.skip()?,
                         }
                         Ok::<(), Fault>(())
@@ -234,6 +236,18 @@ mod tests {
         }
         let whole = br#"{"choices":[{"message":{"content":"\ude00"},"finish_reason":"stop"}]}"#;
         assert!(observe_answer(whole).is_ok_and(|answer| answer.has_content));
+    }
+
+    #[test]
+    fn the_text_of_a_completion_is_content() {
+        let text = |text: &str| format!(r#"{{"choices":[{{"index":0,"text":{text},"finish_reason":null}}]}}"#);
+        assert!(chunk(text("\"a\"").as_bytes()).expect("must parse").commits);
+        assert!(!chunk(text("\"\"").as_bytes()).expect("must parse").commits);
+        let whole = |text: &str| {
+            let body = format!(r#"{{"choices":[{{"index":0,"text":{text},"finish_reason":"content_filter"}}]}}"#);
+            observe_answer(body.as_bytes()).expect("must be whole").has_content
+        };
+        assert_eq!((whole("\"a\""), whole("\"\"")), (true, false));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) fn parse_request(body: &[u8]) -> Result<Request<'_>, Fault> {
 }
 
 /// Keeps a member that is not known, unless it is null, which says nothing.
-pub(super) fn extra<'a>(reader: &mut Reader<'a>, name: &str, into: &mut Vec<Extra<'a>>) -> Result<(), Fault> {
+pub(crate) fn extra<'a>(reader: &mut Reader<'a>, name: &str, into: &mut Vec<Extra<'a>>) -> Result<(), Fault> {
     if !reader.null()? {
         into.push(Extra { name: Text::Owned(name.to_owned()), value: Raw(reader.raw()?) });
     }

@@ -1,8 +1,9 @@
 use std::convert::Infallible;
 
-use super::{finish, usage};
+use super::{annotations, finish, usage};
+use crate::Dialect;
 use crate::json::Writer;
-use crate::neutral::{Choice, Part, Response};
+use crate::neutral::{Choice, Extra, Part, Raw, Response};
 
 /// Writes a whole chat completion. `now` stands in where the provider does not say when it was made.
 pub(crate) fn emit_response(response: &Response<'_>, now: u64) -> Vec<u8> {
@@ -12,24 +13,54 @@ pub(crate) fn emit_response(response: &Response<'_>, now: u64) -> Vec<u8> {
         w.key("object").string("chat.completion");
         w.key("created").unsigned(response.created.unwrap_or(now));
         w.key("model").string(&response.model);
-        w.key("choices").array(|w| response.choices.iter().try_for_each(|it| choice(w, it)))?;
-        if response.usage.is_reported() {
-            w.key("usage");
-            usage::write(w, &response.usage)?;
+        w.key("choices").array(|w| response.choices.iter().try_for_each(|it| choice(w, it, own(response))))?;
+        match response.raw_usage.filter(|_| own(response)) {
+            Some(raw) => w.key("usage").raw(raw.0),
+            None if response.usage.is_reported() => {
+                w.key("usage");
+                usage::write(w, &response.usage)?;
+            }
+            None => {}
         }
+        extra(w, if own(response) { &response.extra } else { &[] }, "");
         Ok::<(), Infallible>(())
     });
     out
 }
 
-fn choice(w: &mut Writer<'_>, choice: &Choice<'_>) -> Result<(), Infallible> {
+/// What the neutral form has no place for is said again in its own dialect only.
+fn own(response: &Response<'_>) -> bool {
+    response.origin == Dialect::OpenAI
+}
+
+fn choice(w: &mut Writer<'_>, choice: &Choice<'_>, own: bool) -> Result<(), Infallible> {
+    let others = if own { &choice.extra[..] } else { &[] };
     w.object(|w| {
         w.key("index").unsigned(choice.index.into());
-        w.key("message").object(|w| message(w, &choice.parts))?;
-        w.key("logprobs").raw("null");
+        w.key("message").object(|w| {
+            message(w, &choice.parts)?;
+            extra(w, others, MESSAGE);
+            Ok::<(), Infallible>(())
+        })?;
+        if !others.iter().any(|extra| extra.name == "logprobs") {
+            w.key("logprobs").raw("null");
+        }
         w.key("finish_reason").string(finish::word(choice.finish));
+        extra(w, others, "");
         Ok(())
     })
+}
+
+/// Members of a message stand among those of its choice under this path.
+const MESSAGE: &str = "message.";
+
+fn extra(w: &mut Writer<'_>, all: &[Extra<'_>], within: &str) {
+    for extra in all {
+        let path = if extra.name.starts_with(MESSAGE) { MESSAGE } else { "" };
+        if path == within {
+            w.any_key(&extra.name[path.len()..]).raw(extra.value.0);
+        }
+    }
 }
 
 /// Several texts are one content; thinking goes into fields of its own, with what is needed to send it back.
@@ -37,6 +68,7 @@ fn message(w: &mut Writer<'_>, parts: &[Part<'_>]) -> Result<(), Infallible> {
     w.key("role").string("assistant");
     joined(w, "content", parts, |part| if let Part::Text { text, .. } = part { Some(text) } else { None }, true);
     joined(w, "refusal", parts, |part| if let Part::Refusal(text) = part { Some(text) } else { None }, true);
+    annotations::write(w, parts)?;
     let thought = |part: &Part<'_>| matches!(part, Part::Reasoning { .. } | Part::RedactedReasoning(_));
     if parts.iter().any(thought) {
         joined(
@@ -46,12 +78,32 @@ fn message(w: &mut Writer<'_>, parts: &[Part<'_>]) -> Result<(), Infallible> {
             |part| if let Part::Reasoning { text, .. } = part { Some(text) } else { None },
             false,
         );
+    }
+    // Blocks say what the text alone does not: what proves it.
+    if parts.iter().any(|part| thought(part) && !matches!(part, Part::Reasoning { signature: None, .. })) {
         w.key("thinking_blocks").array(|w| parts.iter().try_for_each(|part| thinking_block(w, part)))?;
     }
-    if parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
-        w.key("tool_calls").array(|w| parts.iter().try_for_each(|part| tool_call(w, part)))?;
+    let called = |part: &Part<'_>| matches!(part, Part::ToolCall(_)) || custom_call(part).is_some();
+    if parts.iter().any(called) {
+        w.key("tool_calls").array(|w| {
+            parts.iter().try_for_each(|part| match custom_call(part) {
+                Some(call) => {
+                    w.raw(call.0);
+                    Ok(())
+                }
+                None => tool_call(w, part),
+            })
+        })?;
     }
     Ok(())
+}
+
+/// A call of a tool that is no function, as OpenAI's dialect has them.
+fn custom_call<'a>(part: &Part<'a>) -> Option<Raw<'a>> {
+    match part {
+        Part::Unknown { origin: Dialect::OpenAI, is_call: true, value, .. } => Some(*value),
+        _ => None,
+    }
 }
 
 fn joined<'p>(

@@ -1,8 +1,9 @@
 use std::convert::Infallible;
 
-use super::{finish, usage};
+use super::{annotations, finish, usage};
+use crate::Dialect;
 use crate::json::{Writer, write_string};
-use crate::neutral::{Event, Usage};
+use crate::neutral::{Citation, Event, Extra, Finish, Usage};
 
 /// Writes the chunks of a chat completion stream.
 #[derive(Debug)]
@@ -14,11 +15,13 @@ pub(crate) struct StreamEmitter {
     usage: Usage,
     /// Thinking blocks so far; SDKs gather list items by their index.
     block: u64,
+    /// Characters of text so far.
+    length: u64,
 }
 
 impl StreamEmitter {
     pub(crate) fn new(include_usage: bool, now: u64) -> Self {
-        let mut emitter = Self { include_usage, now, head: Vec::new(), usage: Usage::default(), block: 0 };
+        let mut emitter = Self { include_usage, now, head: Vec::new(), usage: Usage::default(), block: 0, length: 0 };
         // A provider that forgets its start still gets chunks that parse.
         emitter.start("", "");
         emitter
@@ -31,7 +34,12 @@ impl StreamEmitter {
                 self.start(id, model);
                 self.raw_delta(out, br#""role":"assistant","content":"""#);
             }
-            Event::Text(text) => self.text(out, br#""content":"#, text, b""),
+            Event::NextText | Event::StopSequence(_) => {}
+            Event::Citation(citation) => self.cite(citation, out),
+            Event::Text(text) => {
+                self.length += annotations::length(text);
+                self.text(out, br#""content":"#, text, b"");
+            }
             Event::Refusal(text) => self.text(out, br#""refusal":"#, text, b""),
             Event::Reasoning(text) => self.delta(out, |w| {
                 w.key("reasoning_content").string(text);
@@ -46,23 +54,39 @@ impl StreamEmitter {
                 self.block += 1;
             }
             Event::ToolStart { index, id, name } => self.delta(out, |w| tool_start(w, *index, id, name)),
-            Event::ToolArguments { index, json } => {
-                let mut start = Vec::with_capacity(64);
-                start.extend_from_slice(br#""tool_calls":[{"index":"#);
-                start.extend_from_slice(itoa::Buffer::new().format(*index).as_bytes());
-                start.extend_from_slice(br#","function":{"arguments":"#);
-                self.text(out, &start, json, b"}}]");
+            Event::ToolExtra { index, origin: Dialect::OpenAI, extra } => {
+                self.delta(out, |w| tool_extra(w, *index, extra));
             }
-            Event::Finish(reason) => {
-                self.open(out);
-                out.extend_from_slice(br#"},"finish_reason":""#);
-                out.extend_from_slice(finish::word(*reason).as_bytes());
-                out.push(b'"');
-                self.close(out);
-            }
+            Event::ToolExtra { .. } => {}
+            Event::ToolArguments { index, json } => self.arguments(*index, json, out),
+            Event::Finish(reason) => self.finish(*reason, out),
             Event::Usage(usage) => self.usage.update(usage),
             Event::End => self.end(out),
             Event::Error(_) => {}
+        }
+    }
+
+    fn arguments(&self, index: u32, json: &str, out: &mut Vec<u8>) {
+        let mut start = Vec::with_capacity(64);
+        start.extend_from_slice(br#""tool_calls":[{"index":"#);
+        start.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+        start.extend_from_slice(br#","function":{"arguments":"#);
+        self.text(out, &start, json, b"}}]");
+    }
+
+    fn finish(&self, reason: Finish, out: &mut Vec<u8>) {
+        self.open(out);
+        out.extend_from_slice(br#"},"finish_reason":""#);
+        out.extend_from_slice(finish::word(reason).as_bytes());
+        out.push(b'"');
+        self.close(out);
+    }
+
+    /// A page that the text so far rests on; other places OpenAI's dialect cannot say.
+    fn cite(&self, citation: &Citation<'_>, out: &mut Vec<u8>) {
+        if annotations::is_known(citation) {
+            let span = citation.span.unwrap_or((0, self.length));
+            self.delta(out, |w| w.key("annotations").array(|w| annotations::annotation(w, citation, span)));
         }
     }
 
@@ -139,6 +163,16 @@ fn tool_start(w: &mut Writer<'_>, index: u32, id: &str, name: &str) -> Result<()
                 w.key("arguments").string("");
                 Ok(())
             })
+        })
+    })
+}
+
+fn tool_extra(w: &mut Writer<'_>, index: u32, extra: &Extra<'_>) -> Result<(), Infallible> {
+    w.key("tool_calls").array(|w| {
+        w.object(|w| {
+            w.key("index").unsigned(index.into());
+            w.any_key(&extra.name).raw(extra.value.0);
+            Ok(())
         })
     })
 }

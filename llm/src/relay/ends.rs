@@ -10,7 +10,7 @@ use super::Client;
 
 /// Reads a provider's events, by its dialect.
 #[derive(Debug)]
-pub(super) enum Parser {
+pub(crate) enum Parser {
     OpenAI(openai::StreamParser),
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
@@ -20,7 +20,7 @@ pub(super) enum Parser {
 
 /// Writes events for a client, by its dialect.
 #[derive(Debug)]
-pub(super) enum Emitter {
+pub(crate) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),
     Gemini(gemini::StreamEmitter),
@@ -29,7 +29,7 @@ pub(super) enum Emitter {
 
 impl Parser {
     /// `choices`: how many answers the client asked for.
-    pub(super) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
+    pub(crate) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {
             // Responses are passed through, and read by nobody.
             Dialect::OpenAI | Dialect::Responses => Self::OpenAI(openai::StreamParser::new(names)),
@@ -41,7 +41,7 @@ impl Parser {
     }
 
     /// Hands what one event means to `each`. `name` is that of its `event:` line.
-    pub(super) fn push<'e>(
+    pub(crate) fn push<'e>(
         &mut self,
         name: Option<&[u8]>,
         data: &'e [u8],
@@ -63,7 +63,7 @@ impl Parser {
 }
 
 impl Emitter {
-    pub(super) fn new(client: &Client, names: &Names) -> Self {
+    pub(crate) fn new(client: &Client, names: &Names) -> Self {
         match client.dialect {
             // Nobody who speaks the last two asks: requests in them are refused.
             Dialect::OpenAI | Dialect::Mistral | Dialect::Ollama => {
@@ -76,7 +76,7 @@ impl Emitter {
     }
 
     /// Appends what an event makes.
-    pub(super) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         match self {
             Self::OpenAI(emitter) => emitter.push(event, out),
             Self::Anthropic(emitter) => emitter.push(event, out),

@@ -1,7 +1,9 @@
+mod inner;
+
 use super::{Key, Member, Options, Scan, Span};
 use super::{gemini, spots::Spots, state};
 use crate::Dialect;
-use crate::call::{Call, Form};
+use crate::call::{Call, Form, Operation};
 use crate::json::{Fault, Kind, Literal, Reader, camel, path_at};
 
 pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
@@ -9,7 +11,8 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
     if reader.peek()? != Kind::Object {
         return Err(reader.fault("the body must be a JSON object"));
     }
-    let mut walk = Walk { scan: Scan::empty(call.dialect), state_at: None, thoughts_at: None };
+    let scan = Scan::empty(call.dialect);
+    let mut walk = Walk { scan, operation: call.operation, prompts: 1, state_at: None, thoughts_at: None };
     reader.object(|reader, key| walk.member(reader, key))?;
     reader.end()?;
     let mut scan = walk.scan;
@@ -21,6 +24,9 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
         None if scan.member(Key::Model).is_none() => return Err(Fault::new(0, "model is missing")),
         None => {}
     }
+    // Nothing else streams, whatever it says.
+    scan.stream &= matches!(call.operation, Operation::Chat | Operation::Completions);
+    scan.choices = scan.choices.saturating_mul(walk.prompts);
     scan.state = walk.state_at.map(|at| path_at(body, at));
     scan.stored_thoughts = walk.thoughts_at.map(|at| path_at(body, at));
     Ok(scan)
@@ -28,6 +34,9 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
 
 struct Walk {
     scan: Scan,
+    operation: Operation,
+    /// How many texts are to be continued.
+    prompts: u64,
     state_at: Option<usize>,
     thoughts_at: Option<usize>,
 }
@@ -43,6 +52,8 @@ struct Below {
     messages: bool,
     /// The nearest key may hold bare base64.
     base64: bool,
+    /// Numbers are tokens.
+    tokens: bool,
 }
 
 impl Scan {
@@ -60,11 +71,14 @@ impl Scan {
             user: None,
             reasons: false,
             text_bytes: 0,
+            tokens: 0,
             media: 0,
+            base64: false,
             state: None,
             stored_thoughts: None,
             members: [None; Key::COUNT],
             options: Options::default(),
+            inner_models: Vec::new(),
             foreign_signatures: Vec::new(),
             spots: Spots::default(),
         }
@@ -84,6 +98,7 @@ impl Walk {
         }
         match governed {
             Some(governed) => self.governed(reader, governed)?,
+            None if self.names_models(&name) => self.naming(reader)?,
             None => self.inner(reader, &name, Below::default())?,
         }
         if let Some(governed) = governed {
@@ -137,7 +152,7 @@ impl Walk {
                 self.value(reader, Below::default())?;
                 self.scan.structured |= has_schema(reader.slice(start, reader.at()))?;
             }
-            Key::Input => self.input(reader)?,
+            Key::Input if self.operation == Operation::Chat => self.input(reader)?,
             Key::Thinking => {
                 self.value(reader, Below::default())?;
                 let of = member_string(reader.slice(start, reader.at()), "type")?;
@@ -162,6 +177,8 @@ impl Walk {
                 }
             }
             Key::Temperature | Key::TopP => reader.skip()?,
+            Key::EncodingFormat => scan.base64 = optional_string(reader)?.as_deref() == Some("base64"),
+            Key::Input | Key::Prompt => self.texts(reader, key)?,
             Key::Messages => {
                 let messages = self.scan.dialect == Dialect::OpenAI;
                 self.value(reader, Below { messages, ..Below::default() })?;
@@ -270,7 +287,11 @@ impl Walk {
                 }
                 Ok(())
             }
-            Kind::Number | Kind::Bool | Kind::Null => reader.skip(),
+            Kind::Number => {
+                self.scan.tokens += usize::from(below.tokens);
+                reader.skip()
+            }
+            Kind::Bool | Kind::Null => reader.skip(),
         }
     }
 

@@ -1,7 +1,10 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::call::{Form, InPath, Operation};
+use crate::splice;
 
 fn scanned(body: &str) -> Scan {
     scan(&Call::chat(Dialect::OpenAI), body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"))
@@ -159,6 +162,75 @@ fn a_request_reasons_or_has_tools_only_if_it_says_so() {
     for (tools, some) in [("null", false), ("[]", false), ("[ \n]", false), ("[{}]", true), ("[ {} ]", true)] {
         assert_eq!(scanned(&format!(r#"{{"model":"m","tools":{tools}}}"#)).tools, some, "{tools}");
     }
+}
+
+#[test]
+fn texts_and_tokens_of_other_operations_are_counted() {
+    let seen = |operation, body: &str| {
+        let seen = scan(&Call::new(Dialect::OpenAI, operation), body.as_bytes()).expect("must be valid");
+        (seen.text_bytes, seen.tokens, seen.choices)
+    };
+    let rows = [
+        (Operation::Embeddings, r#""input":"ab""#, (2, 0, 1)),
+        (Operation::Embeddings, r#""input":["ab","c"],"dimensions":3"#, (3, 0, 1)),
+        (Operation::Embeddings, r#""input":[1,2,3]"#, (0, 3, 1)),
+        (Operation::Embeddings, r#""input":[[1,2],[3]],"n":1"#, (0, 3, 1)),
+        (Operation::Completions, r#""prompt":"ab","n":2"#, (2, 0, 2)),
+        (Operation::Completions, r#""n":2,"prompt":["ab","c","d"]"#, (4, 0, 6)),
+        (Operation::Completions, r#""prompt":[1,2],"n":2"#, (0, 2, 2)),
+        (Operation::Completions, r#""prompt":[[1],[2]]"#, (0, 2, 2)),
+        (Operation::Completions, r#""prompt":[]"#, (0, 0, 1)),
+        (Operation::Chat, r#""prompt":["a","b"]"#, (2, 0, 1)),
+    ];
+    for (operation, members, expected) in rows {
+        assert_eq!(seen(operation, &format!(r#"{{"model":"m",{members}}}"#)), expected, "{members}");
+    }
+}
+
+#[test]
+fn vectors_and_counts_do_not_stream_whatever_the_body_says() {
+    let body = br#"{"model":"m","stream":true}"#;
+    let streams = |operation| scan(&Call::new(Dialect::OpenAI, operation), body).expect("must be valid").stream;
+    assert!(streams(Operation::Chat) && streams(Operation::Completions));
+    assert!(!streams(Operation::Embeddings) && !streams(Operation::CountTokens));
+}
+
+#[test]
+fn base64_is_wanted_only_where_it_is_said() {
+    for (format, base64) in [("\"base64\"", true), ("\"float\"", false), ("null", false)] {
+        let body = format!(r#"{{"model":"m","encoding_format":{format}}}"#);
+        assert_eq!(scanned(&body).base64, base64, "{format}");
+    }
+}
+
+#[test]
+fn a_model_that_a_gemini_body_names_is_the_one_of_the_path_whatever_it_says() {
+    let rows = [
+        (
+            Operation::BatchEmbeddings,
+            r#"{"requests":[{"model":"models/x","content":{"model":"y"}},{"content":{}},{"m\u006fdel" : "z"}]}"#,
+            r#"{"requests":[{"model":"models/t","content":{"model":"y"}},{"content":{}},{"m\u006fdel" : "models/t"}]}"#,
+        ),
+        (Operation::Embeddings, r#"{"model":"x","content":{}}"#, r#"{"model":"models/t","content":{}}"#),
+        (
+            Operation::CountTokens,
+            r#"{"generateContentRequest":{"contents":[],"model":"models/x"}}"#,
+            r#"{"generateContentRequest":{"contents":[],"model":"models/t"}}"#,
+        ),
+        (Operation::CountTokens, r#"{"contents":[{"model":"x"}]}"#, r#"{"contents":[{"model":"x"}]}"#),
+    ];
+    for (operation, body, expected) in rows {
+        let path = InPath { model: "asked".into(), form: Form::Whole };
+        let call = Call { path: Some(path), ..Call::new(Dialect::Gemini, operation) };
+        let seen = scan(&call, body.as_bytes()).expect("must be valid");
+        let pieces = splice::apply(&Bytes::copy_from_slice(body.as_bytes()), seen.set_models("t"));
+        assert_eq!(String::from_utf8_lossy(&pieces.concat()), expected);
+        assert_eq!(seen.model, "asked");
+    }
+    let twice = br#"{"requests":[{"model":"a","m\u006fdel":"b"}]}"#;
+    let path = InPath { model: "asked".into(), form: Form::Whole };
+    let call = Call { path: Some(path), ..Call::new(Dialect::Gemini, Operation::BatchEmbeddings) };
+    assert!(scan(&call, twice).is_err());
 }
 
 fn value() -> impl Strategy<Value = Value> {

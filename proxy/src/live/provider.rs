@@ -8,10 +8,12 @@ use std::{
     time::Duration,
 };
 
+use http::uri::PathAndQuery;
 use penstock_config::{ObjectRef, object};
 use penstock_crds::{Preset, ProviderType};
 use penstock_llm::{
     Dialect,
+    call::Operation,
     compatible::{Manners, Server},
     facts,
 };
@@ -84,6 +86,16 @@ impl Provider {
 }
 
 impl Provider {
+    /// Where it is asked for something, by its own name of the model. None if it has no such thing.
+    pub(crate) fn path(&self, operation: Operation, model: &str, stream: bool) -> Result<Option<PathAndQuery>, String> {
+        let has = match operation {
+            Operation::Chat | Operation::CountTokens => true,
+            Operation::Completions => self.manners.completions,
+            Operation::Embeddings | Operation::BatchEmbeddings => self.manners.embeddings,
+        };
+        if has { self.endpoint.path(operation, model, stream) } else { Ok(None) }
+    }
+
     /// Streams may be asked for their usage.
     pub(crate) fn takes_stream_options(&self) -> bool {
         !self.takes_no_options.load(Ordering::Relaxed)

@@ -51,8 +51,7 @@ pub(crate) struct Target {
     pub(crate) provider: Arc<Provider>,
     /// What the provider calls the model.
     pub(crate) model: String,
-    /// Where its chat requests go: those for a whole answer, and those for a stream.
-    paths: [PathAndQuery; 2],
+    paths: Paths,
     pub(crate) facts: Facts,
     /// What it costs; none where nobody says it.
     pub(crate) price: Option<Price>,
@@ -62,6 +61,17 @@ pub(crate) struct Target {
     /// `x-penstock-provider` and `x-penstock-model`.
     pub(crate) headers: [HeaderValue; 2],
     pub(crate) metrics: TargetMetrics,
+}
+
+/// Where a target is asked.
+struct Paths {
+    /// For a whole answer.
+    chat: PathAndQuery,
+    stream: PathAndQuery,
+    completions: Option<PathAndQuery>,
+    embeddings: Option<PathAndQuery>,
+    batch_embeddings: Option<PathAndQuery>,
+    count_tokens: Option<PathAndQuery>,
 }
 
 /// How a provider is spoken to.
@@ -145,8 +155,8 @@ impl Forward {
         let named: Vec<_> = named.map(|name| (name.clone(), providers.get(name).cloned())).collect();
         let usable = |target: &object::Target| {
             let provider = providers.get(&target.provider)?;
-            let path = |stream| provider.endpoint.chat(&target.model, stream).ok();
-            Some(Arc::new(Target::build(route, target, provider, [path(false)?, path(true)?], models, metrics)))
+            let paths = Paths::of(provider, &target.model)?;
+            Some(Arc::new(Target::build(route, target, provider, paths, models, metrics)))
         };
         let mut targets: Vec<_> = forward.targets.iter().filter_map(usable).collect();
         if targets.is_empty() {
@@ -172,7 +182,7 @@ impl Target {
         route: &str,
         target: &object::Target,
         provider: &Arc<Provider>,
-        paths: [PathAndQuery; 2],
+        paths: Paths,
         models: &Models,
         metrics: &Metrics,
     ) -> Self {
@@ -210,21 +220,49 @@ impl Target {
     /// # Errors
     /// A 422 if it has no such thing.
     pub(crate) fn way(&self, call: &Call, stream: bool) -> Result<Way, Error> {
-        match call.operation {
-            Operation::Chat
-                if call.dialect == Dialect::Responses
-                    && let Some(path) = self.responses() =>
-            {
-                Ok(Way { dialect: Dialect::Responses, path: path.clone() })
-            }
-            Operation::Chat => {
-                Ok(Way { dialect: self.provider.dialect, path: self.paths[usize::from(stream)].clone() })
-            }
-            Operation::Completions | Operation::Embeddings | Operation::CountTokens => {
-                Err(Error::Unsupported { field: "model".into(), reason: "its provider has only chat".into() })
-            }
+        if call.operation == Operation::Chat
+            && call.dialect == Dialect::Responses
+            && let Some(path) = self.responses()
+        {
+            return Ok(Way { dialect: Dialect::Responses, path: path.clone() });
         }
+        let path = match call.operation {
+            Operation::Chat if stream => Some(&self.paths.stream),
+            Operation::Chat => Some(&self.paths.chat),
+            Operation::Completions => self.paths.completions.as_ref(),
+            // What others ask in one way is several texts or one.
+            Operation::Embeddings if call.dialect == Dialect::Gemini => self.paths.embeddings.as_ref(),
+            Operation::Embeddings | Operation::BatchEmbeddings => self.paths.batch_embeddings.as_ref(),
+            Operation::CountTokens => self.paths.count_tokens.as_ref(),
+        };
+        let path = path.cloned().ok_or_else(|| lacks(call.operation))?;
+        Ok(Way { dialect: self.provider.dialect, path })
     }
+}
+
+impl Paths {
+    /// None if there is no path for chat, which every provider has.
+    fn of(provider: &Provider, model: &str) -> Option<Self> {
+        let path = |operation, stream| provider.path(operation, model, stream).ok().flatten();
+        Some(Self {
+            chat: path(Operation::Chat, false)?,
+            stream: path(Operation::Chat, true)?,
+            completions: path(Operation::Completions, false),
+            embeddings: path(Operation::Embeddings, false),
+            batch_embeddings: path(Operation::BatchEmbeddings, false),
+            count_tokens: path(Operation::CountTokens, false),
+        })
+    }
+}
+
+fn lacks(operation: Operation) -> Error {
+    let reason = match operation {
+        Operation::Chat => "its provider has no chat",
+        Operation::Completions => "its provider has chat, and no completions of a bare text",
+        Operation::Embeddings | Operation::BatchEmbeddings => "its provider has no embeddings",
+        Operation::CountTokens => "its provider counts no tokens before they are used",
+    };
+    Error::Unsupported { field: "model".into(), reason: reason.into() }
 }
 
 fn label(key: &Key) -> String {

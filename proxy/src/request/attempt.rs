@@ -13,6 +13,7 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use penstock_llm::{
+    call::{self, Operation},
     classify::{UpstreamError, classify, wait},
     neutral::{Finish, Usage},
     relay::{self, Relay},
@@ -40,7 +41,7 @@ use crate::{
 
 /// The largest unary answer that is held whole.
 const HELD: usize = 32 << 20;
-/// A larger answer is translated on a thread of its own.
+/// A larger answer is translated on a thread of its own, and so are vectors looked at.
 const LARGE: usize = 256 << 10;
 /// What is read of an error's body, and for how long.
 const ERROR_BYTES: usize = 64 << 10;
@@ -134,7 +135,7 @@ impl Attempt<'_> {
     /// A whole answer where a stream was asked for: mostly an error with the wrong status.
     async fn no_stream(&self, incoming: Incoming) -> Failure {
         let body = beginning(incoming).await;
-        match relay::answer(self.prepared.way.dialect, &self.ask.client, &self.prepared.names, &body) {
+        match self.reading(body.freeze())() {
             Err(error) => Failure::Broken(error),
             Ok(_) => broken("the provider sent a whole answer where a stream was asked for"),
         }
@@ -154,15 +155,24 @@ impl Attempt<'_> {
             }
         }
         let body = held.finish();
-        let (dialect, client, names) =
-            (self.prepared.way.dialect, self.ask.client.clone(), self.prepared.names.clone());
-        let (seen, translate) = (body.clone(), self.prepared.translated && body.len() > LARGE);
-        let answer = off_thread(translate, move || relay::answer(dialect, &client, &names, &seen)).await;
+        let is_vectors = matches!(self.ask.call.operation, Operation::Embeddings | Operation::BatchEmbeddings);
+        let is_slow = body.len() > LARGE && (self.prepared.translated || is_vectors);
+        let answer = off_thread(is_slow, self.reading(body.clone())).await;
         let answer = answer.map_err(Failure::Broken)?;
         if self.refusal_fails && answer.finish == Some(Finish::ContentFilter) && !answer.has_content {
             return Err(Failure::Refusal);
         }
         Ok(Body::Whole(answer.body.map_or(body, Bytes::from), answer.usage, answer.finish))
+    }
+
+    /// Reads a whole answer, wherever that is done.
+    fn reading(&self, body: Bytes) -> impl FnOnce() -> Result<relay::Answer, UpstreamError> + Send + use<> {
+        let (call, client, names) = (self.ask.call.clone(), self.ask.client.clone(), self.prepared.names.clone());
+        let (dialect, base64, target) = (self.prepared.way.dialect, self.ask.scan.base64, self.target.clone());
+        move || {
+            let reader = call::Reader { client: &client, names: &names, base64, model: &target.model };
+            call.answer(dialect, &reader, &body)
+        }
     }
 
     /// A stream, read up to its first content.

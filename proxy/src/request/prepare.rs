@@ -7,6 +7,7 @@ use http::HeaderValue;
 use penstock_crds::OnUnsupported;
 use penstock_llm::{
     Dialect, Error,
+    call::Operation,
     facts::Sampling,
     scan::Key,
     splice,
@@ -52,7 +53,7 @@ pub(super) async fn prepare(
     let (call, body, to) = (ask.call.clone(), ask.body.clone(), target.clone());
     let emitted = off_thread(body.len() > LARGE, move || {
         let target = translate::Target { dialect, model: &to.model, facts: to.facts, ask_for_usage: asks };
-        translate::chat(&call, &body, &target)
+        call.request(&body, &target)
     });
     let emitted = emitted.await.map_err(Failure::Meaning)?;
     Ok(Prepared {
@@ -95,23 +96,24 @@ fn spliced(
     if let Some(field) = scan.stored_thoughts.as_ref().filter(|_| !ask.allow_state) {
         return Err(Failure::State(field.clone()));
     }
-    let model = if target.model == scan.model { None } else { scan.set_model(&target.model) };
+    let models = scan.set_models(&target.model);
     // The others have no such options, and always say it.
     let asks = scan.stream && ask_for_usage && way.dialect == Dialect::OpenAI;
     let usage = if asks { scan.ask_for_usage() } else { None };
+    let asks_for_usage = usage.is_some();
+    let is_chat = ask.call.operation == Operation::Chat;
     let bound = match (target.facts.max_completion_tokens, target.provider.manners.max_completion_tokens) {
+        _ if !is_chat => None,
         (true, _) => scan.rename_max_tokens(Key::MaxCompletionTokens),
         (false, false) => scan.rename_max_tokens(Key::MaxTokens),
         (false, true) => None,
     };
-    let fixed = target.facts.sampling == Sampling::Fixed;
+    let fixed = is_chat && target.facts.sampling == Sampling::Fixed;
     let (sampling, mut hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
-    let is_chat = way.dialect == Dialect::OpenAI;
-    let (fitted, cut) = if is_chat { scan.fit(&ask.body, &target.provider.manners) } else { Default::default() };
+    let (fitted, cut) = fit(ask, target, &way);
     hints.extend(cut);
-    let asks_for_usage = usage.is_some();
-    let edits = [model, usage, bound].into_iter().flatten().chain(sampling).chain(fitted).chain(scan.own_signatures());
+    let edits = models.into_iter().chain(usage).chain(bound).chain(sampling).chain(fitted).chain(scan.own_signatures());
     Ok(Prepared {
         way,
         dropped: may_drop(&hints, unknown)?,
@@ -120,6 +122,14 @@ fn spliced(
         names: Names::default(),
         translated: false,
     })
+}
+
+/// What a server that is not quite OpenAI's refuses in chat, taken out, and the hints among it.
+fn fit(ask: &Ask<'_>, target: &Target, way: &Way) -> (Vec<splice::Edit>, Vec<&'static str>) {
+    match (way.dialect, ask.call.operation) {
+        (Dialect::OpenAI, Operation::Chat) => ask.scan.fit(&ask.body, &target.provider.manners),
+        _ => Default::default(),
+    }
 }
 
 /// Runs what may take long where it holds nobody up.

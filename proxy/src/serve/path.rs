@@ -53,6 +53,9 @@ fn served(uri: &Uri, headers: &HeaderMap) -> Option<(Method, Wanted)> {
     let call = |operation| Some((Method::POST, Wanted::Call(Call::new(dialect(path, headers), operation))));
     match path {
         "/v1/chat/completions" | "/v1/messages" | "/v1/responses" => call(Operation::Chat),
+        "/v1/completions" => call(Operation::Completions),
+        "/v1/embeddings" => call(Operation::Embeddings),
+        "/v1/messages/count_tokens" => call(Operation::CountTokens),
         MODELS | "/v1beta/models" => Some((Method::GET, Wanted::Models(None))),
         _ if is_gemini_s(path) => gemini(uri).map(|call| (Method::POST, Wanted::Call(call))),
         _ => {
@@ -68,22 +71,30 @@ fn action(path: &str) -> Option<(&str, &str)> {
     rest.rsplit_once(':').filter(|(model, _)| !model.is_empty())
 }
 
+/// What an action of Gemini's means, and how its answer comes.
+fn meaning(action: &str) -> Option<(Operation, Form)> {
+    match action {
+        "generateContent" => Some((Operation::Chat, Form::Whole)),
+        "streamGenerateContent" => Some((Operation::Chat, Form::Array)),
+        "embedContent" => Some((Operation::Embeddings, Form::Whole)),
+        "batchEmbedContents" => Some((Operation::BatchEmbeddings, Form::Whole)),
+        "countTokens" => Some((Operation::CountTokens, Form::Whole)),
+        _ => None,
+    }
+}
+
 fn is_gemini_s(path: &str) -> bool {
-    action(path).is_some_and(|(_, action)| matches!(action, "generateContent" | "streamGenerateContent"))
+    action(path).is_some_and(|(_, action)| meaning(action).is_some())
 }
 
 fn gemini(uri: &Uri) -> Option<Call> {
     let (model, action) = action(uri.path())?;
-    let form = match action {
-        "generateContent" => Form::Whole,
-        "streamGenerateContent" if query(uri, "alt").or_else(|| query(uri, "$alt")).as_deref() == Some("sse") => {
-            Form::Events
-        }
-        "streamGenerateContent" => Form::Array,
-        _ => return None,
+    let (operation, form) = meaning(action)?;
+    let form = match form {
+        Form::Array if query(uri, "alt").or_else(|| query(uri, "$alt")).as_deref() == Some("sse") => Form::Events,
+        form => form,
     };
-    let path = Some(InPath { model: decoded(model), form });
-    Some(Call { dialect: Dialect::Gemini, operation: Operation::Chat, path })
+    Some(Call { dialect: Dialect::Gemini, operation, path: Some(InPath { model: decoded(model), form }) })
 }
 
 /// The name of a model, without the collection that Gemini's names begin with.
@@ -110,6 +121,26 @@ mod tests {
         assert_eq!(ask(Method::POST, "/v1/responses"), chat(Dialect::Responses));
         assert_eq!(ask(Method::GET, "/v1/models"), Ok(Wanted::Models(None)));
         assert_eq!(ask(Method::GET, "/v1/models/a%2Fb/c"), Ok(Wanted::Models(Some("a/b/c".into()))));
+    }
+
+    #[test]
+    fn operations_besides_chat_have_paths_of_their_own() {
+        let call = |dialect, operation| Ok(Wanted::Call(Call::new(dialect, operation)));
+        assert_eq!(ask(Method::POST, "/v1/embeddings"), call(Dialect::OpenAI, Operation::Embeddings));
+        assert_eq!(ask(Method::POST, "/v1/completions"), call(Dialect::OpenAI, Operation::Completions));
+        let count = "/v1/messages/count_tokens?beta=true";
+        assert_eq!(ask(Method::POST, count), call(Dialect::Anthropic, Operation::CountTokens));
+        let rows = [
+            ("/v1beta/models/a%2Fb:embedContent", "a/b", Operation::Embeddings),
+            ("/v1/models/m:8b:batchEmbedContents?key=k", "m:8b", Operation::BatchEmbeddings),
+            ("/v1beta/models/ns/m:countTokens", "ns/m", Operation::CountTokens),
+        ];
+        for (uri, model, operation) in rows {
+            let path = InPath { model: model.into(), form: Form::Whole };
+            let expected = Call { path: Some(path), ..Call::new(Dialect::Gemini, operation) };
+            assert_eq!(ask(Method::POST, uri), Ok(Wanted::Call(expected)), "{uri}");
+        }
+        assert!(ask(Method::POST, "/v1/models/m:odd").is_err_and(|error| error.contains("GET is")));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod hostile;
 mod messages;
 mod mistral;
 mod ollama;
+mod operations;
 mod prices;
 mod provider;
 mod responses;

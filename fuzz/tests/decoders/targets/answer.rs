@@ -1,12 +1,13 @@
 use std::time::SystemTime;
 
+use penstock_llm::call::Reader;
 use penstock_llm::classify;
-use penstock_llm::relay::{self, Client};
+use penstock_llm::relay::Client;
 use penstock_llm::translate::Names;
 
 use super::is_json;
 use crate::case::Case;
-use crate::dialects::dialects;
+use crate::dialects::{call, dialects, operations};
 use crate::memory::bounded;
 
 /// More of what a provider says is not kept.
@@ -15,10 +16,12 @@ const MAX_MESSAGE: usize = 2048;
 pub(crate) fn whole(case: &Case) {
     let (upstream, dialect) = (case.pick(0, dialects()), case.pick(1, dialects()));
     let client = Client { dialect, include_usage: false, choices: 1, now: 1 };
-    let read = bounded(case.bytes.len(), || relay::answer(upstream, &client, &Names::default(), &case.bytes));
+    let call = call(dialect, case.pick(2, operations()));
+    let reader = Reader { client: &client, names: &Names::default(), base64: true, model: "m" };
+    let read = bounded(case.bytes.len(), || call.answer(upstream, &reader, &case.bytes));
     if let Ok(answer) = read {
         let body = answer.body.as_deref().unwrap_or(&case.bytes);
-        assert!(is_json(body), "{upstream:?} to {dialect:?}: {}", body.escape_ascii());
+        assert!(is_json(body), "{upstream:?} to {call:?}: {}", body.escape_ascii());
     }
 }
 

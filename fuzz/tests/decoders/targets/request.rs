@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use penstock_llm::call::{Call, Operation};
+use penstock_llm::call::Call;
 use penstock_llm::facts::Facts;
 use penstock_llm::scan::{Key, Scan};
 use penstock_llm::translate::{Emitted, Target};
-use penstock_llm::{Dialect, Error, scan, splice, translate};
+use penstock_llm::{Dialect, Error, scan, splice};
 use serde_json::Value;
 
 use super::is_json;
@@ -58,19 +58,17 @@ pub(crate) fn translate(case: &Case) {
     let (from, to) = (case.pick(0, dialects()), case.pick(1, dialects()));
     let (provider, model) = case.pick(2, models(to).iter());
     let target = Target { dialect: to, model, facts: Facts::of(*provider, model), ask_for_usage: true };
-    match bounded(case.bytes.len(), || translate::request(from, &case.bytes, &target)) {
-        Ok(emitted) => {
-            let scanned = scan::scan(&call(from, Operation::Chat), &case.bytes);
-            translated(&emitted, to, scanned.is_ok());
-        }
+    let call = call(from, case.pick(2, operations()));
+    match bounded(case.bytes.len(), || call.request(&case.bytes, &target)) {
+        Ok(emitted) => translated(&call, &emitted, to, scan::scan(&call, &case.bytes).is_ok()),
         Err(error) => refused(&error),
     }
 }
 
-fn translated(emitted: &Emitted, to: Dialect, was_scanned: bool) {
+fn translated(asked: &Call, emitted: &Emitted, to: Dialect, was_scanned: bool) {
     assert!(is_json(&emitted.body), "no JSON: {}", emitted.body.escape_ascii());
     if was_scanned {
-        let again = scan::scan(&call(to, Operation::Chat), &emitted.body);
+        let again = scan::scan(&call(to, asked.operation), &emitted.body);
         assert!(again.is_ok(), "{again:?}: {}", emitted.body.escape_ascii());
     }
     let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');

@@ -2,9 +2,9 @@ use std::convert::Infallible;
 
 use super::held::{Held, Piece};
 use super::{call_id, made_id};
-use crate::anthropic::{STOP, error_event, finish, usage};
+use crate::anthropic::{STOP, citations, error_event, finish, usage};
 use crate::json::{Writer, write_string};
-use crate::neutral::{Event, Finish, Usage};
+use crate::neutral::{Citation, Event, Finish, Usage};
 use crate::reject::Rejection;
 use crate::translate::arguments::Progress;
 
@@ -26,6 +26,7 @@ pub(crate) struct StreamEmitter {
     index: u64,
     held: Held,
     finish: Option<Finish>,
+    sequence: Option<String>,
     calls: bool,
     refused: bool,
 }
@@ -74,7 +75,10 @@ impl StreamEmitter {
             }
             Event::Usage(usage) => self.usage.update(usage),
             Event::End => self.end(out),
-            Event::Error(_) => {}
+            Event::NextText if matches!(self.open, Open::Text) && self.held.is_empty() => self.stop(out),
+            Event::Citation(citation) => self.cite(citation, out),
+            Event::StopSequence(sequence) => self.sequence = Some(sequence.to_string()),
+            Event::NextText | Event::ToolExtra { .. } | Event::Error(_) => {}
         }
     }
 
@@ -90,6 +94,21 @@ impl StreamEmitter {
             return self.release(false, out);
         }
         self.write(piece, out);
+    }
+
+    /// A citation belongs to the text that is open; one that comes after it has no place left.
+    fn cite(&self, citation: &Citation<'_>, out: &mut Vec<u8>) {
+        if !matches!(self.open, Open::Text) || !citations::is_known(citation) {
+            return;
+        }
+        event(out, "content_block_delta", |w| {
+            w.key("index").unsigned(self.index);
+            w.key("delta").object(|w| {
+                w.key("type").string("citations_delta");
+                w.key("citation");
+                citations::write(w, citation)
+            })
+        });
     }
 
     fn arguments(&mut self, index: u32, json: &str, out: &mut Vec<u8>) {
@@ -222,11 +241,15 @@ impl StreamEmitter {
         self.release(true, out);
         self.begin(out);
         self.stop(out);
-        let reason = finish::word(self.finish.unwrap_or(Finish::Unknown), self.calls, self.refused);
+        let reason =
+            finish::word(self.finish.unwrap_or(Finish::Unknown), self.sequence.is_some(), self.calls, self.refused);
         event(out, "message_delta", |w| {
             w.key("delta").object(|w| {
                 w.key("stop_reason").string(reason);
-                w.key("stop_sequence").raw("null");
+                match &self.sequence {
+                    Some(sequence) => w.key("stop_sequence").string(sequence),
+                    None => w.key("stop_sequence").raw("null"),
+                }
                 Ok::<(), Infallible>(())
             })?;
             w.key("usage");

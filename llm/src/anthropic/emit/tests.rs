@@ -14,12 +14,12 @@ fn call<'a>(id: &'a str, name: &'a str, arguments: &'a str) -> Part<'a> {
 
 fn response(parts: Vec<Part<'_>>, finish: Finish) -> Response<'_> {
     Response {
-        origin: Dialect::OpenAI,
         id: "chatcmpl-1".into(),
         model: "gpt-x".into(),
         created: Some(7),
-        choices: vec![Choice { index: 0, parts, finish }],
+        choices: vec![Choice::new(parts, finish)],
         usage: Usage { input: Some(30), output: Some(5), cached_input: Some(20), ..Usage::default() },
+        ..Response::new(Dialect::OpenAI)
     }
 }
 
@@ -99,5 +99,8 @@ fn a_message_read_and_written_means_the_same() {
     answer.origin = Dialect::Anthropic;
     answer.created = None;
     let body = emit_response(&answer);
-    assert_eq!(parse_response(&body, &Names::default()), Ok(answer));
+    let mut read = parse_response(&body, &Names::default()).expect("must parse");
+    assert!(read.raw_usage.take().is_some());
+    assert_eq!(read.choices[0].word.take().as_deref(), Some("tool_use"));
+    assert_eq!(read, answer);
 }

@@ -39,7 +39,7 @@ fn unknown<'a>(kind: Text<'a>, block: &Members<'a>) -> Part<'a> {
 
 fn text(mut block: Members<'_>) -> Result<Part<'_>, Fault> {
     let text = block.need("text")?.string()?;
-    Ok(Part::Text { text, cache: block.raw("cache_control"), extra: block.rest() })
+    Ok(Part::Text { text, cache: block.raw("cache_control"), citations: Vec::new(), extra: block.rest() })
 }
 
 fn call(mut block: Members<'_>) -> Result<Part<'_>, Fault> {

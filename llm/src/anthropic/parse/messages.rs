@@ -66,8 +66,10 @@ impl<'a> Messages<'a> {
                 _ => parts.push(part),
             }
         }
-        if !parts.is_empty() || before == self.list.len() {
-            self.list.push(Message { role, parts, plain, extra });
+        let only_results = parts.is_empty() && self.list.len() > before;
+        match self.list.last_mut().filter(|_| only_results) {
+            Some(last) => last.extra = extra,
+            None => self.list.push(Message { role, parts, plain, extra }),
         }
         Ok(())
     }

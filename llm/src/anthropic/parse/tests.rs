@@ -55,7 +55,7 @@ fn a_system_prompt_leads_the_conversation_wherever_it_stands() {
     let after = r#"{"messages":[],"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"text","text":"b"}],"model":"m","max_tokens":1}"#;
     let system = &parsed(after).messages[0];
     let cache = Some(Raw(r#"{"type":"ephemeral"}"#));
-    let first = Part::Text { text: "a".into(), cache, extra: Vec::new() };
+    let first = Part::Text { text: "a".into(), cache, citations: Vec::new(), extra: Vec::new() };
     assert_eq!((system.role, &system.parts[..]), (Role::System, &[first, Part::text("b".into())][..]));
     assert_eq!(parsed(&body(&json!({"system": []}))).messages.len(), 1);
 }

@@ -36,7 +36,7 @@ impl<'n> Blocks<'n> {
     pub(super) fn write(&mut self, w: &mut Writer<'_>, part: &Part<'_>) -> Result<(), Error> {
         match part {
             Part::Text { text, .. } | Part::Refusal(text) if is_blank(text) => {}
-            Part::Text { text, cache, extra } => self.text(w, text, *cache, extra),
+            Part::Text { text, cache, extra, .. } => self.text(w, text, *cache, extra),
             Part::Refusal(text) => self.text(w, text, None, &[]),
             Part::Media(media) => self.media(w, media)?,
             Part::ToolCall(call) => self.call(w, call)?,
@@ -124,7 +124,11 @@ impl<'n> Blocks<'n> {
     }
 
     fn media(&mut self, w: &mut Writer<'_>, media: &Media<'_>) -> Result<(), Error> {
-        let named = if media.kind == MediaKind::Image { "image" } else { "document" };
+        let named = match media.kind {
+            MediaKind::Image => "image",
+            MediaKind::Document => "document",
+            MediaKind::Audio => return Err(unsupported("messages", "the target takes no sound")),
+        };
         let (block, source) = match &media.source {
             Source::Url(url) => (named, Where::Url(url)),
             Source::File(id) => (named, Where::File(id)),

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::blocks::Blocks;
 use super::is_blank;
 use crate::json::Writer;
-use crate::neutral::{Extra, Part, Request, Role, Text};
+use crate::neutral::{Extra, Media, MediaKind, Part, Request, Role, Text};
 use crate::{Dialect, Error};
 
 /// Said for the person where Anthropic demands that the person speaks.
@@ -72,6 +72,10 @@ impl<'r, 'a> Turns<'r, 'a> {
                             field: format!("messages[{index}]").into(),
                             reason: reason.into(),
                         });
+                    }
+                    Part::Media(Media { kind: MediaKind::Audio, .. }) => {
+                        let field = format!("messages[{index}]").into();
+                        return Err(Error::Unsupported { field, reason: "the target takes no sound".into() });
                     }
                     _ => {}
                 }
@@ -185,7 +189,7 @@ impl<'r, 'a> Turn<'r, 'a> {
             for (index, block) in self.blocks().enumerate() {
                 match block {
                     // Anthropic refuses white space at the very end of what the model is made to say.
-                    Block::Part(Part::Text { text, cache, extra }) if last && index + 1 == count => {
+                    Block::Part(Part::Text { text, cache, extra, .. }) if last && index + 1 == count => {
                         blocks.text(w, text.trim_end(), *cache, extra);
                     }
                     Block::Part(part) => blocks.write(w, part)?,

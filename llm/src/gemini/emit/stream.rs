@@ -2,9 +2,9 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use super::{blocked, called, names, said, thought};
-use crate::gemini::{carry, error_event, finish, usage};
+use crate::gemini::{carry, error_event, finish, grounding, usage};
 use crate::json::{Writer, write_string};
-use crate::neutral::{Event, Finish, Usage};
+use crate::neutral::{Citation, Event, Finish, Text, Usage};
 use crate::reject::Rejection;
 use crate::translate::arguments::Progress;
 
@@ -33,6 +33,11 @@ pub(crate) struct StreamEmitter {
     told: bool,
     refused: bool,
     finish: Option<Finish>,
+    /// What the text rests on, for the last event, and the bytes that it holds.
+    cited: Vec<Citation<'static>>,
+    cited_bytes: usize,
+    /// Some text was not ASCII.
+    wide: bool,
     /// Nothing may follow.
     over: bool,
 }
@@ -82,7 +87,8 @@ impl StreamEmitter {
             }
             Event::Usage(usage) => self.usage.update(usage),
             Event::End => self.end(out),
-            Event::Error(_) => {}
+            Event::Citation(citation) => self.cite(citation),
+            Event::NextText | Event::StopSequence(_) | Event::ToolExtra { .. } | Event::Error(_) => {}
         }
     }
 
@@ -91,11 +97,24 @@ impl StreamEmitter {
         if text.is_empty() {
             return;
         }
+        self.wide |= !text.is_ascii();
         self.begin(out);
         out.extend_from_slice(br#"{"text":"#);
         write_string(out, text);
         out.push(b'}');
         out.extend_from_slice(&self.tail);
+    }
+
+    /// Keeps a page for the last event; those beyond the bound are left out.
+    fn cite(&mut self, citation: &Citation<'_>) {
+        let Citation { url: Some(url), title, span, .. } = citation else { return };
+        self.cited_bytes += url.len() + title.as_deref().map_or(0, str::len) + size_of::<Citation<'_>>();
+        if self.cited_bytes > MAX_HELD {
+            return;
+        }
+        let owned = |text: &Text<'_>| Text::Owned(text.to_string());
+        let (url, title) = (Some(owned(url)), title.as_ref().map(owned));
+        self.cited.push(Citation { url, title, span: *span, ..Citation::new(citation.origin) });
     }
 
     fn part(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) {
@@ -168,7 +187,7 @@ impl StreamEmitter {
         })?;
         w.key("finishReason").string(finish::word(finish, self.refused));
         w.key("index").unsigned(0);
-        Ok(())
+        grounding::write(w, &grounding::of_stream(&self.cited, !self.wide))
     }
 
     /// A part of a call must not look like all of it.

@@ -31,7 +31,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, base: usize, calls: &mut Calls<'
     if part.bool("thought")? == Some(true) {
         return Ok(Part::Reasoning { text, signature: part.string("thoughtSignature")? });
     }
-    Ok(Part::Text { text, cache: None, extra: part.rest() })
+    Ok(Part::Text { text, cache: None, citations: Vec::new(), extra: part.rest() })
 }
 
 fn call<'a>(called: Member<'a>, part: Members<'a>, calls: &mut Calls<'a>) -> Result<Part<'a>, Fault> {
@@ -125,11 +125,12 @@ fn kind_of(media_type: &str) -> Option<MediaKind> {
     match media_type.split_once('/')? {
         ("image", _) => Some(MediaKind::Image),
         ("application", "pdf") | ("text", _) => Some(MediaKind::Document),
+        ("audio", _) => Some(MediaKind::Audio),
         _ => None,
     }
 }
 
-/// Sound, video, code and its results, and what came later.
+/// Video, code and its results, and what came later.
 fn other<'a>(part: &Members<'a>) -> Part<'a> {
     let kind = part.names().find(|name| !matches!(*name, SILENT | "partMetadata" | "thought"));
     unknown(kind.unwrap_or(SILENT).to_owned(), part)

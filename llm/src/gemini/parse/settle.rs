@@ -122,7 +122,7 @@ fn joined(pieces: Vec<Part<'_>>) -> Vec<Part<'_>> {
 fn part(part: Part<'_>) -> Option<Part<'_>> {
     Some(match part {
         Part::Text { text, .. } if text.is_empty() => return None,
-        Part::Text { text, cache, extra } => Part::Text { text, cache, extra: bare(extra) },
+        Part::Text { text, cache, citations, extra } => Part::Text { text, cache, citations, extra: bare(extra) },
         Part::Reasoning { text, signature } => return thinking(text, signature.as_deref()),
         Part::Unknown { kind, .. } if kind == SILENT => return None,
         Part::Media(media) => Part::Media(self::media(media)),

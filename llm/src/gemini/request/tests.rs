@@ -5,8 +5,8 @@ mod tools;
 
 use serde_json::{Value, json};
 
-use crate::facts::{Facts, Provider};
-use crate::translate::{self, Emitted, Target};
+use crate::facts::Provider;
+use crate::translate::{Emitted, bed};
 use crate::{Dialect, Error};
 
 /// No thinking, schemas in the older spelling, penalties.
@@ -20,19 +20,12 @@ const NEWER: &str = "gemini-3.1-pro-preview";
 const NEWEST: &str = "gemini-4-argon";
 
 fn emit(model: &str, members: &Value) -> Result<Emitted, Error> {
-    let mut request = json!({"model": "alias", "messages": [{"role": "user", "content": "hi"}]});
-    let object = request.as_object_mut().expect("must be an object");
-    object.extend(members.as_object().expect("must be members").clone());
-    let target =
-        Target { dialect: Dialect::Gemini, model, facts: Facts::of(Provider::Gemini, model), ask_for_usage: false };
-    translate::request(Dialect::OpenAI, request.to_string().as_bytes(), &target)
+    bed::emit(Dialect::OpenAI, &bed::question(members), (Dialect::Gemini, Provider::Gemini), model)
 }
 
 /// The body that is sent for these members, and the names of the hints that were left out.
 fn sent_with_drops(model: &str, members: &Value) -> (Value, Vec<String>) {
-    let emitted = emit(model, members).unwrap_or_else(|error| panic!("{members}: {error}"));
-    let body = serde_json::from_slice(&emitted.body).expect("must be JSON");
-    (body, emitted.dropped.iter().map(ToString::to_string).collect())
+    bed::sent(emit(model, members))
 }
 
 fn sent(model: &str, members: &Value) -> Value {
@@ -117,7 +110,7 @@ fn thoughts_are_not_sent_back() {
 
 #[test]
 fn what_gemini_cannot_express_is_refused_with_the_name_of_the_field() {
-    let audio = json!({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}});
+    let video = json!({"type": "video_url", "video_url": {"url": "https://a/b.mp4"}});
     let tool = json!({"type": "function", "function": {"name": "f"}});
     let rows = [
         (json!({"n": 2}), "n"),
@@ -127,10 +120,17 @@ fn what_gemini_cannot_express_is_refused_with_the_name_of_the_field() {
         (json!({"tools": [{"type": "custom", "custom": {"name": "x"}}]}), "tools[0]"),
         (json!({"tools": [tool], "tool_choice": {"type": "allowed_tools"}}), "tool_choice"),
         (json!({"tools": [tool], "response_format": {"type": "json_object"}}), "response_format"),
-        (json!({"messages": [{"role": "user", "content": [audio]}]}), "messages[0]"),
+        (json!({"messages": [{"role": "user", "content": [video]}]}), "messages[0]"),
     ];
     for (members, field) in rows {
         let error = emit(FLASH, &members).expect_err("must be refused");
         assert_eq!((error.status(), error.param()), (422, Some(field)), "{members}");
     }
+}
+
+#[test]
+fn sound_is_inline_data_of_its_type() {
+    let sound = json!({"type": "input_audio", "input_audio": {"data": "SUQz", "format": "mp3"}});
+    let body = sent(FLASH, &json!({"messages": [{"role": "user", "content": [sound]}]}));
+    assert_eq!(body["contents"][0]["parts"][0], json!({"inlineData": {"mimeType": "audio/mp3", "data": "SUQz"}}));
 }

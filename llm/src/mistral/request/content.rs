@@ -15,7 +15,7 @@ pub(super) fn write(w: &mut Writer<'_>, parts: &[&Part<'_>], dropped: &mut Dropp
 
 fn chunk(w: &mut Writer<'_>, part: &Part<'_>, dropped: &mut Dropped) -> Result<(), Error> {
     match part {
-        Part::Text { text, cache, extra } => {
+        Part::Text { text, cache, extra, .. } => {
             extra.iter().for_each(|extra| dropped.add(&extra.name));
             if cache.is_some() {
                 dropped.add("cache_control");
@@ -65,6 +65,14 @@ fn media(w: &mut Writer<'_>, media: &Media<'_>) -> Result<(), Error> {
     };
     w.object(|w| {
         match media.kind {
+            MediaKind::Audio => {
+                w.key("type").string("input_audio");
+                // Mistral takes the bare data, or a URL.
+                w.key("input_audio").string(match &media.source {
+                    Source::Base64 { data, .. } => data,
+                    Source::Url(_) | Source::File(_) | Source::Text(_) | Source::Pieces { .. } => &url,
+                });
+            }
             MediaKind::Image => {
                 w.key("type").string("image_url");
                 w.key("image_url").object(|w| {

@@ -58,7 +58,7 @@ impl<'r> Said<'r> {
 
     fn take(&mut self, part: &'r Part<'r>, index: usize, dropped: &mut Dropped) -> Result<(), Error> {
         match part {
-            Part::Text { text, cache, extra } => {
+            Part::Text { text, cache, extra, .. } => {
                 note_cache(cache.is_some(), dropped);
                 extra.iter().for_each(|extra| dropped.add(&extra.name));
                 self.text(text);

@@ -1,4 +1,5 @@
 use super::said::Call;
+use crate::Dialect;
 use crate::json::Fault;
 use crate::neutral::{Event, Finish, Text};
 use crate::translate::Names;
@@ -75,6 +76,10 @@ impl Calls {
         keep_first(&mut call.name, piece.name);
         if call.number.is_none() && !call.name.is_empty() && (!call.id.is_empty() || piece.arguments.is_some()) {
             call.begin(&mut self.begun, &self.seed, &self.names, each);
+        }
+        if let Some(index) = call.number {
+            let told = |extra| Event::ToolExtra { index, origin: Dialect::OpenAI, extra: Box::new(extra) };
+            piece.extra.into_iter().map(told).for_each(&mut *each);
         }
         piece.arguments.map_or(Ok(()), |json| call.arguments(json, each))
     }

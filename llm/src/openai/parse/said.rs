@@ -1,6 +1,7 @@
 use crate::Dialect;
 use crate::json::{Fault, Kind, Reader};
-use crate::neutral::{Extra, Part, Raw, Text};
+use crate::neutral::{Citation, Extra, Part, Raw, Text};
+use crate::openai::annotations;
 use crate::openai::request::extra;
 
 /// What a message or a delta says, by the members that it stands in. Empty strings say nothing and are left out.
@@ -16,6 +17,10 @@ pub(super) struct Said<'a> {
     /// Thinking in blocks, as Penstock itself writes it.
     pub(super) blocks: Vec<Part<'a>>,
     pub(super) calls: Vec<Call<'a>>,
+    /// What the text rests on.
+    pub(super) citations: Vec<Citation<'a>>,
+    /// Members that no other dialect has.
+    pub(super) extra: Vec<Extra<'a>>,
 }
 
 /// A tool call, or a piece of one.
@@ -56,7 +61,9 @@ impl<'a> Said<'a> {
                     call.function(reader)?;
                     function_call = Some(call);
                 }
-                _ => reader.skip()?,
+                "annotations" if kind == Kind::Array => annotations(reader, &mut said)?,
+                "role" => reader.skip()?,
+                name => extra(reader, name, &mut said.extra)?,
             }
             Ok::<(), Fault>(())
         })?;
@@ -66,6 +73,17 @@ impl<'a> Said<'a> {
         }
         Ok(said)
     }
+}
+
+/// An empty list of them says nothing to others, but is kept.
+fn annotations<'a>(reader: &mut Reader<'a>, said: &mut Said<'a>) -> Result<(), Fault> {
+    let start = reader.at();
+    annotations::read(reader, &mut said.citations)?;
+    if said.citations.is_empty() {
+        let value = Raw(reader.slice(start, reader.at()));
+        said.extra.push(Extra { name: "annotations".into(), value });
+    }
+    Ok(())
 }
 
 impl<'a> Call<'a> {

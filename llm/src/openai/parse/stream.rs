@@ -64,12 +64,13 @@ impl StreamParser {
     }
 
     fn say<'e>(&mut self, said: Said<'e>, each: &mut impl FnMut(Event<'e>)) -> Result<(), Fault> {
-        let Said { text, parts, refusal, thinking, blocks, calls } = said;
+        let Said { text, parts, refusal, thinking, blocks, calls, citations, extra: _ } = said;
         self.plain_thinking |= thinking.is_some();
         thinking.map(Event::Reasoning).into_iter().for_each(&mut *each);
         blocks.into_iter().for_each(|block| part(block, !self.plain_thinking, each));
         text.map(Event::Text).into_iter().for_each(&mut *each);
         parts.into_iter().for_each(|it| part(it, true, each));
+        citations.into_iter().for_each(|citation| each(Event::Citation(Box::new(citation))));
         refusal.map(Event::Refusal).into_iter().for_each(&mut *each);
         calls.into_iter().try_for_each(|call| self.calls.push(call, each))
     }

@@ -125,6 +125,7 @@ struct Fields<'a> {
     data: Option<Text<'a>>,
     url: Option<Url<'a>>,
     file: Option<File<'a>>,
+    sound: Option<Source<'a>>,
     cache: Option<Raw<'a>>,
     extra: Vec<Extra<'a>>,
 }
@@ -148,10 +149,10 @@ fn part<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
     let mut fields = Fields::default();
     reader.object(|reader, key| part_member(reader, &key.decode(), &mut fields))?;
     let whole = Raw(reader.slice(start, reader.at()));
-    let Fields { of_type, text, refusal, thinking, signature, data, url, file, cache, extra } = fields;
+    let Fields { of_type, text, refusal, thinking, signature, data, url, file, sound, cache, extra } = fields;
     let missing = |name: &str| Fault::new(start, format!("{name} is missing"));
     Ok(match &*of_type {
-        "text" => Part::Text { text: text.ok_or_else(|| missing("text"))?, cache, extra },
+        "text" => Part::Text { text: text.ok_or_else(|| missing("text"))?, cache, citations: Vec::new(), extra },
         "refusal" => Part::Refusal(refusal.ok_or_else(|| missing("refusal"))?),
         "thinking" => Part::Reasoning { text: thinking.unwrap_or_default(), signature },
         "redacted_thinking" => Part::RedactedReasoning(data.unwrap_or_default()),
@@ -175,6 +176,10 @@ fn part<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, Fault> {
             }),
             _ => Part::Unknown { origin: Dialect::OpenAI, kind: of_type, is_call: false, value: whole },
         },
+        "input_audio" => {
+            let source = sound.ok_or_else(|| missing("input_audio"))?;
+            Part::Media(Media { kind: MediaKind::Audio, source, label: None, cache, extra })
+        }
         "" => return Err(missing("type")),
         _ => Part::Unknown { origin: Dialect::OpenAI, kind: of_type, is_call: false, value: whole },
     })
@@ -190,6 +195,7 @@ fn part_member<'a>(reader: &mut Reader<'a>, key: &str, fields: &mut Fields<'a>) 
         "signature" => fields.signature = reader.optional(Reader::string)?.filter(|text| !text.is_empty()),
         "data" if kind == Kind::String => fields.data = Some(reader.string()?),
         "image_url" => fields.url = Some(image_url(reader)?),
+        "input_audio" => fields.sound = Some(sound(reader)?),
         "file" if kind == Kind::Object => fields.file = Some(file(reader)?),
         "cache_control" => fields.cache = reader.optional(|reader| reader.raw().map(Raw))?,
         name => extra(reader, name, &mut fields.extra)?,
@@ -217,6 +223,22 @@ fn image_url<'a>(reader: &mut Reader<'a>) -> Result<Url<'a>, Fault> {
     })?;
     let (at, url) = url.ok_or_else(|| Fault::new(start, "url is missing"))?;
     Ok(Url { at, url, detail })
+}
+
+fn sound<'a>(reader: &mut Reader<'a>) -> Result<Source<'a>, Fault> {
+    let start = reader.at();
+    let (mut data, mut format) = (None, None);
+    reader.object(|reader, key| {
+        match &*key.decode() {
+            "data" => data = reader.optional(Reader::string)?,
+            "format" => format = reader.optional(Reader::string)?,
+            _ => reader.skip()?,
+        }
+        Ok::<(), Fault>(())
+    })?;
+    let missing = |name: &str| Fault::new(start, format!("{name} is missing"));
+    let format = format.ok_or_else(|| missing("format"))?;
+    Ok(Source::Base64 { media_type: format!("audio/{format}").into(), data: data.ok_or_else(|| missing("data"))? })
 }
 
 fn file<'a>(reader: &mut Reader<'a>) -> Result<File<'a>, Fault> {

@@ -86,7 +86,11 @@ impl StreamEmitter {
             Event::Finish(finish) => self.finish(*finish, out),
             Event::Usage(usage) => self.usage.update(usage),
             Event::End => self.end(out),
-            Event::Error(_) => {}
+            Event::NextText
+            | Event::Citation(_)
+            | Event::StopSequence(_)
+            | Event::ToolExtra { .. }
+            | Event::Error(_) => {}
         }
         if self.kept > MAX_KEPT {
             self.give_up(out);

@@ -191,8 +191,7 @@ proptest! {
         if !thoughts.is_empty() {
             expected.push(format!("r {}", thoughts.concat()));
         }
-        let id = format!("a--sig-{}", carry::NO_SIGNATURE);
-        expected.extend([format!("t {}", texts.concat()), format!("c {id} f"), format!("a {json}"), "f tool_calls".to_owned()]);
+        expected.extend([format!("t {}", texts.concat()), "c a f".to_owned(), format!("a {json}"), "f tool_calls".to_owned()]);
         prop_assert_eq!(read_back(&emitted(&events)), expected);
     }
 
