@@ -1,5 +1,7 @@
 //! What is different about servers that call themselves compatible with OpenAI.
 
+use crate::scan::Key;
+
 /// A known server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Server {
@@ -36,6 +38,12 @@ pub struct Manners {
     pub completions: bool,
     /// It has the Responses API for all of its models.
     pub responses: bool,
+    /// Members of a request that it refuses, whatever they say; of `n`, more than one.
+    pub refuses: &'static [Key],
+    /// It takes `messages[].name`.
+    pub speaker_names: bool,
+    /// It knows the role `developer`.
+    pub developer: bool,
 }
 
 impl Manners {
@@ -47,6 +55,9 @@ impl Manners {
         embeddings: true,
         completions: true,
         responses: true,
+        refuses: &[],
+        speaker_names: true,
+        developer: true,
     };
 
     /// What is assumed of a server that is not known.
@@ -70,13 +81,21 @@ impl Manners {
     /// docs.vllm.ai, entrypoints/openai/responses; tools/server/README.md of llama.cpp. Two have it for some models only,
     /// so they are asked in chat: api-docs.deepseek.com/guides/responses_api and
     /// docs.together.ai/docs/inference/responses-api.
+    ///
+    /// What is refused: console.groq.com/docs/openai, "Currently Unsupported OpenAI Features". Who knows no developer:
+    /// api-docs.deepseek.com/api/create-chat-completion, where the roles are system, user, assistant and tool.
     pub const fn of(server: Server) -> Self {
         let openai = Self::OPENAI;
         let chat_only = Self { embeddings: false, completions: false, ..openai };
         match server {
-            Server::Groq => Self { thinking: "reasoning", ..chat_only },
+            Server::Groq => Self {
+                thinking: "reasoning",
+                refuses: &[Key::Logprobs, Key::TopLogprobs, Key::LogitBias, Key::N],
+                speaker_names: false,
+                ..chat_only
+            },
             Server::VLLM => Self { thinking: "reasoning", ..openai },
-            Server::DeepSeek => Self { max_completion_tokens: false, responses: false, ..chat_only },
+            Server::DeepSeek => Self { max_completion_tokens: false, responses: false, developer: false, ..chat_only },
             Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
             Server::Together => {
                 Self { max_completion_tokens: false, thinking: "reasoning", responses: false, ..openai }
