@@ -132,6 +132,13 @@ fn tool_choice_required_and_named_and_parallel_tool_calls_are_native() {
 }
 
 #[test]
+fn tool_choice_any_of_mistral_s_clients_is_required() {
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {}}}]);
+    let expected = json!({"tools": tools, "tool_choice": "required"});
+    assert_eq!(others(LARGE, &json!({"tools": tools, "tool_choice": "any"})), expected);
+}
+
+#[test]
 fn a_tool_s_name_that_mistral_does_not_take_is_replaced() {
     let long = "n".repeat(70);
     let tools = json!([{"type": "function", "function": {"name": "weather.get"}},
