@@ -16,6 +16,7 @@ pub(crate) use emit::{Echo, StreamEmitter, emit_response};
 pub(crate) use look::{look, observe_answer};
 pub(crate) use reject::error_event;
 pub(crate) use request::translate;
+pub(crate) use seal::is_sealed;
 
 #[cfg(test)]
 mod tests;

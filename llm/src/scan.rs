@@ -145,6 +145,8 @@ pub struct Scan {
     inner_models: Vec<Span>,
     /// Signatures of other providers, which Gemini would refuse.
     foreign_signatures: Vec<Span>,
+    /// Items of the Responses API that hold other providers' thoughts.
+    sealed: Vec<Span>,
     spots: Spots,
 }
 
@@ -256,6 +258,10 @@ impl Scan {
 
     pub(crate) fn options(&self) -> Options {
         self.options
+    }
+
+    pub(crate) fn sealed(&self) -> &[Span] {
+        &self.sealed
     }
 
     pub(crate) fn spots(&self) -> &Spots {

@@ -53,6 +53,12 @@ impl Scan {
         self.foreign_signatures().iter().map(move |span| Edit { span: *span, with: with.clone() })
     }
 
+    /// Takes other providers' thoughts out of the items for a provider of the Responses API, which could not read them.
+    /// `body` is what was scanned.
+    pub fn without_sealed(&self, body: &[u8]) -> Vec<Edit> {
+        cut(body, self.sealed().iter().copied())
+    }
+
     /// Makes messages of OpenAI's dialect fit a server that is not quite OpenAI's own: cuts hints that it refuses and names
     /// them, calls developers the system, and takes what ids of calls carry for Gemini out of them, since no other needs it
     /// and most bound an id. `body` is what was scanned.
@@ -118,17 +124,21 @@ fn says_nothing(value: &[u8]) -> bool {
 /// Takes members out of their objects by their values, each with one comma beside it.
 fn without(body: &[u8], mut values: Vec<Span>) -> Vec<Edit> {
     let back = |at: usize, sought: u8| memchr::memrchr(sought, &body[..at]).unwrap_or(0);
+    values.sort_by_key(|value| value.start);
+    cut(body, values.into_iter().map(|value| Span { start: back(back(value.start, b'"'), b'"'), ..value }))
+}
+
+/// Takes out what stands between commas, in order, each with one comma beside it.
+fn cut(body: &[u8], spans: impl Iterator<Item = Span>) -> Vec<Edit> {
     let is_comma = |at: &usize| body.get(*at) == Some(&b',');
     let is_said = |byte: &u8| !byte.is_ascii_whitespace();
-    values.sort_by_key(|value| value.start);
     let mut taken = 0;
-    let each = values.into_iter().map(|value| {
-        let start = back(back(value.start, b'"'), b'"');
+    let each = spans.map(|Span { start, end }| {
         let before = body[..start].iter().rposition(is_said).filter(|at| *at >= taken && is_comma(at));
-        let after = || body[value.end..].iter().position(is_said).map(|at| value.end + at).filter(is_comma);
+        let after = || body[end..].iter().position(is_said).map(|at| end + at).filter(is_comma);
         let span = match before {
-            Some(comma) => Span { start: comma, end: value.end },
-            None => Span { start, end: after().map_or(value.end, |comma| comma + 1) },
+            Some(comma) => Span { start: comma, end },
+            None => Span { start, end: after().map_or(end, |comma| comma + 1) },
         };
         taken = span.end;
         Edit { span, with: Vec::new() }
@@ -180,6 +190,24 @@ mod tests {
         let expected = " {\"x\" : 1.50,\n \"m\\u006fdel\" : \"a\\\"b\" ,\"messages\":[ ],\"é\":[1e5]}\n";
         assert_eq!(spliced(body, |scan| vec![scan.set_model("a\"b")]), expected);
         assert_eq!(spliced(body, |_| Vec::new()), body);
+    }
+
+    #[test]
+    fn thoughts_of_other_providers_are_taken_out_for_a_provider_of_responses() {
+        let own = r#"{"type":"reasoning","id":"rs_1","encrypted_content":"gAAA","summary":[]}"#;
+        let sealed = r#"{"type":"reasoning","id":"rs_2","encrypted_content":"penstock:signature:s","summary":[]}"#;
+        let rows = [
+            (format!("[{own}, {sealed} ,{{}},{sealed}]"), format!("[{own} ,{{}}]")),
+            (format!("[ {sealed} , {own}]"), format!("[  {own}]")),
+            (format!("[{sealed},{sealed}]"), "[]".to_owned()),
+            (format!("[{own}]"), format!("[{own}]")),
+        ];
+        for (input, expected) in rows {
+            let body = Bytes::from(format!(r#"{{"model":"m","input":{input}}}"#));
+            let scan = scan(&Call::chat(Dialect::Responses), &body).expect("must be a request");
+            let after = apply(&body, scan.without_sealed(&body)).concat();
+            assert_eq!(String::from_utf8_lossy(&after), format!(r#"{{"model":"m","input":{expected}}}"#));
+        }
     }
 
     #[test]

@@ -12,6 +12,11 @@ pub(super) enum Sealed<'t> {
 const SIGNATURE: &str = "penstock:signature:";
 const REDACTED: &str = "penstock:redacted:";
 
+/// Whether a JSON string, as it stands in a body, is thinking that Penstock sealed.
+pub(crate) fn is_sealed(literal: &str) -> bool {
+    literal.strip_prefix('"').is_some_and(|text| Sealed::open(text).is_some())
+}
+
 impl<'t> Sealed<'t> {
     /// `None` for what another provider encrypted: nobody else can read it.
     pub(super) fn open(encrypted: &'t str) -> Option<Self> {

@@ -80,6 +80,7 @@ impl Scan {
             options: Options::default(),
             inner_models: Vec::new(),
             foreign_signatures: Vec::new(),
+            sealed: Vec::new(),
             spots: Spots::default(),
         }
     }
@@ -224,8 +225,9 @@ impl Walk {
             if reader.peek()? != Kind::Object {
                 return self.value(reader, Below::default());
             }
+            let item = reader.at();
             let (mut id, mut alone, mut named) = (None, true, false);
-            let (mut thought, mut told) = (false, false);
+            let (mut thought, mut told, mut sealed) = (false, false, false);
             reader.object(|reader, key| {
                 let kind = reader.peek()?;
                 let start = reader.at();
@@ -241,7 +243,9 @@ impl Walk {
                     (_, Kind::Null) => {}
                     ("encrypted_content" | "summary" | "content", _) => {
                         alone = false;
-                        told |= !is_empty_list(reader.slice(start, reader.at()));
+                        let value = reader.slice(start, reader.at());
+                        told |= !is_empty_list(value);
+                        sealed |= crate::responses::is_sealed(value);
                     }
                     _ => alone = false,
                 }
@@ -249,6 +253,9 @@ impl Walk {
             })?;
             self.state_at = self.state_at.or(id.filter(|_| alone || named));
             self.thoughts_at = self.thoughts_at.or(id.filter(|_| thought && !told));
+            if sealed {
+                self.scan.sealed.push(Span { start: item, end: reader.at() });
+            }
             Ok(())
         })
     }

@@ -128,6 +128,7 @@ fn spliced(
 fn fit(ask: &Ask<'_>, target: &Target, way: &Way) -> (Vec<splice::Edit>, Vec<&'static str>) {
     match (way.dialect, ask.call.operation) {
         (Dialect::OpenAI, Operation::Chat) => ask.scan.fit(&ask.body, &target.provider.manners),
+        (Dialect::Responses, Operation::Chat) => (ask.scan.without_sealed(&ask.body), Vec::new()),
         _ => Default::default(),
     }
 }
