@@ -1,5 +1,5 @@
-use super::foreign;
 use super::response::{thinking_block, tool_call};
+use super::{foreign, json_mode};
 use crate::json::Writer;
 use crate::neutral::{
     Extra, Media, MediaKind, Message, Output, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
@@ -11,10 +11,16 @@ use crate::{Dialect, Error};
 pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     let mut dropped = Dropped::default();
     let request = &*foreign::adapt(request, target, &mut dropped)?;
+    let told = json_mode::told_for(request, target, &mut dropped);
     let mut body = Vec::with_capacity(4096);
     Writer::new(&mut body).object(|w| {
         w.key("model").string(target.model);
-        w.key("messages").array(|w| request.messages.iter().try_for_each(|it| message(w, it, target)))?;
+        w.key("messages").array(|w| {
+            if let Some(text) = &told {
+                json_mode::message(w, text);
+            }
+            request.messages.iter().try_for_each(|it| message(w, it, target))
+        })?;
         tools(w, request)?;
         if let Some(max) = request.max_tokens {
             w.key(if target.facts.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" })
@@ -22,7 +28,10 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
         }
         numbers(w, request);
         stop(w, request)?;
-        output(w, request)?;
+        match &told {
+            Some(_) => w.key("response_format").raw(json_mode::FORMAT),
+            None => output(w, request)?,
+        }
         match &request.reasoning {
             Some(Reasoning::Effort(word)) => w.key("reasoning_effort").string(word),
             Some(Reasoning::Off) => w.key("reasoning_effort").string("none"),

@@ -104,7 +104,15 @@ fn spliced(
     let fixed = is_chat && target.facts.sampling == Sampling::Fixed;
     let (sampling, hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
-    let edits = models.into_iter().chain(usage).chain(bound).chain(sampling).chain(scan.own_signatures());
+    let schema = if is_chat && !target.facts.json_schema { scan.tell_schema(&ask.body) } else { None };
+    let hints: Vec<&str> = hints.into_iter().chain(schema.as_ref().map(|_| Key::ResponseFormat.name())).collect();
+    let edits = models
+        .into_iter()
+        .chain(usage)
+        .chain(schema.into_iter().flatten())
+        .chain(bound)
+        .chain(sampling)
+        .chain(scan.own_signatures());
     Ok(Prepared {
         way,
         dropped: may_drop(&hints, unknown)?,
