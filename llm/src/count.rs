@@ -1,8 +1,11 @@
 //! How many tokens a conversation has, between the dialects that count them: Anthropic's and Gemini's. The conversation
 //! itself is that of a chat request.
 
+use std::convert::Infallible;
+
 use crate::call::Call;
 use crate::classify::{UpstreamError, in_band};
+use crate::json::{self, Fault, Kind};
 use crate::neutral::Usage;
 use crate::relay::Answer;
 use crate::translate::{self, Emitted, Target, unsupported};
@@ -14,6 +17,37 @@ pub(crate) struct Count {
     pub(crate) tokens: Option<u64>,
     /// It is an error in a 200.
     pub(crate) failed: bool,
+}
+
+impl Count {
+    /// Reads an answer that has the count under a key; `unsaid` is what it means that it is not there.
+    pub(crate) fn read(body: &[u8], key: &str, unsaid: Option<u64>) -> Result<Self, Fault> {
+        let mut reader = json::Reader::of_answer(body)?;
+        let mut count = Self { tokens: unsaid, failed: false };
+        reader.object(|reader, name| {
+            match (&*name.decode(), reader.peek()?) {
+                (name, Kind::Number) if name == key => count.tokens = Some(reader.unsigned()?),
+                ("error", kind) => {
+                    count.failed |= kind != Kind::Null;
+                    reader.skip()?;
+                }
+                _ => reader.skip()?,
+            }
+            Ok::<(), Fault>(())
+        })?;
+        reader.end()?;
+        Ok(count)
+    }
+}
+
+/// An answer that has the count under a key.
+pub(crate) fn write(key: &'static str, tokens: u64) -> Vec<u8> {
+    let mut body = Vec::with_capacity(32);
+    let Ok(()) = json::Writer::new(&mut body).object(|w| {
+        w.key(key).unsigned(tokens);
+        Ok::<(), Infallible>(())
+    });
+    body
 }
 
 /// Translates a client's request.

@@ -203,7 +203,10 @@ impl Relay {
             Path::Read(parser, _) => parser.push(event.name(), &data, &mut |event| self.seen.note(event, &mut step)),
             Path::Translated(ends) => {
                 let (parser, emitter) = &mut **ends;
-                parser.push(event.name(), &data, &mut |event| self.seen.pass(event, emitter, out, &mut step))
+                let read =
+                    parser.push(event.name(), &data, &mut |event| self.seen.pass(event, emitter, out, &mut step));
+                emitter.flush(out);
+                read
             }
         };
         match read {

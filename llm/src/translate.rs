@@ -115,4 +115,6 @@ impl Dropped {
 }
 
 #[cfg(test)]
+pub(crate) mod bed;
+#[cfg(test)]
 mod tests;

@@ -4,17 +4,7 @@ use penstock_tests::fake::Fakes;
 use penstock_tests::gateway::Gateway;
 
 use crate::sdk;
-
-/// A fake, the type of its provider, what follows its URL, and a model that it has.
-const PROVIDERS: [(&str, &str, &str, &str); 7] = [
-    ("openai", "OpenAI", "/v1", "gpt-4o"),
-    ("anthropic", "Anthropic", "", "claude-sonnet-4-5"),
-    ("gemini", "Gemini", "", "gemini-2.5-flash"),
-    ("mistral", "Mistral", "", "mistral-large-latest"),
-    ("azure", "AzureOpenAI\n  azure: {apiVersion: 2024-10-21}", "", "gpt-4.1"),
-    ("ollama", "Ollama", "", "llama3.2"),
-    ("deepseek", "OpenAICompatible\n  preset: DeepSeek", "", "deepseek-chat"),
-];
+use crate::upstreams::{UPSTREAMS, Upstream};
 
 /// As `error_map.py` calls what a provider says.
 const REFUSALS: [&str; 11] = [
@@ -37,7 +27,7 @@ async fn every_error_of_every_provider_is_the_right_exception_of_every_sdk() -> 
         let fakes = Fakes::start()?;
         let gateway = Gateway::start(&resources(&fakes)).await?;
         let (url, admin) = (gateway.url(), fakes.admin_url());
-        let providers = PROVIDERS.map(|(fake, ..)| fake).join(",");
+        let providers = UPSTREAMS.map(|upstream| upstream.fake).join(",");
         let arguments = [("client", client), ("base-url", &url), ("admin-url", &admin), ("providers", &providers)];
         sdk::run("error_map.py", &arguments).await?;
     }
@@ -49,8 +39,9 @@ fn resources(fakes: &Fakes) -> String {
     let mut objects = vec![String::from(
         "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\nstringData: {api-key: key-of-the-proxy}\n",
     )];
-    for (fake, of_type, below, model) in PROVIDERS {
-        let url = fakes.url(fake) + below;
+    for upstream in UPSTREAMS {
+        let url = upstream.url(fakes);
+        let Upstream { fake, of_type, model, .. } = upstream;
         objects.extend(REFUSALS.map(|refusal| {
             format!(
                 "apiVersion: penstock.dev/v1alpha1

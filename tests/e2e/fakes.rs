@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::sdk;
 
+/// The scripts for Python that can be pointed at the proxy too.
+const CHATS: [&str; 4] = ["openai_chat.py", "openai_responses.py", "gemini_chat.py", "mistral_chat.py"];
+
 /// A fake of a kind, and what the SDK's scripts need to know of it.
 struct Fake<'a> {
     fakes: &'a Fakes,
@@ -29,8 +32,9 @@ impl Fake<'_> {
         let mut arguments = vec![("base-url", url.as_str()), ("model", self.model)];
         arguments.extend(self.kind.map(|kind| ("kind", kind)));
         // A script that can be pointed at a proxy too needs a key and what to expect; the others order what they want.
-        if script.ends_with(".mjs") || ["openai_chat.py", "openai_responses.py", "gemini_chat.py"].contains(&script) {
-            arguments.extend([("key", "sk-fake"), ("answer", &answer)]);
+        if script.ends_with(".mjs") || CHATS.contains(&script) {
+            let lacks = if self.name == "mistral" { "pieces" } else { "" };
+            arguments.extend([("key", "sk-fake"), ("answer", &answer), ("lacks", lacks)]);
         } else {
             arguments.extend([("admin-url", admin.as_str()), ("provider", self.name)]);
         }
@@ -93,7 +97,9 @@ async fn the_google_genai_sdk_takes_the_fake_for_gemini() -> anyhow::Result<()> 
 #[tokio::test]
 async fn the_mistralai_sdk_takes_the_fake_for_mistral() -> anyhow::Result<()> {
     let fakes = &Fakes::start()?;
-    Fake { fakes, name: "mistral", path: "", model: "mistral-small-latest", kind: None }.passes("mistral_chat.py").await
+    let fake = Fake { fakes, name: "mistral", path: "", model: "mistral-small-latest", kind: None };
+    fake.passes("mistral_chat.py").await?;
+    fake.passes("mistral_fixtures.py").await
 }
 
 #[tokio::test]
@@ -109,6 +115,7 @@ async fn the_node_sdks_take_the_fakes_for_their_providers() -> anyhow::Result<()
         ("node/openai_chat.mjs", "openai", "/v1", "gpt-4o", None),
         ("node/openai_chat.mjs", "azure", "", "gpt-4o", Some("azure")),
         ("node/openai_chat.mjs", "deepseek", "/v1", "deepseek-chat", None),
+        ("node/openai_responses.mjs", "openai", "/v1", "gpt-4o", None),
         ("node/anthropic_chat.mjs", "anthropic", "", "claude-sonnet-4-5", None),
         ("node/anthropic_threads.mjs", "anthropic", "", "claude-sonnet-4-5", None),
         ("node/gemini_chat.mjs", "gemini", "", "gemini-2.5-flash", None),

@@ -4,7 +4,10 @@ use anyhow::Context;
 use penstock_tests::fake::{Answer, At, Fakes, How, Script};
 use penstock_tests::gateway::Gateway;
 
-use crate::bed::{Bed, FALLBACK, PRIMARY, hello, provider, resources, route};
+use crate::bed::{Bed, FALLBACK, MODEL, PRIMARY, hello, provider, resources, route};
+
+/// A caller's, where Google's examples put it.
+const URL_KEY: &str = "key-of-a-caller-in-the-url";
 
 #[tokio::test]
 async fn an_edit_of_the_folder_takes_effect_and_a_running_stream_does_not_notice() -> anyhow::Result<()> {
@@ -95,15 +98,19 @@ async fn no_key_and_no_words_of_a_conversation_are_in_the_log() -> anyhow::Resul
     for stream in [false, true] {
         gateway.chat(&hello(stream)).await?;
     }
+    let path = format!("/v1beta/models/{MODEL}:generateContent?key={URL_KEY}");
+    let contents = serde_json::json!({"contents": [{"parts": [{"text": "hello there"}]}]});
+    assert_eq!(gateway.post(&path).json(&contents).send().await?.status(), 200);
+    assert!(fakes.requests().iter().all(|record| !record.path.contains(URL_KEY)), "the key went on to a provider");
     // A request is logged once it is over, which may be after its client has the answer.
-    let both_logged = async |gateway: &Gateway| {
+    let all_logged = async |gateway: &Gateway| {
         let log = gateway.log();
         let of_requests = log.lines().filter(|line| line.contains("penstock::request"));
-        of_requests.filter(|line| line.contains("default/anthropic")).count() == 2
+        of_requests.filter(|line| line.contains("default/anthropic")).count() == 3
     };
-    gateway.until("logging both requests", both_logged).await?;
+    gateway.until("logging all requests", all_logged).await?;
     let log = gateway.log();
-    for secret in [crate::bed::PRIMARY_KEY, crate::bed::FALLBACK_KEY, "hello there", "You said"] {
+    for secret in [crate::bed::PRIMARY_KEY, crate::bed::FALLBACK_KEY, URL_KEY, "hello there", "You said"] {
         assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
     }
     Ok(())

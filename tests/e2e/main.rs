@@ -20,4 +20,5 @@ mod quickstart;
 mod readme;
 mod sdk;
 mod streams;
+mod upstreams;
 mod wire;

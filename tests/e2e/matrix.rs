@@ -12,98 +12,10 @@ use penstock_tests::fake::Fakes;
 use penstock_tests::gateway::{Answer, Gateway};
 use serde_json::Value;
 
-use crate::bed::provider;
 use crate::figures::print;
+use crate::upstreams::{UPSTREAMS, Upstream, resources};
 use client::Client;
 use task::{Seen, Task};
-
-/// A provider of each kind, the fake that plays it, what follows the fake's URL, a model, and one that thinks.
-struct Upstream {
-    name: &'static str,
-    fake: &'static str,
-    /// As its spec says.
-    of_type: &'static str,
-    below: &'static str,
-    model: &'static str,
-    thinker: &'static str,
-    /// Its answers show the thinking.
-    shows_thinking: bool,
-    /// What a request must hold that asks it to think.
-    asks_to_think: &'static str,
-}
-
-const UPSTREAMS: [Upstream; 7] = [
-    Upstream {
-        name: "OpenAI",
-        fake: "openai",
-        of_type: "OpenAI",
-        below: "/v1",
-        model: "gpt-4o",
-        thinker: "o4-mini",
-        shows_thinking: false,
-        asks_to_think: "effort",
-    },
-    Upstream {
-        name: "Anthropic",
-        fake: "anthropic",
-        of_type: "Anthropic",
-        below: "",
-        model: "claude-sonnet-4-5",
-        thinker: "claude-sonnet-4-5",
-        shows_thinking: true,
-        asks_to_think: "thinking",
-    },
-    Upstream {
-        name: "Gemini",
-        fake: "gemini",
-        of_type: "Gemini",
-        below: "",
-        model: "gemini-2.5-flash",
-        thinker: "gemini-2.5-pro",
-        shows_thinking: true,
-        asks_to_think: "thinkingConfig",
-    },
-    Upstream {
-        name: "Mistral",
-        fake: "mistral",
-        of_type: "Mistral",
-        below: "",
-        model: "mistral-large-latest",
-        thinker: "mistral-small-latest",
-        shows_thinking: true,
-        asks_to_think: "reasoning_effort",
-    },
-    Upstream {
-        name: "AzureOpenAI",
-        fake: "azure",
-        of_type: "AzureOpenAI\n  azure: {apiVersion: 2024-10-21}",
-        below: "",
-        model: "gpt-4.1",
-        thinker: "o3-mini",
-        shows_thinking: false,
-        asks_to_think: "effort",
-    },
-    Upstream {
-        name: "Ollama",
-        fake: "ollama",
-        of_type: "Ollama",
-        below: "",
-        model: "llama3.2",
-        thinker: "qwen3",
-        shows_thinking: true,
-        asks_to_think: "think",
-    },
-    Upstream {
-        name: "DeepSeek",
-        fake: "deepseek",
-        of_type: "OpenAICompatible\n  preset: DeepSeek",
-        below: "",
-        model: "deepseek-chat",
-        thinker: "deepseek-reasoner",
-        shows_thinking: true,
-        asks_to_think: "deepseek-reasoner",
-    },
-];
 
 /// What is refused, and why; everything else has to work.
 const REFUSED: [(Client, &str, Task, &str); 0] = [];
@@ -142,19 +54,6 @@ async fn every_client_reaches_every_provider_with_every_task() -> anyhow::Result
     print(&table)?;
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     compare(&table)
-}
-
-fn resources(fakes: &Fakes) -> String {
-    let objects = UPSTREAMS.iter().map(|upstream| {
-        let url = fakes.url(upstream.fake) + upstream.below;
-        let models = if upstream.model == upstream.thinker {
-            upstream.model.to_owned()
-        } else {
-            format!("{}}}, {{name: {}", upstream.model, upstream.thinker)
-        };
-        provider(upstream.fake, upstream.of_type, &url, "key-of-the-proxy", &models)
-    });
-    objects.collect::<Vec<_>>().join("---\n")
 }
 
 /// One cell: that it works, or the reason of its 422.

@@ -1,9 +1,7 @@
 //! Anthropic's `/v1/messages/count_tokens`.
 
-use std::convert::Infallible;
-
-use crate::count::Count;
-use crate::json::{Fault, Kind, Reader, Writer};
+use crate::count::{self, Count};
+use crate::json::{Fault, Reader, Writer};
 use crate::translate::Emitted;
 
 /// What of a message request is counted (anthropic on PyPI, `MessageCountTokensParams`). Any other member is a 400.
@@ -28,28 +26,9 @@ pub(crate) fn counted(emitted: Emitted) -> Emitted {
 
 /// Reads an answer.
 pub(crate) fn parse_answer(body: &[u8]) -> Result<Count, Fault> {
-    let mut reader = Reader::of_answer(body)?;
-    let mut count = Count::default();
-    reader.object(|reader, key| {
-        match (&*key.decode(), reader.peek()?) {
-            ("input_tokens", Kind::Number) => count.tokens = Some(reader.unsigned()?),
-            ("error", kind) => {
-                count.failed |= kind != Kind::Null;
-                reader.skip()?;
-            }
-            _ => reader.skip()?,
-        }
-        Ok::<(), Fault>(())
-    })?;
-    reader.end()?;
-    Ok(count)
+    Count::read(body, "input_tokens", None)
 }
 
 pub(crate) fn emit_answer(tokens: u64) -> Vec<u8> {
-    let mut body = Vec::with_capacity(32);
-    let Ok(()) = Writer::new(&mut body).object(|w| {
-        w.key("input_tokens").unsigned(tokens);
-        Ok::<(), Infallible>(())
-    });
-    body
+    count::write("input_tokens", tokens)
 }

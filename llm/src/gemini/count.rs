@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use super::resource;
-use crate::count::Count;
+use crate::count::{self, Count};
 use crate::json::{Fault, Kind, Reader, Writer, camel};
 use crate::translate::Emitted;
 
@@ -46,31 +46,12 @@ pub(crate) fn counted(emitted: Emitted, model: &str) -> Emitted {
 
 /// Reads an answer. Gemini leaves zeros out.
 pub(crate) fn parse_answer(body: &[u8]) -> Result<Count, Fault> {
-    let mut reader = Reader::of_answer(body)?;
-    if reader.peek()? == Kind::Array && super::is_error(body) {
+    if Reader::of_answer(body)?.peek()? == Kind::Array && super::is_error(body) {
         return Ok(Count { tokens: None, failed: true });
     }
-    let mut count = Count { tokens: Some(0), failed: false };
-    reader.object(|reader, key| {
-        match (&*key.decode(), reader.peek()?) {
-            ("totalTokens", Kind::Number) => count.tokens = Some(reader.unsigned()?),
-            ("error", kind) => {
-                count.failed |= kind != Kind::Null;
-                reader.skip()?;
-            }
-            _ => reader.skip()?,
-        }
-        Ok::<(), Fault>(())
-    })?;
-    reader.end()?;
-    Ok(count)
+    Count::read(body, "totalTokens", Some(0))
 }
 
 pub(crate) fn emit_answer(tokens: u64) -> Vec<u8> {
-    let mut body = Vec::with_capacity(32);
-    let Ok(()) = Writer::new(&mut body).object(|w| {
-        w.key("totalTokens").unsigned(tokens);
-        Ok::<(), Infallible>(())
-    });
-    body
+    count::write("totalTokens", tokens)
 }

@@ -6,8 +6,8 @@ mod messages;
 use serde_json::{Value, json};
 
 use crate::classify::{ErrorKind, classify};
-use crate::facts::{Facts, Provider};
-use crate::translate::{self, Emitted, Target};
+use crate::facts::Provider;
+use crate::translate::{Emitted, bed};
 use crate::{Dialect, Error};
 
 /// Does not think.
@@ -18,19 +18,12 @@ const SMALL: &str = "mistral-small-latest";
 const MAGISTRAL: &str = "magistral-medium-latest";
 
 fn emit(model: &str, members: &Value) -> Result<Emitted, Error> {
-    let mut request = json!({"model": "alias", "messages": [{"role": "user", "content": "hi"}]});
-    let object = request.as_object_mut().expect("must be an object");
-    object.extend(members.as_object().expect("must be members").clone());
-    let target =
-        Target { dialect: Dialect::Mistral, model, facts: Facts::of(Provider::Mistral, model), ask_for_usage: true };
-    translate::request(Dialect::OpenAI, request.to_string().as_bytes(), &target)
+    bed::emit(Dialect::OpenAI, &bed::question(members), (Dialect::Mistral, Provider::Mistral), model)
 }
 
 /// The body that is sent for these members, and the names of the hints that were left out.
 fn sent_with_drops(model: &str, members: &Value) -> (Value, Vec<String>) {
-    let emitted = emit(model, members).unwrap_or_else(|error| panic!("{members}: {error}"));
-    let body = serde_json::from_slice(&emitted.body).expect("must be JSON");
-    (body, emitted.dropped.iter().map(ToString::to_string).collect())
+    bed::sent(emit(model, members))
 }
 
 fn sent(model: &str, members: &Value) -> Value {
@@ -136,6 +129,13 @@ fn tool_choice_required_and_named_and_parallel_tool_calls_are_native() {
         assert_eq!(others(LARGE, &members), expected);
     }
     assert_eq!(others(LARGE, &json!({"tool_choice": "none", "parallel_tool_calls": true})), json!({}));
+}
+
+#[test]
+fn tool_choice_any_of_mistral_s_clients_is_required() {
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {}}}]);
+    let expected = json!({"tools": tools, "tool_choice": "required"});
+    assert_eq!(others(LARGE, &json!({"tools": tools, "tool_choice": "any"})), expected);
 }
 
 #[test]

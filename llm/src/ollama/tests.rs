@@ -6,8 +6,9 @@ mod requests;
 
 use serde_json::{Value, json};
 
-use crate::facts::{Facts, Provider};
-use crate::translate::{self, Emitted, Target};
+use crate::facts::Provider;
+use crate::translate::Emitted;
+use crate::translate::bed::{self, question};
 use crate::{Dialect, Error};
 
 /// Does not think.
@@ -18,24 +19,12 @@ const QWEN: &str = "qwen3:8b";
 const GPT_OSS: &str = "gpt-oss:20b";
 
 fn emit(from: Dialect, model: &str, request: &Value) -> Result<Emitted, Error> {
-    let target =
-        Target { dialect: Dialect::Ollama, model, facts: Facts::of(Provider::Ollama, model), ask_for_usage: true };
-    translate::request(from, request.to_string().as_bytes(), &target)
-}
-
-/// A question of OpenAI's dialect with these members.
-fn question(members: &Value) -> Value {
-    let mut request = json!({"model": "alias", "messages": [{"role": "user", "content": "hi"}]});
-    let object = request.as_object_mut().expect("must be an object");
-    object.extend(members.as_object().expect("must be members").clone());
-    request
+    bed::emit(from, request, (Dialect::Ollama, Provider::Ollama), model)
 }
 
 /// The body that is sent for these members, and the names of the hints that were left out.
 fn sent_with_drops(model: &str, members: &Value) -> (Value, Vec<String>) {
-    let emitted = emit(Dialect::OpenAI, model, &question(members)).unwrap_or_else(|error| panic!("{members}: {error}"));
-    let body = serde_json::from_slice(&emitted.body).expect("must be JSON");
-    (body, emitted.dropped.iter().map(ToString::to_string).collect())
+    bed::sent(emit(Dialect::OpenAI, model, &question(members)))
 }
 
 /// The members that are sent beside those that every request has.

@@ -17,18 +17,33 @@ pub(crate) struct StreamEmitter {
     block: u64,
     /// Characters of text so far.
     length: u64,
+    /// The start of a call that is not written yet.
+    held: Option<Held>,
+}
+
+/// The start of a tool call. It waits for arguments in the same event of the provider: clients that know only whole
+/// calls (mistralai on PyPI demands a name in each piece) can read those of providers that give them whole.
+#[derive(Debug)]
+struct Held {
+    index: u32,
+    id: String,
+    name: String,
 }
 
 impl StreamEmitter {
     pub(crate) fn new(include_usage: bool, now: u64) -> Self {
-        let mut emitter = Self { include_usage, now, head: Vec::new(), usage: Usage::default(), block: 0, length: 0 };
+        let (head, usage) = (Vec::new(), Usage::default());
+        let mut emitter = Self { include_usage, now, head, usage, block: 0, length: 0, held: None };
         // A provider that forgets its start still gets chunks that parse.
         emitter.start("", "");
         emitter
     }
 
-    /// Appends the chunks that an event makes.
+    /// Appends the chunks that an event makes. The start of a call may wait for the next event, or for `flush`.
     pub(crate) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        if !matches!(event, Event::ToolArguments { .. } | Event::ToolExtra { .. }) {
+            self.flush(out);
+        }
         match event {
             Event::Start { id, model } => {
                 self.start(id, model);
@@ -53,8 +68,11 @@ impl StreamEmitter {
                 self.delta(out, |w| thinking_block(w, self.block, "redacted_thinking", "data", data));
                 self.block += 1;
             }
-            Event::ToolStart { index, id, name } => self.delta(out, |w| tool_start(w, *index, id, name)),
+            Event::ToolStart { index, id, name } => {
+                self.held = Some(Held { index: *index, id: id.as_ref().into(), name: name.as_ref().into() });
+            }
             Event::ToolExtra { index, origin: Dialect::OpenAI, extra } => {
+                self.flush(out);
                 self.delta(out, |w| tool_extra(w, *index, extra));
             }
             Event::ToolExtra { .. } => {}
@@ -66,7 +84,18 @@ impl StreamEmitter {
         }
     }
 
-    fn arguments(&self, index: u32, json: &str, out: &mut Vec<u8>) {
+    /// Appends the start of a call that nothing came to join.
+    pub(crate) fn flush(&mut self, out: &mut Vec<u8>) {
+        if let Some(held) = self.held.take() {
+            self.delta(out, |w| tool_start(w, &held, ""));
+        }
+    }
+
+    fn arguments(&mut self, index: u32, json: &str, out: &mut Vec<u8>) {
+        if let Some(held) = self.held.take_if(|held| held.index == index) {
+            return self.delta(out, |w| tool_start(w, &held, json));
+        }
+        self.flush(out);
         let mut start = Vec::with_capacity(64);
         start.extend_from_slice(br#""tool_calls":[{"index":"#);
         start.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
@@ -152,15 +181,15 @@ impl StreamEmitter {
 /// The end marker of chat and completions streams.
 pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
 
-fn tool_start(w: &mut Writer<'_>, index: u32, id: &str, name: &str) -> Result<(), Infallible> {
+fn tool_start(w: &mut Writer<'_>, held: &Held, arguments: &str) -> Result<(), Infallible> {
     w.key("tool_calls").array(|w| {
         w.object(|w| {
-            w.key("index").unsigned(index.into());
-            w.key("id").string(id);
+            w.key("index").unsigned(held.index.into());
+            w.key("id").string(&held.id);
             w.key("type").string("function");
             w.key("function").object(|w| {
-                w.key("name").string(name);
-                w.key("arguments").string("");
+                w.key("name").string(&held.name);
+                w.key("arguments").string(arguments);
                 Ok(())
             })
         })

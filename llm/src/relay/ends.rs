@@ -85,6 +85,14 @@ impl Emitter {
         }
     }
 
+    /// The provider's event is over: appends what was kept to be joined with more of it.
+    pub(crate) fn flush(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::OpenAI(emitter) => emitter.flush(out),
+            Self::Anthropic(_) | Self::Gemini(_) | Self::Responses(_) => {}
+        }
+    }
+
     /// The number of the next event, where events are numbered.
     pub(super) fn sequence(&self) -> u64 {
         match self {

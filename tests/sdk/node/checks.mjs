@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 
 // --base-url, --key and --model say whom to ask, --answer how every text of the provider under test begins.
-// --kind is whose server it is, for SDKs that have several clients.
+// --kind is whose server it is, for SDKs that have several clients, --lacks what the provider has not, as in the scripts
+// for Python.
 export const args = parseArgs({
   options: {
     "base-url": { type: "string" },
@@ -12,6 +13,7 @@ export const args = parseArgs({
     model: { type: "string" },
     answer: { type: "string" },
     kind: { type: "string", default: "" },
+    lacks: { type: "string", default: "" },
   },
 }).values;
 

@@ -5,8 +5,8 @@ mod tools;
 
 use serde_json::{Value, json};
 
-use crate::facts::{Facts, Provider};
-use crate::translate::{self, Emitted, Target};
+use crate::facts::Provider;
+use crate::translate::{Emitted, bed};
 use crate::{Dialect, Error};
 
 /// No thinking, schemas in the older spelling, penalties.
@@ -20,19 +20,12 @@ const NEWER: &str = "gemini-3.1-pro-preview";
 const NEWEST: &str = "gemini-4-argon";
 
 fn emit(model: &str, members: &Value) -> Result<Emitted, Error> {
-    let mut request = json!({"model": "alias", "messages": [{"role": "user", "content": "hi"}]});
-    let object = request.as_object_mut().expect("must be an object");
-    object.extend(members.as_object().expect("must be members").clone());
-    let target =
-        Target { dialect: Dialect::Gemini, model, facts: Facts::of(Provider::Gemini, model), ask_for_usage: false };
-    translate::request(Dialect::OpenAI, request.to_string().as_bytes(), &target)
+    bed::emit(Dialect::OpenAI, &bed::question(members), (Dialect::Gemini, Provider::Gemini), model)
 }
 
 /// The body that is sent for these members, and the names of the hints that were left out.
 fn sent_with_drops(model: &str, members: &Value) -> (Value, Vec<String>) {
-    let emitted = emit(model, members).unwrap_or_else(|error| panic!("{members}: {error}"));
-    let body = serde_json::from_slice(&emitted.body).expect("must be JSON");
-    (body, emitted.dropped.iter().map(ToString::to_string).collect())
+    bed::sent(emit(model, members))
 }
 
 fn sent(model: &str, members: &Value) -> Value {

@@ -146,3 +146,20 @@ fn names_and_ids_of_calls_are_the_client_s_again() {
         assert_eq!(told.finish, Some(Finish::ToolCalls));
     }
 }
+
+#[test]
+fn a_call_that_comes_whole_is_told_whole() {
+    let call = |index: u32, id: &str, arguments: &str| json!({"index": index, "id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
+    let calls = json!([call(0, "Abc123xyz", r#"{"a":1}"#), call(1, "Abc123xyy", "{}")]);
+    let told = stream(&[delta(&json!({"tool_calls": calls}), Some("tool_calls"))], Names::default());
+    let seen: Vec<_> = told.deltas.iter().filter(|delta| delta["tool_calls"].is_array()).collect();
+    assert_eq!(seen, [&json!({"tool_calls": [calls[0]]}), &json!({"tool_calls": [calls[1]]})]);
+}
+
+#[test]
+fn the_start_of_a_call_does_not_wait_for_its_arguments() {
+    let function = json!({"name": "f", "arguments": ""});
+    let start = json!({"tool_calls": [{"index": 0, "id": "Abc123xyz", "type": "function", "function": function}]});
+    let told = stream(&[delta(&start, None)], Names::default());
+    assert_eq!(told.deltas.last(), Some(&start));
+}

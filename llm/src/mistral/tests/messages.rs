@@ -153,11 +153,7 @@ fn a_request_of_anthropic_s_dialect_reaches_mistral_too() {
         {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "r"}, {"type": "text", "text": "b"}]},
     ]});
-    let facts = Facts::of(Provider::Mistral, SMALL);
-    let target = Target { dialect: Dialect::Mistral, model: SMALL, facts, ask_for_usage: true };
-    let emitted =
-        translate::request(Dialect::Anthropic, request.to_string().as_bytes(), &target).expect("must be sent");
-    let body: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
+    let (body, _) = bed::sent(bed::emit(Dialect::Anthropic, &request, (Dialect::Mistral, Provider::Mistral), SMALL));
     let id = &body["messages"][2]["tool_calls"][0]["id"];
     let said: Vec<_> = body["messages"].as_array().expect("must be messages").iter().map(|it| &it["role"]).collect();
     assert_eq!(said, ["system", "user", "assistant", "tool", "user"]);

@@ -54,7 +54,8 @@ pub(super) fn choice<'a>(reader: &mut Reader<'a>) -> Result<ToolChoice<'a>, Faul
     if reader.peek()? == Kind::String {
         return match &*reader.string()? {
             "auto" => Ok(ToolChoice::Auto),
-            "required" => Ok(ToolChoice::Required),
+            // The second is Mistral's older word.
+            "required" | "any" => Ok(ToolChoice::Required),
             "none" => Ok(ToolChoice::None),
             other => Err(Fault::unknown(start, format!("the choice {other:?} is not known"))),
         };

@@ -122,6 +122,7 @@ proptest! {
         let mut emitter = StreamEmitter::new(true, 1);
         let mut out = Vec::new();
         sent.iter().for_each(|event| emitter.push(event, &mut out));
+        emitter.flush(&mut out);
         let mut splitter = Splitter::default();
         splitter.push(Bytes::from(out));
         let mut data = Vec::new();
