@@ -21,11 +21,13 @@ pub struct UpstreamError {
     /// [`ErrorKind::Auth`] never, since it can echo the key.
     pub message: String,
     /// OpenAI's `type`, Anthropic's `error.type`.
-    pub of_type: Option<String>,
+    pub of_type: Option<Box<str>>,
     /// The provider's code, a number as text.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// The field that the provider blames.
     pub param: Option<String>,
+    /// What Anthropic says beside it, an object: its SDKs go by it.
+    pub details: Option<Box<str>>,
     /// How long the provider wants to be left alone.
     pub retry_after: Option<Duration>,
 }
@@ -85,7 +87,9 @@ fn error(status: u16, retry_after: Option<Duration>, said: body::Said) -> Upstre
     let kind = table::kind_of(status, &said);
     let retry_after = retry_after.or(said.google.retry_delay);
     let message = if said.message.is_empty() { format!("the provider answered {status}") } else { said.message };
-    UpstreamError { kind, status, message, of_type: said.of_type, code: said.code, param: said.param, retry_after }
+    let body::Said { param, .. } = said;
+    let [of_type, code, details] = [said.of_type, said.code, said.details].map(|it| it.map(String::into_boxed_str));
+    UpstreamError { kind, status, message, of_type, code, param, details, retry_after }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What is different about servers that call themselves compatible with OpenAI.
 
+use crate::scan::Key;
+
 /// A known server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Server {
@@ -40,6 +42,12 @@ pub struct Manners {
     pub completions: bool,
     /// It has the Responses API for all of its models.
     pub responses: bool,
+    /// Members of a request that it refuses, whatever they say; of `n`, more than one.
+    pub refuses: &'static [Key],
+    /// It takes `messages[].name`.
+    pub speaker_names: bool,
+    /// It knows the role `developer`.
+    pub developer: bool,
 }
 
 impl Manners {
@@ -53,6 +61,9 @@ impl Manners {
         embeddings: true,
         completions: true,
         responses: true,
+        refuses: &[],
+        speaker_names: true,
+        developer: true,
     };
 
     /// What is assumed of a server that is not known.
@@ -70,12 +81,11 @@ impl Manners {
             Server::Groq => groq(known),
             Server::DeepSeek => deepseek(known),
             Server::Together => together(known),
-            // docs.fireworks.ai/api-reference/post-chatcompletions, guides/response-api, guides/querying-embeddings-models;
-            // PyPI fireworks-ai 1.2 (`max_completion_tokens` is an alias, messages have `reasoning_content`).
+            // docs.fireworks.ai/api-reference (chat, completions, embeddings), guides/response-api; PyPI fireworks-ai 1.2 (`max_completion_tokens` is an alias, messages have `reasoning_content`).
             Server::Fireworks => known,
             // docs.x.ai/developers/rest-api-reference/inference/legacy has completions, no chapter there has embeddings;
             // developers/model-capabilities/text/comparison: Responses before chat, which is deprecated and gives no
-            // thinking for most models.
+            // thinking.
             Server::XAI => Self { embeddings: false, ..Self::OPENAI },
             // openrouter.ai/docs/use-cases/usage-accounting and PyPI openrouter 1.3 (ChatStreamOptions: no effect, usage
             // always comes; ChatRequest, ChatAssistantMessage, `/embeddings`, `/responses`).
@@ -90,18 +100,26 @@ impl Manners {
     }
 }
 
-/// console.groq.com/docs/api-reference, docs/openai (Responses yes, completions no), docs/reasoning; PyPI groq 1.7
-/// (`max_completion_tokens`, `reasoning`). The SDK has `/embeddings` too, but neither the reference nor the list of models
-/// has a model for it. Schemas are for some models only (docs/structured-outputs), which a row of model facts can say.
+/// console.groq.com/docs/api-reference, docs/openai (Responses yes, completions no; what is refused: "Currently Unsupported
+/// OpenAI Features"), docs/reasoning; PyPI groq 1.7 (`max_completion_tokens`, `reasoning`). The SDK has `/embeddings` too,
+/// which the reference has not. Schemas are for some models only (docs/structured-outputs), which users' own model facts
+/// can say.
 const fn groq(known: Manners) -> Manners {
-    Manners { thinking: "reasoning", embeddings: false, completions: false, ..known }
+    Manners {
+        thinking: "reasoning",
+        embeddings: false,
+        completions: false,
+        refuses: &[Key::Logprobs, Key::TopLogprobs, Key::LogitBias, Key::N],
+        speaker_names: false,
+        ..known
+    }
 }
 
-/// api-docs.deepseek.com: api/create-chat-completion (`max_tokens`, `stream_options`), guides/json_mode (JSON, but no
-/// schemas), guides/thinking_mode (with calls thinking must come back), guides/vision (pictures are taken). Completions are
-/// a beta under a base URL of its own (api/create-completion); there are no embeddings. Responses, by api/create-response,
-/// are stateless and leave out kinds of items that they do not know without a word: it is asked in chat, where what is left
-/// out is said.
+/// api-docs.deepseek.com: api/create-chat-completion (`max_tokens`, `stream_options`, the roles, of which none is
+/// developer), guides/json_mode (JSON, but no schemas), guides/thinking_mode (with calls thinking must come back),
+/// guides/vision (pictures are taken). Completions are a beta under a base URL of its own (api/create-completion); there
+/// are no embeddings. Responses leave out kinds of items that they do not know without a word (api/create-response): it is
+/// asked in chat, where what is left out is said.
 const fn deepseek(known: Manners) -> Manners {
     Manners {
         max_completion_tokens: false,
@@ -109,11 +127,12 @@ const fn deepseek(known: Manners) -> Manners {
         embeddings: false,
         completions: false,
         responses: false,
+        developer: false,
         ..known
     }
 }
 
-/// docs.together.ai/reference/chat-completions and PyPI together 3.1 (`max_tokens` only, `reasoning` in messages,
+/// docs.together.ai/reference/chat-completions-1 and PyPI together 3.1 (`max_tokens` only, `reasoning` in messages,
 /// `json_schema`, `/completions`, `/embeddings`). Responses are for some models only, and others may answer malformed:
 /// docs/inference/responses-api.
 const fn together(known: Manners) -> Manners {

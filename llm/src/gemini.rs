@@ -20,7 +20,7 @@ mod words;
 pub(crate) use carry::signature;
 pub(crate) use carry::{NO_SIGNATURE, is_foreign};
 pub(crate) use emit::{StreamEmitter, emit_response};
-pub(crate) use id::bare_ids;
+pub(crate) use id::{bare_ids, carried_by};
 pub(crate) use parse::{Schemas, is_kept, parse_request, settle};
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::emit_request;

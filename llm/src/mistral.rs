@@ -5,7 +5,7 @@ pub(crate) mod embeddings;
 mod ids;
 mod request;
 
-pub(crate) use answer::{StreamParser, parse_response};
+pub(crate) use answer::parse_response;
 pub(crate) use request::emit_request;
 
 #[cfg(test)]

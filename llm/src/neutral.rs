@@ -350,8 +350,19 @@ impl<'a> Source<'a> {
     /// # Errors
     /// The data is no base64.
     pub(crate) fn base64(at: usize, media_type: Text<'a>, data: Text<'a>) -> Result<Self, Fault> {
-        let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-        if !data.bytes().all(is_base64) {
+        Self::in_letters(b"+/=", at, media_type, data)
+    }
+
+    /// As [`Self::base64`], in either alphabet, as Gemini takes it.
+    ///
+    /// # Errors
+    /// The data is no base64.
+    pub(crate) fn any_base64(at: usize, media_type: Text<'a>, data: Text<'a>) -> Result<Self, Fault> {
+        Self::in_letters(b"+/=-_", at, media_type, data)
+    }
+
+    fn in_letters(odd: &[u8], at: usize, media_type: Text<'a>, data: Text<'a>) -> Result<Self, Fault> {
+        if !data.bytes().all(|b| b.is_ascii_alphanumeric() || odd.contains(&b)) {
             return Err(Fault::new(at, "the data must be base64"));
         }
         Ok(Self::Base64 { media_type, data })

@@ -15,6 +15,8 @@ pub struct Rejection<'a> {
     pub code: Option<&'a str>,
     /// The request field at fault.
     pub param: Option<&'a str>,
+    /// JSON that Anthropic's SDKs go by; other dialects have no place for it.
+    pub details: Option<&'a str>,
 }
 
 impl Rejection<'_> {

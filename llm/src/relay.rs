@@ -128,7 +128,10 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
             if client.dialect == Dialect::OpenAI {
                 return Ok(seen);
             }
-            openai::parse_response(body)
+            openai::parse_response(body).map(|mut response| {
+                names.put_back(&mut response);
+                response
+            })
         }
         Dialect::Anthropic => anthropic::parse_response(body, names),
         Dialect::Gemini => gemini::parse_response(body, names),

@@ -5,10 +5,12 @@
 
 mod fields;
 mod gemini;
+mod spots;
 mod state;
 
 use crate::call::Call;
 use crate::{Dialect, Error};
+use spots::Spots;
 
 /// Where bytes stand in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,12 @@ pub enum Key {
     MaxOutputTokens,
     /// `n`
     N,
+    /// `logprobs`
+    Logprobs,
+    /// `top_logprobs`
+    TopLogprobs,
+    /// `logit_bias`
+    LogitBias,
     /// `temperature`
     Temperature,
     /// `top_p`
@@ -129,12 +137,15 @@ pub struct Scan {
     pub base64: bool,
     /// The first reference to state on a provider's account, as a path.
     pub state: Option<String>,
+    /// Thoughts in the Responses API that are only named, as a path: its servers look them up among what they stored.
+    pub stored_thoughts: Option<String>,
     members: [Option<Member>; Key::COUNT],
     options: Options,
     /// Where Gemini's bodies name the model apart from the outermost object.
     inner_models: Vec<Span>,
     /// Signatures of other providers, which Gemini would refuse.
     foreign_signatures: Vec<Span>,
+    spots: Spots,
 }
 
 /// What is inside `stream_options`.
@@ -146,7 +157,7 @@ pub(crate) struct Options {
 
 impl Key {
     const COUNT: usize = Self::ALL.len();
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 33] = [
         Self::Model,
         Self::Messages,
         Self::System,
@@ -158,6 +169,9 @@ impl Key {
         Self::MaxCompletionTokens,
         Self::MaxOutputTokens,
         Self::N,
+        Self::Logprobs,
+        Self::TopLogprobs,
+        Self::LogitBias,
         Self::Temperature,
         Self::TopP,
         Self::Tools,
@@ -193,6 +207,9 @@ impl Key {
             Self::MaxCompletionTokens => "max_completion_tokens",
             Self::MaxOutputTokens => "max_output_tokens",
             Self::N => "n",
+            Self::Logprobs => "logprobs",
+            Self::TopLogprobs => "top_logprobs",
+            Self::LogitBias => "logit_bias",
             Self::Temperature => "temperature",
             Self::TopP => "top_p",
             Self::Tools => "tools",
@@ -239,6 +256,10 @@ impl Scan {
 
     pub(crate) fn options(&self) -> Options {
         self.options
+    }
+
+    pub(crate) fn spots(&self) -> &Spots {
+        &self.spots
     }
 
     pub(crate) fn inner_models(&self) -> &[Span] {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::compatible::Manners;
 use crate::json::write_string;
 use crate::scan::{Key, Scan, Span};
 use crate::{Dialect, gemini, openai};
@@ -50,6 +51,28 @@ impl Scan {
     pub fn own_signatures(&self) -> impl Iterator<Item = Edit> + '_ {
         let with = format!("\"{}\"", crate::gemini::NO_SIGNATURE).into_bytes();
         self.foreign_signatures().iter().map(move |span| Edit { span: *span, with: with.clone() })
+    }
+
+    /// Makes messages of OpenAI's dialect fit a server that is not quite OpenAI's own: cuts hints that it refuses and names
+    /// them, calls developers the system, and takes what ids of calls carry for Gemini out of them, since no other needs it
+    /// and most bound an id. `body` is what was scanned.
+    pub fn fit(&self, body: &[u8], manners: &Manners) -> (Vec<Edit>, Vec<&'static str>) {
+        let spots = self.spots();
+        let members = manners.refuses.iter().filter(|key| **key != Key::N).filter_map(|key| {
+            let value = self.member(*key)?.value;
+            Some((value, Some(key.name()).filter(|_| !says_nothing(&body[value.start..value.end]))))
+        });
+        let (mut cut, mut hints): (Vec<Span>, Vec<_>) = members.unzip();
+        if !manners.speaker_names {
+            cut.extend(&spots.names);
+            hints.extend(spots.names.first().map(|_| Some("messages.name")));
+        }
+        let mut edits = without(body, cut);
+        if !manners.developer {
+            edits.extend(spots.developers.iter().map(|span| Edit { span: *span, with: br#""system""#.to_vec() }));
+        }
+        edits.extend(spots.signatures.iter().map(|span| Edit { span: *span, with: Vec::new() }));
+        (edits, hints.into_iter().flatten().collect())
     }
 
     /// Sets temperature and top_p to the one value that a model with fixed sampling takes, and names those that said
@@ -101,6 +124,32 @@ impl Edit {
     }
 }
 
+/// A hint that is the same as none.
+fn says_nothing(value: &[u8]) -> bool {
+    matches!(value, b"null" | b"false" | b"0" | b"{}")
+}
+
+/// Takes members out of their objects by their values, each with one comma beside it.
+fn without(body: &[u8], mut values: Vec<Span>) -> Vec<Edit> {
+    let back = |at: usize, sought: u8| memchr::memrchr(sought, &body[..at]).unwrap_or(0);
+    let is_comma = |at: &usize| body.get(*at) == Some(&b',');
+    let is_said = |byte: &u8| !byte.is_ascii_whitespace();
+    values.sort_by_key(|value| value.start);
+    let mut taken = 0;
+    let each = values.into_iter().map(|value| {
+        let start = back(back(value.start, b'"'), b'"');
+        let before = body[..start].iter().rposition(is_said).filter(|at| *at >= taken && is_comma(at));
+        let after = || body[value.end..].iter().position(is_said).map(|at| value.end + at).filter(is_comma);
+        let span = match before {
+            Some(comma) => Span { start: comma, end: value.end },
+            None => Span { start, end: after().map_or(value.end, |comma| comma + 1) },
+        };
+        taken = span.end;
+        Edit { span, with: Vec::new() }
+    });
+    each.collect()
+}
+
 /// The new body in pieces; those of the old one are slices of it.
 ///
 /// # Panics
@@ -126,6 +175,7 @@ mod tests {
 
     use super::*;
     use crate::call::Call;
+    use crate::compatible::Server;
     use crate::scan::scan;
 
     fn spliced(body: &str, edits: impl Fn(&Scan) -> Vec<Option<Edit>>) -> String {
@@ -175,6 +225,42 @@ mod tests {
         for same in [r#"{"model":"m","temperature":1.0,"top_p":null}"#, r#"{"model":"m"}"#] {
             assert_eq!(fix(same), same);
         }
+    }
+
+    fn fitted(body: &str, server: Server) -> (String, Vec<&'static str>) {
+        let fit = |scan: &Scan| scan.fit(body.as_bytes(), &Manners::of(server));
+        let scan = scan(&Call::chat(Dialect::OpenAI), body.as_bytes()).expect("must be a request");
+        (spliced(body, |scan| fit(scan).0.into_iter().map(Some).collect()), fit(&scan).1)
+    }
+
+    #[test]
+    fn hints_that_groq_refuses_are_cut_with_their_comma_and_named() {
+        let body = r#"{"logprobs":true , "top_logprobs":2,"model":"m","logit_bias": {"1":2},"n":1,
+            "messages":[{"role":"user","name":"a"},{"n\u0061me" : "b", "role":"user"},{"name":"c"},{"name":"d","name":"e"}],
+            "tools":[{"name":"kept"}]}"#;
+        let expected = r#"{ "model":"m","n":1,
+            "messages":[{"role":"user"},{ "role":"user"},{},{}],
+            "tools":[{"name":"kept"}]}"#;
+        let named = vec!["logprobs", "top_logprobs", "logit_bias", "messages.name"];
+        assert_eq!(fitted(body, Server::Groq), (expected.to_owned(), named));
+        assert_eq!(fitted(body, Server::VLLM), (body.to_owned(), Vec::new()));
+        let said_nothing = fitted(r#"{"model":"m","logprobs":false,"logit_bias":null}"#, Server::Groq);
+        assert_eq!(said_nothing, (r#"{"model":"m"}"#.to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn developers_are_the_system_where_the_server_does_not_know_them() {
+        let body = r#"{"model":"m","messages":[{"role": "developer","content":"developer"},{"role":"user","content":[{"role":"developer"}]}]}"#;
+        let expected = body.replace(r#""role": "developer""#, r#""role": "system""#);
+        assert_eq!(fitted(body, Server::DeepSeek), (expected, Vec::new()));
+        assert_eq!(fitted(body, Server::Fireworks).0, body);
+    }
+
+    #[test]
+    fn what_an_id_carries_for_gemini_is_cut_for_others() {
+        let body = r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"c1--sig-QUJD","type":"function"}]},
+            {"role":"tool","tool_call_id":"c1--sig-QUJD","content":"--sig-"},{"tool_call_id":"c2"}]}"#;
+        assert_eq!(fitted(body, Server::VLLM), (body.replace("--sig-QUJD", ""), Vec::new()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::neutral::Request;
 use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
 
-pub(crate) use extra::{check_extra, refuse_other_tools, refuse_unknown, unsupported};
+pub(crate) use extra::{check_extra, refuse_kept, refuse_other_tools, refuse_unknown, unsupported};
 pub use names::Names;
 pub(crate) use names::{SUFFIX, is_plain_name, plain_name, rename_tools, unique_tool};
 
@@ -84,6 +84,9 @@ pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Er
 
 /// Writes a request that was read.
 pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
+    if target.dialect != request.origin {
+        refuse_kept(&request)?;
+    }
     if target.dialect != Dialect::Gemini {
         // What they carry means nothing elsewhere, and some bound the length of an id.
         gemini::bare_ids(&mut request);

@@ -35,6 +35,11 @@ pub(crate) enum Error {
     State(String),
     #[error(transparent)]
     Request(#[from] penstock_llm::Error),
+    /// Like [`Error::State`], for the conversation that Anthropic keeps, whose SDKs send all of it again when they are told.
+    #[error(
+        "`thread` has the provider keep the conversation, which this route does not: send all of it without a thread"
+    )]
+    Thread,
     /// Hints that the only targets left do not know, where the route rejects them.
     #[error("no target of this route supports {0}")]
     Hints(String),
@@ -76,7 +81,7 @@ impl Error {
             Error::BodySlow => 408,
             Error::BodyTooLarge { .. } | Error::TooLarge => 413,
             Error::Encoded => 415,
-            Error::BodyCut | Error::ContextLength | Error::ContentFilter => 400,
+            Error::BodyCut | Error::Thread | Error::ContextLength | Error::ContentFilter => 400,
             Error::State(_) | Error::Hints(_) => 422,
             Error::Request(error) => error.status(),
             Error::RateLimited { .. } | Error::Quota => 429,
@@ -100,7 +105,7 @@ impl Error {
             Error::BodyCut | Error::BodySlow => "incomplete_body",
             Error::Loop => "loop_detected",
             Error::Refused(_) => "route_refused",
-            Error::Stored(_) | Error::State(_) => "state_not_allowed",
+            Error::Stored(_) | Error::State(_) | Error::Thread => "state_not_allowed",
             Error::Request(error) => error.code(),
             Error::Hints(_) => "unsupported_parameter",
             Error::RateLimited { .. } => "rate_limit_exceeded",
@@ -130,6 +135,7 @@ impl Error {
             | Error::BodyCut
             | Error::BodySlow
             | Error::State(_)
+            | Error::Thread
             | Error::Request(_)
             | Error::Hints(_)
             | Error::ContextLength
@@ -155,10 +161,25 @@ impl Error {
         match self {
             Error::UnknownModel(_) | Error::ModelMissing => Some("model"),
             Error::State(field) => Some(field),
+            Error::Thread => Some("thread"),
             Error::Request(error) => error.param(),
             Error::Rejected(error) => error.param.as_deref(),
             _ => None,
         }
+    }
+
+    /// What Anthropic's clients go by.
+    fn details(&self) -> Option<&str> {
+        match self {
+            Error::Thread => Some(r#"{"error_code":"thread_unsupported_request","unsupported":["thread"]}"#),
+            Error::Rejected(error) => error.details.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// A reference to state on a provider's account, by the path of its member.
+    pub(crate) fn state(field: String) -> Self {
+        if field == "thread" { Error::Thread } else { Error::State(field) }
     }
 
     fn with_rejection<T>(&self, write: impl FnOnce(&Rejection<'_>) -> T) -> T {
@@ -167,7 +188,8 @@ impl Error {
             Error::Rejected(error) => error.of_type.as_deref(),
             _ => None,
         };
-        write(&Rejection { status: self.status(), message: &message, of_type, code: self.code(), param: self.param() })
+        let (status, code, param) = (self.status(), self.code(), self.param());
+        write(&Rejection { status, message: &message, of_type, code, param, details: self.details() })
     }
 
     /// The body in the words of the client's dialect.

@@ -89,7 +89,7 @@ fn forward<'a>(route: &'a Route, scan: &Scan) -> Result<&'a Forward, Error> {
         RouteAnswer::Refuse(reason) => return Err(Error::Refused(reason.clone())),
     };
     match &scan.state {
-        Some(field) if !forward.allow_state => Err(Error::State(field.clone())),
+        Some(field) if !forward.allow_state => Err(Error::state(field.clone())),
         Some(_) | None => Ok(forward),
     }
 }

@@ -84,6 +84,14 @@ async fn the_anthropic_sdk_for_node_reaches_every_provider() -> anyhow::Result<(
 }
 
 #[tokio::test]
+async fn the_anthropic_sdk_for_node_goes_on_without_a_thread_at_every_provider() -> anyhow::Result<()> {
+    let bed = bed().await?;
+    bed.passes_everywhere("node/anthropic_threads.mjs", "").await?;
+    assert!(bed.fakes.requests().iter().all(|record| record.json().get("thread").is_none()));
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_google_genai_sdk_reaches_every_provider() -> anyhow::Result<()> {
     passes_everywhere("gemini_chat.py", "").await
 }

@@ -26,6 +26,9 @@ pub(crate) fn error_body(rejection: &Rejection<'_>) -> Vec<u8> {
         w.key("error").object(|w| {
             w.key("type").string(rejection.of_type.unwrap_or_else(|| type_of(rejection.status)));
             w.key("message").string(rejection.message);
+            if let Some(details) = rejection.details {
+                w.key("details").raw(details);
+            }
             Ok::<(), Infallible>(())
         })
     });
@@ -45,10 +48,13 @@ mod tests {
 
     #[test]
     fn an_error_is_anthropic_s_object_and_an_event_of_that_name() {
-        let rejection = Rejection { status: 529, message: "busy", of_type: None, code: None, param: None };
+        let rejection =
+            Rejection { status: 529, message: "busy", of_type: None, code: None, param: None, details: None };
         assert_eq!(
             String::from_utf8_lossy(&error_event(&rejection)),
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n"
         );
+        let detailed = Rejection { details: Some(r#"{"error_code":"c"}"#), ..rejection };
+        assert!(String::from_utf8_lossy(&error_body(&detailed)).ends_with(r#""busy","details":{"error_code":"c"}}}"#));
     }
 }

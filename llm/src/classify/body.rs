@@ -11,6 +11,10 @@ pub(super) struct Said {
     pub(super) of_type: Option<String>,
     pub(super) code: Option<String>,
     pub(super) param: Option<String>,
+    /// Anthropic's `details`, an object.
+    pub(super) details: Option<String>,
+    /// Anthropic can't go on with the thread that the request names, whatever the status is.
+    pub(super) about_thread: bool,
     /// A status inside the body.
     pub(super) status: Option<u16>,
     /// What Google's APIs say beside it.
@@ -46,14 +50,23 @@ pub(super) fn read(body: &[u8]) -> Said {
         .into_iter()
         .flatten()
         .find_map(|word| word.parse().ok().filter(|status| (400..600).contains(status)));
+    let is_anthropic = whole.get("type").is_some_and(|of| of == "error");
+    let details = inner.get("details").filter(|details| is_anthropic && details.is_object());
     Said {
         message: cut(&message.unwrap_or_default()),
         of_type: inner.get("type").and_then(word_of).filter(|of| of != "error"),
         code: code.or_else(|| inner.pointer("/innererror/code").and_then(word_of)),
         param: inner.get("param").and_then(word_of),
+        about_thread: details.is_some_and(about_thread),
+        details: details.map(Value::to_string).filter(|text| text.len() <= MAX_MESSAGE),
         status,
         google: Google::read(inner),
     }
+}
+
+/// As the errors of Anthropic's SDKs name them: `thread_not_found` is one.
+fn about_thread(details: &Value) -> bool {
+    details.get("error_code").and_then(Value::as_str).is_some_and(|code| code.starts_with("thread_"))
 }
 
 fn text_of(value: &Value) -> Option<String> {

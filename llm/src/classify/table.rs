@@ -151,6 +151,8 @@ pub(super) fn kind_of(status: u16, said: &Said) -> ErrorKind {
     let among = |choices: &[ErrorKind]| meaning(said).filter(|kind| choices.contains(kind));
     match status {
         300..=399 => Redirect,
+        // Not the model: another target would not know the thread either.
+        400..=499 if said.about_thread => Rejected,
         400 | 422 => among(&[Quota, ContextLength, ContentFilter, TooLarge, Auth, NotFound]).unwrap_or(Rejected),
         401 => Auth,
         402 => Quota,

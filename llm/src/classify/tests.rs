@@ -206,3 +206,19 @@ fn gemini_s_own_words_are_not_given_for_openai_s_types() {
     let error = classify(Dialect::Gemini, 400, None, gemini(400, "INVALID_ARGUMENT", "bad", "").as_bytes());
     assert_eq!((error.of_type, error.message.as_str()), (None, "bad"));
 }
+
+#[test]
+fn a_thread_that_is_gone_is_no_model_that_is_missing() {
+    let body = |code: &str| {
+        format!(
+            r#"{{"type":"error","error":{{"type":"not_found_error","message":"gone","details":{{"error_code":{code:?}}}}}}}"#
+        )
+    };
+    let error = |body: &str| classify(Dialect::Anthropic, 404, None, body.as_bytes());
+    let gone = error(&body("thread_not_found"));
+    assert_eq!((gone.kind, gone.status), (ErrorKind::Rejected, 404));
+    assert_eq!(gone.details.as_deref(), Some(r#"{"error_code":"thread_not_found"}"#));
+    assert_eq!(error(&body("model_gone")).kind, ErrorKind::NotFound);
+    let other = error(r#"{"error":{"message":"m","details":{"error_code":"thread_not_found"}}}"#);
+    assert_eq!((other.kind, other.details), (ErrorKind::NotFound, None), "not in Anthropic's shape");
+}

@@ -25,6 +25,11 @@ pub(super) fn parted(seen: &str) -> (&str, Option<String>) {
     }
 }
 
+/// Where an id begins to carry a signature.
+pub(crate) fn carried_by(id: &str) -> Option<usize> {
+    memchr::memmem::find(id.as_bytes(), MARK.as_bytes())
+}
+
 /// Takes the signatures out of a request's ids.
 pub(crate) fn bare_ids(request: &mut Request<'_>) {
     for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
@@ -37,7 +42,7 @@ pub(crate) fn bare_ids(request: &mut Request<'_>) {
 }
 
 fn cut(id: &mut Text<'_>) {
-    if let Some(at) = id.find(MARK) {
+    if let Some(at) = carried_by(id) {
         match id {
             Cow::Borrowed(text) => *text = &text[..at],
             Cow::Owned(text) => text.truncate(at),

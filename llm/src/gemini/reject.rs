@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn the_field_at_fault_is_in_the_details() {
         let param = Some("contents[0].role");
-        let rejection = Rejection { status: 400, message: "odd", of_type: None, code: None, param };
+        let rejection = Rejection { status: 400, message: "odd", of_type: None, code: None, param, details: None };
         let body: serde_json::Value = serde_json::from_slice(&error_body(&rejection)).expect("must be JSON");
         let violation = serde_json::json!([{"field": "contents[0].role", "description": "odd"}]);
         assert_eq!(body["error"]["details"][0]["fieldViolations"], violation);
@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn an_error_is_gemini_s_object_with_the_code_and_its_name() {
-        let rejection = Rejection { status: 429, message: "slow", of_type: None, code: None, param: None };
+        let rejection =
+            Rejection { status: 429, message: "slow", of_type: None, code: None, param: None, details: None };
         assert_eq!(
             String::from_utf8_lossy(&error_event(&rejection)),
             "data: {\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\"}}\n\n"

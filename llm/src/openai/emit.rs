@@ -1,16 +1,23 @@
+use std::borrow::Cow;
+
 use super::response::{thinking_block, tool_call};
 use super::{foreign, json_mode};
 use crate::json::Writer;
 use crate::neutral::{
-    Extra, Media, MediaKind, Message, Output, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
+    Extra, Media, MediaKind, Message, Output, Part, Reasoning, Request, Role, Source, Text, Tool, ToolChoice,
 };
-use crate::translate::{Dropped, Emitted, Names, Target};
+use crate::translate::{Dropped, Emitted, Names, Target, is_plain_name, plain_name, rename_tools};
 use crate::{Dialect, Error};
+
+/// The longest name of a function that OpenAI takes (platform.openai.com, api-reference/chat/create).
+const MAX_NAME: usize = 64;
 
 /// Writes a chat completion request. Members that only the dialect of origin knows come back if that is OpenAI's.
 pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result<Emitted, Error> {
     let mut dropped = Dropped::default();
-    let request = &*foreign::adapt(request, target, &mut dropped)?;
+    let mut request = foreign::adapt(request, target, &mut dropped)?;
+    let names = if let Cow::Owned(adapted) = &mut request { rename(adapted) } else { Names::default() };
+    let request = &*request;
     let told = json_mode::told_for(request, target, &mut dropped);
     let mut body = Vec::with_capacity(4096);
     Writer::new(&mut body).object(|w| {
@@ -47,7 +54,30 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
         request.extra.iter().for_each(|Extra { name, value }| w.any_key(name).raw(value.0));
         Ok::<(), Error>(())
     })?;
-    Ok(Emitted { body, dropped: dropped.names(), names: Names::default() })
+    Ok(Emitted { body, dropped: dropped.names(), names })
+}
+
+/// Gives tools of other dialects' clients names that OpenAI takes.
+fn rename(request: &mut Request<'_>) -> Names {
+    let names = rename_tools(request, |name| is_plain_name(name, MAX_NAME), |name| plain_name(name, MAX_NAME));
+    if names == Names::default() {
+        return names;
+    }
+    let sent = |name: &mut Text<'_>| {
+        if names.is_renamed(name) {
+            *name = Text::Owned(names.sent_name(name).to_owned());
+        }
+    };
+    request.tools.iter_mut().for_each(|tool| sent(&mut tool.name));
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        if let Part::ToolCall(call) = part {
+            sent(&mut call.name);
+        }
+    }
+    if let Some(ToolChoice::Named(name)) = &mut request.tool_choice {
+        sent(name);
+    }
+    names
 }
 
 fn numbers(w: &mut Writer<'_>, request: &Request<'_>) {

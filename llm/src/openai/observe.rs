@@ -300,7 +300,7 @@ mod tests {
             assert_eq!(read.usage.terms, terms, "{word}");
             assert_eq!(chunk(whole.as_bytes()).expect("must parse").terms, terms, "{word}");
             let mut told = None;
-            let mut parser = crate::openai::StreamParser::new();
+            let mut parser = crate::openai::StreamParser::default();
             let event = |event: crate::neutral::Event<'_>| {
                 if let crate::neutral::Event::Usage(usage) = event {
                     told = usage.terms;

@@ -48,8 +48,14 @@ mod tests {
 
     #[test]
     fn an_error_is_openai_s_object_with_all_four_members() {
-        let rejection =
-            Rejection { status: 400, message: "no \"x\"", of_type: None, code: None, param: Some("messages[0]") };
+        let rejection = Rejection {
+            status: 400,
+            message: "no \"x\"",
+            of_type: None,
+            code: None,
+            param: Some("messages[0]"),
+            details: None,
+        };
         let body = String::from_utf8(error_body(&rejection)).expect("must be UTF-8");
         assert_eq!(
             body,
@@ -60,7 +66,14 @@ mod tests {
 
     #[test]
     fn a_type_of_the_provider_goes_through_as_it_came() {
-        let rejection = Rejection { status: 429, message: "m", of_type: Some("tokens"), code: Some("c"), param: None };
+        let rejection = Rejection {
+            status: 429,
+            message: "m",
+            of_type: Some("tokens"),
+            code: Some("c"),
+            param: None,
+            details: None,
+        };
         assert_eq!(error_body(&rejection), br#"{"error":{"message":"m","type":"tokens","param":null,"code":"c"}}"#);
     }
 }

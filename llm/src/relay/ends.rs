@@ -4,7 +4,7 @@ use crate::classify::in_band;
 use crate::json::Fault;
 use crate::neutral::Event;
 use crate::translate::Names;
-use crate::{Dialect, anthropic, gemini, mistral, ollama, openai, responses};
+use crate::{Dialect, anthropic, gemini, ollama, openai, responses};
 
 use super::Client;
 
@@ -14,7 +14,7 @@ pub(crate) enum Parser {
     OpenAI(openai::StreamParser),
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
-    Mistral(mistral::StreamParser),
+    Mistral(openai::StreamParser),
     Ollama(ollama::StreamParser),
 }
 
@@ -32,10 +32,10 @@ impl Parser {
     pub(crate) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {
             // Responses are passed through, and read by nobody.
-            Dialect::OpenAI | Dialect::Responses => Self::OpenAI(openai::StreamParser::new()),
+            Dialect::OpenAI | Dialect::Responses => Self::OpenAI(openai::StreamParser::new(names)),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
             Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names, choices)),
-            Dialect::Mistral => Self::Mistral(mistral::StreamParser::new(names)),
+            Dialect::Mistral => Self::Mistral(openai::StreamParser::new(names)),
             Dialect::Ollama => Self::Ollama(ollama::StreamParser::default()),
         }
     }

@@ -1,7 +1,7 @@
 mod inner;
 
 use super::{Key, Member, Options, Scan, Span};
-use super::{gemini, state};
+use super::{gemini, spots::Spots, state};
 use crate::Dialect;
 use crate::call::{Call, Form, Operation};
 use crate::json::{Fault, Kind, Literal, Reader, camel, path_at};
@@ -11,7 +11,8 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
     if reader.peek()? != Kind::Object {
         return Err(reader.fault("the body must be a JSON object"));
     }
-    let mut walk = Walk { scan: Scan::empty(call.dialect), operation: call.operation, prompts: 1, state_at: None };
+    let scan = Scan::empty(call.dialect);
+    let mut walk = Walk { scan, operation: call.operation, prompts: 1, state_at: None, thoughts_at: None };
     reader.object(|reader, key| walk.member(reader, key))?;
     reader.end()?;
     let mut scan = walk.scan;
@@ -27,6 +28,7 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
     scan.stream &= matches!(call.operation, Operation::Chat | Operation::Completions);
     scan.choices = scan.choices.saturating_mul(walk.prompts);
     scan.state = walk.state_at.map(|at| path_at(body, at));
+    scan.stored_thoughts = walk.thoughts_at.map(|at| path_at(body, at));
     Ok(scan)
 }
 
@@ -36,6 +38,7 @@ struct Walk {
     /// How many texts are to be continued.
     prompts: u64,
     state_at: Option<usize>,
+    thoughts_at: Option<usize>,
 }
 
 /// What is known of a value from the keys above it.
@@ -45,6 +48,8 @@ struct Below {
     opaque: bool,
     /// Declarations of tools, whose keys are text to the model too.
     tools: bool,
+    /// Messages of OpenAI's dialect.
+    messages: bool,
     /// The nearest key may hold bare base64.
     base64: bool,
     /// Numbers are tokens.
@@ -70,10 +75,12 @@ impl Scan {
             media: 0,
             base64: false,
             state: None,
+            stored_thoughts: None,
             members: [None; Key::COUNT],
             options: Options::default(),
             inner_models: Vec::new(),
             foreign_signatures: Vec::new(),
+            spots: Spots::default(),
         }
     }
 }
@@ -134,8 +141,7 @@ impl Walk {
             Key::Tools | Key::Functions => {
                 self.value(reader, Below { tools: true, ..Below::default() })?;
                 let tools = reader.slice(start, reader.at());
-                let is_empty = tools.strip_prefix('[').is_some_and(|items| items.trim_ascii_start().starts_with(']'));
-                self.scan.tools |= tools != "null" && !is_empty;
+                self.scan.tools |= tools != "null" && !is_empty_list(tools);
             }
             Key::ResponseFormat => {
                 self.value(reader, Below::default())?;
@@ -173,9 +179,17 @@ impl Walk {
             Key::Temperature | Key::TopP => reader.skip()?,
             Key::EncodingFormat => scan.base64 = optional_string(reader)?.as_deref() == Some("base64"),
             Key::Input | Key::Prompt => self.texts(reader, key)?,
-            Key::Messages | Key::System | Key::Instructions | Key::Modalities | Key::Store => {
-                self.value(reader, Below::default())?
+            Key::Messages => {
+                let messages = self.scan.dialect == Dialect::OpenAI;
+                self.value(reader, Below { messages, ..Below::default() })?;
             }
+            Key::System
+            | Key::Instructions
+            | Key::Modalities
+            | Key::Store
+            | Key::Logprobs
+            | Key::TopLogprobs
+            | Key::LogitBias => self.value(reader, Below::default())?,
         }
         Ok(())
     }
@@ -211,6 +225,7 @@ impl Walk {
                 return self.value(reader, Below::default());
             }
             let (mut id, mut alone, mut named) = (None, true, false);
+            let (mut thought, mut told) = (false, false);
             reader.object(|reader, key| {
                 let kind = reader.peek()?;
                 let start = reader.at();
@@ -220,14 +235,20 @@ impl Walk {
                     ("id", Kind::String) => id = Some(start),
                     ("type", Kind::String) => {
                         alone = false;
-                        named = Reader::of(reader.slice(start, reader.at())).string()? == "item_reference";
+                        let of = Reader::of(reader.slice(start, reader.at())).string()?;
+                        (named, thought) = (of == "item_reference", of == "reasoning");
                     }
                     (_, Kind::Null) => {}
+                    ("encrypted_content" | "summary" | "content", _) => {
+                        alone = false;
+                        told |= !is_empty_list(reader.slice(start, reader.at()));
+                    }
                     _ => alone = false,
                 }
                 Ok::<(), Fault>(())
             })?;
             self.state_at = self.state_at.or(id.filter(|_| alone || named));
+            self.thoughts_at = self.thoughts_at.or(id.filter(|_| thought && !told));
             Ok(())
         })
     }
@@ -300,6 +321,9 @@ impl Walk {
             if refers && !matches!(value, "false" | "\"\"" | "[]" | "{}") && state::is_kept(dialect, key, value) {
                 self.state_at = Some(start);
             }
+            if below.messages {
+                self.scan.spots.look(key, reader.depth(), start, value);
+            }
             if dialect == Dialect::Gemini && key == "thoughtSignature" && crate::gemini::is_foreign(value) {
                 self.scan.foreign_signatures.push(Span { start, end: reader.at() });
             }
@@ -307,6 +331,10 @@ impl Walk {
         }
         self.value(reader, Below { base64: state::may_be_base64(key), ..below })
     }
+}
+
+fn is_empty_list(value: &str) -> bool {
+    value.strip_prefix('[').is_some_and(|items| items.trim_ascii_start().starts_with(']'))
 }
 
 fn optional_string(reader: &mut Reader<'_>) -> Result<Option<String>, Fault> {

@@ -19,7 +19,12 @@ pub(super) fn refers(dialect: Dialect, key: &str, depth: u8) -> bool {
             "audio" => depth == 3,
             _ => false,
         },
-        Dialect::Anthropic => matches!(key, "container" | "file_id"),
+        Dialect::Anthropic => match key {
+            "container" | "file_id" => true,
+            // A conversation that is kept between its turns (platform.claude.com, build-with-claude/message-threads).
+            "thread" => depth == 1,
+            _ => false,
+        },
         Dialect::Responses => match key {
             "background"
             | "comparison_response_id"

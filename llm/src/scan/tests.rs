@@ -120,8 +120,14 @@ fn references_to_state_are_found_at_any_depth_outside_strings_and_schemas() {
     for (body, expected) in openai {
         assert_eq!(state(Dialect::OpenAI, body).as_deref(), expected, "{body}");
     }
-    let body = r#"{"model":"m","container":"c"}"#;
-    assert_eq!(state(Dialect::Anthropic, body).as_deref(), Some("container"));
+    let anthropic = [
+        (r#"{"model":"m","container":"c"}"#, Some("container")),
+        (r#"{"model":"m","thread":{"type":"create"}}"#, Some("thread")),
+        (r#"{"model":"m","thread":null,"messages":[{"thread":"x"}]}"#, None),
+    ];
+    for (body, expected) in anthropic {
+        assert_eq!(state(Dialect::Anthropic, body).as_deref(), expected, "{body}");
+    }
 }
 
 #[test]
@@ -297,5 +303,30 @@ proptest! {
         for dialect in [Dialect::OpenAI, Dialect::Anthropic] {
             prop_assert!(scan(&Call::chat(dialect), &bytes).is_err(), "no model can stand in so few random bytes");
         }
+    }
+}
+
+#[test]
+fn thoughts_that_only_name_what_is_stored_are_found() {
+    let found = |item: &str| {
+        let body = format!(r#"{{"model":"m","input":[{{"role":"user","content":"hi"}},{item}]}}"#);
+        let seen = scan(&Call::chat(Dialect::Responses), body.as_bytes()).expect("must be valid");
+        assert_eq!(seen.state, None, "{item}");
+        seen.stored_thoughts
+    };
+    for named in [
+        r#"{"type":"reasoning","id":"rs_1","summary":[]}"#,
+        r#"{"summary":[ ],"id":"rs_1","encrypted_content":null,"type":"reasoning"}"#,
+    ] {
+        assert_eq!(found(named).as_deref(), Some("input[1].id"), "{named}");
+    }
+    for told in [
+        r#"{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}"#,
+        r#"{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"hm"}]}"#,
+        r#"{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]}"#,
+        r#"{"type":"reasoning","summary":[]}"#,
+        r#"{"type":"message","id":"msg_1","role":"assistant","content":[]}"#,
+    ] {
+        assert_eq!(found(told), None, "{told}");
     }
 }

@@ -1,6 +1,6 @@
 use super::Dropped;
-use crate::Error;
 use crate::neutral::{Extra, Message, Part, Request};
+use crate::{Dialect, Error};
 
 /// What a member of OpenAI's dialect, one that the neutral form does not know, means to a target that does not know it:
 /// a hint is noted and left out, what changes the meaning is refused.
@@ -21,6 +21,13 @@ pub(crate) fn check_extra(extra: &Extra<'_>, dropped: &mut Dropped) -> Result<()
         name => dropped.add(name),
     }
     Ok(())
+}
+
+/// Refuses what Anthropic keeps for its clients, for a target of another dialect. Routes mostly refuse it earlier.
+pub(crate) fn refuse_kept(request: &Request<'_>) -> Result<(), Error> {
+    let mut kept = request.extra.iter().filter(|extra| matches!(&*extra.name, "thread" | "container"));
+    let Some(extra) = kept.next().filter(|_| request.origin == Dialect::Anthropic) else { return Ok(()) };
+    Err(Error::Unsupported { field: extra.name.to_string().into(), reason: "the target keeps no state".into() })
 }
 
 /// Refuses tools that are no functions, for a target that has functions only.

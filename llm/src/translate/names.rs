@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
-use crate::neutral::{Part, Request};
+use crate::neutral::{Part, Request, Response};
 use crate::responses::Echo;
 
 /// What was renamed on the way up and must be named back on the way down.
@@ -84,6 +84,16 @@ impl Names {
 
     pub(crate) fn is_sent_call(&self, sent: &str) -> bool {
         self.calls.originals.contains_key(sent)
+    }
+
+    /// Names the calls of a whole answer as the client does.
+    pub(crate) fn put_back(&self, response: &mut Response<'_>) {
+        for part in response.choices.iter_mut().flat_map(|choice| &mut choice.parts) {
+            if let Part::ToolCall(call) = part {
+                call.id = self.client_call(std::mem::take(&mut call.id));
+                call.name = self.client_name(std::mem::take(&mut call.name));
+            }
+        }
     }
 
     pub(crate) fn echo(&self) -> &Echo {

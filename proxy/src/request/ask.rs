@@ -16,6 +16,8 @@ pub(super) struct Ask<'a> {
     pub(super) hops: HeaderValue,
     pub(super) body: Bytes,
     pub(super) scan: Scan,
+    /// References to state on the provider's account may pass.
+    pub(super) allow_state: bool,
     /// Who reads the answer.
     pub(super) client: Client,
     /// Of the whole request.
@@ -39,7 +41,8 @@ impl<'a> Ask<'a> {
             choices: scan.choices,
             now: now.as_secs(),
         };
-        Self { call, headers, hops, body, scan, client, deadline: started + forward.deadline }
+        let (allow_state, deadline) = (forward.allow_state, started + forward.deadline);
+        Self { call, headers, hops, body, scan, allow_state, client, deadline }
     }
 
     /// How long a target may be silent while there is another.

@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     NoCredential,
     /// The target has no way to say what the request means.
     Meaning(penstock_llm::Error),
+    /// The member refers to state on the provider's account, which the route does not keep.
+    State(String),
     /// The target does not know hints that the request gives, and the route does not let them be dropped.
     Hints { names: String, reject: bool },
 }
@@ -99,6 +101,7 @@ impl fmt::Display for Failure {
             Failure::Refusal => f.write_str("a refusal"),
             Failure::NoCredential => f.write_str("no credential may be used now"),
             Failure::Meaning(error) => write!(f, "{error}"),
+            Failure::State(field) => write!(f, "{field} refers to state"),
             Failure::Hints { names, .. } => write!(f, "hints that it does not know: {names}"),
         }
     }
@@ -118,6 +121,7 @@ impl Failure {
                 let next = if error.status() == 422 { Next::Always } else { Next::No };
                 Row { class: None, again: Again::No, next }
             }
+            Failure::State(_) => Row { class: None, again: Again::No, next: Next::Always },
             Failure::Hints { reject, .. } => {
                 let next = if *reject { Next::No } else { Next::Always };
                 Row { class: None, again: Again::No, next }
@@ -142,7 +146,7 @@ impl Failure {
     fn skips(&self) -> bool {
         match self {
             Failure::Meaning(error) => error.status() == 422,
-            Failure::Hints { .. } => true,
+            Failure::Hints { .. } | Failure::State(_) => true,
             _ => false,
         }
     }
@@ -166,7 +170,10 @@ impl Failure {
             Failure::Unreachable(_) | Failure::NoCredential => return Error::Upstream,
             Failure::Silent => return Error::Timeout,
             Failure::Refusal => return Error::ContentFilter,
+            // To a target that keeps no state the member means nothing.
+            Failure::Meaning(error) if error.param() == Some("thread") => return Error::Thread,
             Failure::Meaning(error) => return error.into(),
+            Failure::State(field) => return Error::State(field),
             Failure::Hints { names, .. } => return Error::Hints(names),
             Failure::Status(error) | Failure::Broken(error) => error,
         };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use penstock_crds::OnUnsupported;
 use penstock_llm::{
-    Dialect,
+    Dialect, Error,
     call::Operation,
     facts::Sampling,
     scan::Key,
@@ -41,6 +41,10 @@ pub(super) async fn prepare(
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
     let way = target.way(ask.call, ask.scan.stream).map_err(Failure::Meaning)?;
+    if ask.scan.choices > 1 && target.provider.manners.refuses.contains(&Key::N) {
+        let (field, reason) = ("n".into(), "the target gives one answer".into());
+        return Err(Failure::Meaning(Error::Unsupported { field, reason }));
+    }
     if way.dialect == ask.client.dialect {
         return spliced(ask, target, way, unknown, ask_for_usage);
     }
@@ -89,6 +93,9 @@ fn spliced(
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
     let scan = &ask.scan;
+    if let Some(field) = scan.stored_thoughts.as_ref().filter(|_| !ask.allow_state) {
+        return Err(Failure::State(field.clone()));
+    }
     let models = scan.set_models(&target.model);
     // The others have no such options, and always say it.
     let asks = scan.stream && ask_for_usage && way.dialect == Dialect::OpenAI;
@@ -102,17 +109,11 @@ fn spliced(
         (false, true) => None,
     };
     let fixed = is_chat && target.facts.sampling == Sampling::Fixed;
-    let (sampling, hints): (Vec<_>, Vec<_>) =
+    let (sampling, mut hints): (Vec<_>, Vec<_>) =
         if fixed { scan.fix_sampling(&ask.body).into_iter().unzip() } else { Default::default() };
-    let schema = if is_chat && !target.facts.json_schema { scan.tell_schema(&ask.body) } else { None };
-    let hints: Vec<&str> = hints.into_iter().chain(schema.as_ref().map(|_| Key::ResponseFormat.name())).collect();
-    let edits = models
-        .into_iter()
-        .chain(usage)
-        .chain(schema.into_iter().flatten())
-        .chain(bound)
-        .chain(sampling)
-        .chain(scan.own_signatures());
+    let (fitted, cut) = fit(ask, target, &way);
+    hints.extend(cut);
+    let edits = models.into_iter().chain(usage).chain(bound).chain(sampling).chain(fitted).chain(scan.own_signatures());
     Ok(Prepared {
         way,
         dropped: may_drop(&hints, unknown)?,
@@ -121,6 +122,21 @@ fn spliced(
         names: Names::default(),
         translated: false,
     })
+}
+
+/// What a server that is not quite OpenAI's refuses in chat, taken out, and the hints among it.
+fn fit(ask: &Ask<'_>, target: &Target, way: &Way) -> (Vec<splice::Edit>, Vec<&'static str>) {
+    if way.dialect != Dialect::OpenAI || ask.call.operation != Operation::Chat {
+        return Default::default();
+    }
+    let (mut edits, mut hints) = ask.scan.fit(&ask.body, &target.provider.manners);
+    if !target.facts.json_schema
+        && let Some(told) = ask.scan.tell_schema(&ask.body)
+    {
+        edits.extend(told);
+        hints.push(Key::ResponseFormat.name());
+    }
+    (edits, hints)
 }
 
 /// Runs what may take long where it holds nobody up.

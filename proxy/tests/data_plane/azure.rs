@@ -106,3 +106,38 @@ async fn a_preset_that_knows_max_tokens_alone_is_sent_it() -> anyhow::Result<()>
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn what_groq_refuses_is_cut_and_said_and_several_answers_are_no_hint() -> anyhow::Result<()> {
+    let (bed, provider) = bed(says("hello"), "/v1", compatible("Groq")).await?;
+    let mut body = question(false);
+    (body["logprobs"], body["top_logprobs"], body["n"]) = (json!(true), json!(2), json!(1));
+    body["messages"][0]["name"] = json!("ada");
+    let got = bed.ask(body.clone()).await?;
+    assert_eq!((got.status, got.header("x-penstock-dropped-params")), (200, "logprobs, top_logprobs, messages.name"));
+    let expected = {
+        let mut expected = question(false);
+        expected["n"] = json!(1);
+        expected
+    };
+    assert_eq!(sent(&provider)?, expected);
+
+    body["n"] = json!(2);
+    let got = bed.ask(body).await?;
+    assert_eq!(got.status, 422, "{}", got.body);
+    assert!(got.body.contains(r#""param":"n""#), "{}", got.body);
+    assert_eq!(provider.calls(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_developer_is_the_system_to_who_does_not_know_developers() -> anyhow::Result<()> {
+    for (preset, expected) in [("DeepSeek", "system"), ("XAI", "developer")] {
+        let (bed, provider) = bed(says("hello"), "/v1", compatible(preset)).await?;
+        let mut body = question(false);
+        body["messages"] = json!([{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}]);
+        assert_eq!(bed.ask(body).await?.status, 200);
+        assert_eq!(sent(&provider)?["messages"][0]["role"], expected, "{preset}");
+    }
+    Ok(())
+}

@@ -82,6 +82,36 @@ async fn a_stream_that_breaks_after_content_ends_in_an_error_event() -> anyhow::
     Ok(())
 }
 
+fn thread() -> Value {
+    let mut body = question(false);
+    body["thread"] = json!({"type": "continue", "previous_message_id": "msg_0"});
+    body
+}
+
+#[tokio::test]
+async fn a_thread_is_refused_so_that_anthropic_s_sdk_sends_all_again() -> anyhow::Result<()> {
+    let (bed, provider) = bed(answer(200, "", ANSWER)).await?;
+    let got = ask(&bed, &thread()).await?;
+    let error = &serde_json::from_str::<Value>(&got.body)?["error"];
+    assert_eq!((got.status, &error["type"]), (400, &json!("invalid_request_error")));
+    assert_eq!(error["details"], json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]}));
+    assert_eq!(provider.calls(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_route_that_allows_state_passes_a_thread_and_what_anthropic_says_of_it() -> anyhow::Result<()> {
+    const GONE: &str = r#"{"type":"error","error":{"type":"not_found_error","message":"it is gone","details":{"error_code":"thread_not_found"}}}"#;
+    let provider = Provider::always(answer(404, "", GONE)).await?;
+    let mut resources = Resources::new();
+    let more = json!({"type": "Anthropic"});
+    let resources = resources.provider("a", &provider, more)?.route(&["a"], json!({"allowState": true}))?;
+    let got = ask(&Bed::start(resources)?, &thread()).await?;
+    assert_eq!((got.status, serde_json::from_str::<Value>(&got.body)?), (404, serde_json::from_str(GONE)?));
+    assert_eq!(provider.events().seen[0].body, thread().to_string());
+    Ok(())
+}
+
 /// Clients of Anthropic's before a provider of OpenAI's.
 mod translated {
     use super::*;
@@ -110,6 +140,18 @@ mod translated {
         );
         assert!(seen.head.to_ascii_lowercase().contains("authorization: bearer a-key-0"), "{}", seen.head);
         assert_eq!(got.header("x-penstock-dropped-params"), "x_new");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_thread_is_refused_where_state_is_allowed_and_the_target_keeps_none() -> anyhow::Result<()> {
+        let provider = Provider::always(says("hello")).await?;
+        let mut resources = Resources::new();
+        let resources = resources.provider("a", &provider, json!({}))?.route(&["a"], json!({"allowState": true}))?;
+        let got = ask(&Bed::start(resources)?, &thread()).await?;
+        let error = &serde_json::from_str::<Value>(&got.body)?["error"];
+        assert_eq!((got.status, &error["details"]["error_code"]), (400, &json!("thread_unsupported_request")));
+        assert_eq!(provider.calls(), 0);
         Ok(())
     }
 

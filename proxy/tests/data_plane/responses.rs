@@ -198,6 +198,23 @@ async fn a_route_with_one_target_may_allow_state() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn thoughts_that_are_only_named_pass_to_who_stored_them_where_state_is_allowed() -> anyhow::Result<()> {
+    let thought = json!({"type": "reasoning", "id": "rs_1", "summary": []});
+    let body = json!({"model": "m", "input": [{"role": "user", "content": "hi"}, thought]});
+    let (bed, provider) = bed(answer(200, "", ANSWER), json!({})).await?;
+    let got = ask(&bed, &body).await?;
+    assert_eq!((got.status, got.error()?.1.as_str()), (422, "state_not_allowed"));
+    assert!(got.body.contains("input[1].id"), "{}", got.body);
+    assert_eq!(provider.calls(), 0);
+
+    let mut resources = Resources::new();
+    let resources = resources.provider("a", &provider, json!({}))?.route(&["a"], json!({"allowState": true}))?;
+    let got = ask(&Bed::start(resources)?, &body).await?;
+    assert_eq!((got.status, provider.events().seen[0].body.as_str()), (200, body.to_string().as_str()));
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_error_comes_in_openai_s_words() -> anyhow::Result<()> {
     let (bed, _provider) = bed(answer(500, "", "{}"), json!({})).await?;
     let got = ask(&bed, &question(false)).await?;

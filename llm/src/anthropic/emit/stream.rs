@@ -268,6 +268,7 @@ impl StreamEmitter {
             of_type: None,
             code: None,
             param: None,
+            details: None,
         }));
         self.over = true;
     }

@@ -2,6 +2,7 @@ use super::said::Call;
 use crate::Dialect;
 use crate::json::Fault;
 use crate::neutral::{Event, Finish, Text};
+use crate::translate::Names;
 
 /// More calls in one answer than any model makes.
 const MAX_CALLS: usize = 1024;
@@ -21,6 +22,8 @@ pub(super) struct Calls {
     begun: u32,
     /// What makes ids that are made up differ between answers.
     seed: String,
+    /// Names the calls as the client does.
+    names: Names,
 }
 
 /// One call, as far as it came.
@@ -41,6 +44,10 @@ struct Known {
 }
 
 impl Calls {
+    pub(super) fn new(names: Names) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     pub(super) fn start(&mut self, id: &str) {
         self.seed = seed(id);
     }
@@ -68,7 +75,7 @@ impl Calls {
         keep_first(&mut call.id, piece.id);
         keep_first(&mut call.name, piece.name);
         if call.number.is_none() && !call.name.is_empty() && (!call.id.is_empty() || piece.arguments.is_some()) {
-            call.begin(&mut self.begun, &self.seed, each);
+            call.begin(&mut self.begun, &self.seed, &self.names, each);
         }
         if let Some(index) = call.number {
             let told = |extra| Event::ToolExtra { index, origin: Dialect::OpenAI, extra: Box::new(extra) };
@@ -88,7 +95,7 @@ impl Calls {
                 return Err(Fault::new(0, NAMELESS));
             }
             if call.number.is_none() {
-                call.begin(&mut self.begun, &self.seed, each);
+                call.begin(&mut self.begun, &self.seed, &self.names, each);
             }
             if !call.has_arguments {
                 call.arguments("{}".into(), each)?;
@@ -124,12 +131,13 @@ impl Known {
         })
     }
 
-    fn begin<'e>(&mut self, begun: &mut u32, seed: &str, each: &mut impl FnMut(Event<'e>)) {
+    fn begin<'e>(&mut self, begun: &mut u32, seed: &str, names: &Names, each: &mut impl FnMut(Event<'e>)) {
         let index = *begun;
         *begun += 1;
         self.number = Some(index);
         let id = if self.id.is_empty() { made_up_id(seed, index as usize) } else { self.id.clone() };
-        each(Event::ToolStart { index, id: id.into(), name: self.name.clone().into() });
+        let (id, name) = (names.client_call(id.into()), names.client_name(self.name.clone().into()));
+        each(Event::ToolStart { index, id, name });
         if !self.early.is_empty() {
             each(Event::ToolArguments { index, json: std::mem::take(&mut self.early).into() });
         }

@@ -5,6 +5,7 @@ use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Event, Finish, Part, Terms, Text, Usage};
 use crate::openai::observe::{is_empty, is_error, reason};
 use crate::openai::usage;
+use crate::translate::Names;
 
 /// Reads the chunks of a chat completion stream: its first choice, since only OpenAI's own dialect has more.
 #[derive(Debug, Default)]
@@ -31,8 +32,8 @@ struct Chunk<'e> {
 }
 
 impl StreamParser {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) fn new(names: Names) -> Self {
+        Self { calls: Calls::new(names), ..Self::default() }
     }
 
     /// Reads the data of one event and hands what it means to `each`. A finish comes at most once and ends the first

@@ -224,7 +224,7 @@ impl StreamEmitter {
     /// The last event could not say it all, and a part of it must not look like all.
     fn give_up(&mut self, out: &mut Vec<u8>) {
         let message = "the answer is too long to be told again at its end";
-        let rejection = Rejection { status: 502, message, of_type: None, code: None, param: None };
+        let rejection = Rejection { status: 502, message, of_type: None, code: None, param: None, details: None };
         out.extend_from_slice(&error_event(&rejection, self.sequence()));
         self.over = true;
     }

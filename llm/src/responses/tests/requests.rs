@@ -232,3 +232,32 @@ fn every_target_takes_a_conversation_with_tools_and_pictures() {
         assert_eq!(dropped, [""; 0], "{to:?}");
     }
 }
+
+#[test]
+fn a_result_without_its_call_is_a_400_that_names_it() {
+    let input = json!([
+        {"role": "user", "content": "hi"},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "x"},
+        {"type": "function_call_output", "call_id": "c2", "output": "x"},
+    ]);
+    for to in [CHAT, CLAUDE, GEMINI, MISTRAL, OLLAMA] {
+        let error = asked(to, &request(json!({"input": input}))).expect_err("must be refused");
+        assert_eq!((error.status(), error.param()), (400, Some("input[3].call_id")), "{to:?}");
+    }
+}
+
+#[test]
+fn thoughts_that_are_only_named_are_left_out() {
+    let input = json!([
+        {"role": "user", "content": "hi"},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"role": "assistant", "content": "ho"},
+        {"role": "user", "content": "hm"},
+    ]);
+    for to in [CHAT, CLAUDE] {
+        let (body, dropped) = sent(to, &request(json!({"input": input})));
+        assert_eq!((body["messages"].as_array().map(Vec::len), dropped), (Some(3), Vec::new()), "{to:?}");
+        assert!(!body.to_string().contains("rs_1"));
+    }
+}

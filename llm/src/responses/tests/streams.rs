@@ -203,6 +203,7 @@ fn a_stream_that_is_cut_has_no_last_event_and_the_error_takes_its_number() {
         of_type: None,
         code: Some("upstream_error"),
         param: None,
+        details: None,
     };
     let error = events(&rejection.event(Dialect::Responses, relay.sequence()));
     assert_eq!(

@@ -260,7 +260,7 @@ fn a_stream_of_openai_s_with_parallel_calls_is_a_message_with_its_usage() {
         json!({"id": "chatcmpl-1", "model": "gpt-x", "choices": [],
             "usage": {"prompt_tokens": 20, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 4}}}),
     ];
-    let (mut parser, mut emitter, mut out) = (openai::StreamParser::new(), StreamEmitter::new(), Vec::new());
+    let (mut parser, mut emitter, mut out) = (openai::StreamParser::default(), StreamEmitter::new(), Vec::new());
     for data in chunks.iter().map(Value::to_string).chain(["[DONE]".to_owned()]) {
         parser.push(data.as_bytes(), &mut |event| emitter.push(&event, &mut out)).expect("must parse");
     }

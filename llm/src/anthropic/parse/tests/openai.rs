@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{body, parsed};
 use crate::facts::{Facts, Provider};
 use crate::openai;
+use crate::relay::{self, Client, Relay};
+use crate::sse::Splitter;
 use crate::translate::{Emitted, Target};
 use crate::{Dialect, Error};
 
@@ -147,4 +149,48 @@ fn hints_that_openai_does_not_know_are_dropped_by_name() {
 #[test]
 fn a_bound_above_what_the_model_writes_is_the_model_s_own() {
     assert_eq!(sent(PLAIN, &json!({"max_tokens": 64_000}))["max_tokens"], json!(16_384));
+}
+
+#[test]
+fn a_tool_s_name_that_is_too_long_for_openai_is_renamed_there_and_back() {
+    let long = "a".repeat(100);
+    let tool = |name: &str| json!({"name": name, "input_schema": {"type": "object"}});
+    let emitted = emit(
+        PLAIN,
+        &json!({
+            "tools": [tool(&long), tool("short")],
+            "tool_choice": {"type": "tool", "name": long},
+            "messages": [
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": long, "input": {}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]},
+            ],
+        }),
+    );
+    let emitted = emitted.expect("must be sent");
+    let sent: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
+    let name = sent["tools"][0]["function"]["name"].as_str().expect("must have a name");
+    assert!(name.len() <= 64 && name.starts_with("aaa"), "{name}");
+    assert_eq!(sent["tools"][1]["function"]["name"], "short");
+    assert_eq!(sent["tool_choice"]["function"]["name"], name);
+    assert_eq!(sent["messages"][1]["tool_calls"][0]["function"]["name"], name);
+
+    let call = json!([{"index": 0, "id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}]);
+    let whole = json!({"id": "x", "model": "m", "choices": [
+        {"index": 0, "message": {"role": "assistant", "tool_calls": call}, "finish_reason": "tool_calls"},
+    ]});
+    let client = Client { dialect: Dialect::Anthropic, include_usage: true, choices: 1, now: 0 };
+    let told = relay::answer(Dialect::OpenAI, &client, &emitted.names, whole.to_string().as_bytes());
+    let told: Value =
+        serde_json::from_slice(&told.expect("must be read").body.expect("must be written")).expect("must be JSON");
+    assert_eq!(told["content"][0]["name"], long.as_str());
+
+    let mut stream = Relay::new(Dialect::OpenAI, &client, emitted.names);
+    let chunk = json!({"id": "x", "model": "m", "choices": [{"index": 0, "delta": {"tool_calls": call}}]});
+    let mut out = Vec::new();
+    let mut splitter = Splitter::default();
+    splitter.push(format!("data: {chunk}\n\n").into());
+    let event = splitter.next_event().expect("must be small enough").expect("must be whole");
+    stream.push(&event, &mut out);
+    assert!(String::from_utf8_lossy(&out).contains(&long));
 }

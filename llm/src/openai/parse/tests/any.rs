@@ -129,7 +129,7 @@ proptest! {
         while let Some(event) = splitter.next_event().expect("must be small enough") {
             data.push(event.data().expect("must have data").into_owned());
         }
-        let mut parser = StreamParser::new();
+        let mut parser = StreamParser::default();
         let mut seen = Vec::new();
         for data in &data {
             parser.push(data, &mut |event| seen.push(event)).expect("must parse");
@@ -139,7 +139,7 @@ proptest! {
 
     #[test]
     fn chunks_in_any_order_keep_the_order_of_events(data in proptest::collection::vec(some_chunk(), 0..12)) {
-        let mut parser = StreamParser::new();
+        let mut parser = StreamParser::default();
         let mut seen = Vec::new();
         for data in &data {
             let _: bool = parser.push(data.as_bytes(), &mut |event| seen.push(event)).is_ok();
@@ -150,7 +150,7 @@ proptest! {
     #[test]
     fn any_bytes_at_all_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let _: bool = parse_response(&bytes).is_ok();
-        let mut parser = StreamParser::new();
+        let mut parser = StreamParser::default();
         let _: bool = parser.push(&bytes, &mut |_| {}).is_ok();
     }
 
@@ -169,7 +169,7 @@ proptest! {
         }
         let chunk = spoiled(body.replace("\"message\"", "\"delta\"").into_bytes());
         let mut seen = Vec::new();
-        let _: bool = StreamParser::new().push(&chunk, &mut |event| seen.push(event)).is_ok();
+        let _: bool = StreamParser::default().push(&chunk, &mut |event| seen.push(event)).is_ok();
         check_order(&seen)?;
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn finish(word: &str) -> String {
 
 /// What the data of some events mean; all must parse.
 pub(super) fn events(data: &[String]) -> Vec<Event<'_>> {
-    let mut parser = StreamParser::new();
+    let mut parser = StreamParser::default();
     let mut events = Vec::new();
     for data in data {
         parser
@@ -186,7 +186,7 @@ fn an_error_object_inside_a_200_is_a_failure_like_any_other() {
 
 #[test]
 fn what_does_not_parse_is_a_fault_that_leaves_the_stream_as_it_was() {
-    let mut parser = StreamParser::new();
+    let mut parser = StreamParser::default();
     for bad in ["", "{oops", "[]", "<html>", r#"{"id":"x","choices":[1]}"#, r#"{"id":"x"} 1"#] {
         assert!(parser.push(bad.as_bytes(), &mut |event| panic!("{event:?}")).is_err(), "{bad}");
     }

@@ -175,7 +175,7 @@ fn calls_of_tools_that_are_no_functions_are_not_told_and_not_counted() {
 
 /// Whether the last of some chunks is a fault, and only that.
 fn last_fails(data: &[String]) -> bool {
-    let mut parser = StreamParser::new();
+    let mut parser = StreamParser::default();
     let (last, rest) = data.split_last().expect("must be some");
     rest.iter().all(|data| parser.push(data.as_bytes(), &mut |_| {}).is_ok())
         && parser.push(last.as_bytes(), &mut |event| assert!(!matches!(event, Event::Finish(_)))).is_err()
