@@ -272,7 +272,46 @@ mod tests {
         assert_eq!(rename(r#"{"model":"m"}"#), r#"{"model":"m"}"#);
     }
 
+    /// Members of one object, which may have one name several times, in any order and with any space between them.
+    fn members(all: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let member = (prop::sample::select(all), prop::sample::select(vec!["", " ", "\n\t"]));
+        prop::collection::vec(member, 0..5).prop_map(|all| {
+            let written = all.iter().map(|(member, space)| format!("{space}{member}{space}"));
+            written.collect::<Vec<_>>().join(",")
+        })
+    }
+
+    const MESSAGE: &[&str] = &[
+        r#""name":"a""#,
+        r#""n\u0061me" : "b""#,
+        r#""role": "developer""#,
+        r#""content":"\"name\": \"x\", ""#,
+        r#""tool_call_id":"c--sig-QUJD""#,
+        r#""tool_calls":[{"id":"c--sig-QUJD"}]"#,
+    ];
+
     proptest! {
+        #[test]
+        fn what_is_cut_leaves_json_with_all_that_is_not_cut(
+            head in prop::sample::subsequence(vec![r#""logprobs": true,"#, r#""x":[1],"#, r#""top_logprobs":2 , "#], 0..=3),
+            messages in prop::collection::vec(members(MESSAGE), 0..3),
+            tail in prop::sample::subsequence(vec![r#" ,"logit_bias":{"1":2}"#, r#", "y":",""#, r#","n":1"#], 0..=3),
+        ) {
+            let messages = messages.iter().map(|members| format!("{{{members}}}")).collect::<Vec<_>>().join(", ");
+            let body = format!(r#"{{{}"model":"m","messages":[{messages}]{}}}"#, head.concat(), tail.concat());
+            let manners = Manners { developer: false, ..Manners::of(Server::Groq) };
+            let after = spliced(&body, |scan| scan.fit(body.as_bytes(), &manners).0.into_iter().map(Some).collect());
+            let mut expected: Value = serde_json::from_str(&body).expect("must be JSON");
+            let all = expected.as_object_mut().expect("must be an object");
+            all.retain(|key, _| !["logprobs", "top_logprobs", "logit_bias"].contains(&key.as_str()));
+            for message in all["messages"].as_array_mut().expect("must be a list") {
+                message.as_object_mut().expect("must be an object").remove("name");
+            }
+            let expected = expected.to_string().replace("--sig-QUJD", "").replace(r#""role":"developer""#, r#""role":"system""#);
+            let after = serde_json::from_str::<Value>(&after).map_err(|error| TestCaseError::fail(format!("{after}: {error}")))?;
+            prop_assert_eq!(after, serde_json::from_str::<Value>(&expected).expect("must be JSON"));
+        }
+
         #[test]
         fn edits_change_what_they_say_and_nothing_else(
             model in any::<String>(),
