@@ -32,6 +32,10 @@ pub struct Manners {
     pub max_completion_tokens: bool,
     /// The member of a message in which it gives its thinking, and takes it back.
     pub thinking: &'static str,
+    /// It says that it takes that member in an assistant's message.
+    pub takes_thinking: bool,
+    /// An answer can be bound to a JSON schema, and not to JSON only.
+    pub json_schema: bool,
     /// It has `/embeddings`.
     pub embeddings: bool,
     /// It has `/completions`, the older way without messages.
@@ -52,6 +56,8 @@ impl Manners {
         stream_options: true,
         max_completion_tokens: true,
         thinking: "reasoning_content",
+        takes_thinking: false,
+        json_schema: true,
         embeddings: true,
         completions: true,
         responses: true,
@@ -63,48 +69,74 @@ impl Manners {
     /// What is assumed of a server that is not known.
     pub const UNKNOWN: Self = Self { responses: false, ..Self::OPENAI };
 
-    /// The known differences of a server.
+    /// The known differences of a server, each row by the vendor's own pages, or its SDK on PyPI where that is made from
+    /// the vendor's description of the API.
     ///
-    /// Sources: openrouter.ai/docs/use-cases/usage-accounting, and tools/server/README.md of llama.cpp. The other rows are
-    /// not checked against the vendors' pages yet, which are: console.groq.com/docs/api-reference; api-docs.deepseek.com,
-    /// "Create chat completion"; docs.together.ai/reference/chat-completions-1;
-    /// docs.fireworks.ai/api-reference/post-chatcompletions; docs.x.ai/docs/api-reference; docs.vllm.ai.
-    ///
-    /// Embeddings and completions: console.groq.com/docs/api-reference has neither. DeepSeek's completions are a beta under
-    /// a base URL of its own (api-docs.deepseek.com/api/create-completion), and it has no embeddings.
-    /// docs.x.ai/developers/rest-api-reference/inference/legacy has completions; embeddings are in no chapter of that
-    /// reference. The others list both: docs.together.ai/reference, docs.fireworks.ai/api-reference,
-    /// openrouter.ai/docs/api-reference, docs.vllm.ai "OpenAI-compatible server", and the README of llama.cpp.
-    ///
-    /// Who has the Responses API: console.groq.com/docs/openai; docs.fireworks.ai/guides/response-api;
-    /// docs.x.ai/developers/model-capabilities/text/comparison; openrouter.ai/docs/client-sdks/typescript/sdks/responses;
-    /// docs.vllm.ai, entrypoints/openai/responses; tools/server/README.md of llama.cpp. Two have it for some models only,
-    /// so they are asked in chat: api-docs.deepseek.com/guides/responses_api and
-    /// docs.together.ai/docs/inference/responses-api.
-    ///
-    /// What is refused: console.groq.com/docs/openai, "Currently Unsupported OpenAI Features". Who knows no developer:
-    /// api-docs.deepseek.com/api/create-chat-completion, where the roles are system, user, assistant and tool.
+    /// What could not be verified, and is as OpenAI has it: that Groq, Together, Fireworks and xAI look at
+    /// `stream_options` (only their answers tell of it; Fireworks and Together send usage in the last chunk anyway); that
+    /// xAI knows `max_completion_tokens`, and how it calls its thinking in chat; that OpenRouter still has `/completions`.
     pub const fn of(server: Server) -> Self {
-        let openai = Self::OPENAI;
-        let chat_only = Self { embeddings: false, completions: false, ..openai };
+        let known = Self { takes_thinking: true, ..Self::OPENAI };
         match server {
-            Server::Groq => Self {
-                thinking: "reasoning",
-                refuses: &[Key::Logprobs, Key::TopLogprobs, Key::LogitBias, Key::N],
-                speaker_names: false,
-                ..chat_only
-            },
-            Server::VLLM => Self { thinking: "reasoning", ..openai },
-            Server::DeepSeek => Self { max_completion_tokens: false, responses: false, developer: false, ..chat_only },
-            Server::LlamaCpp => Self { max_completion_tokens: false, ..openai },
-            Server::Together => {
-                Self { max_completion_tokens: false, thinking: "reasoning", responses: false, ..openai }
-            }
-            Server::Fireworks => openai,
-            Server::XAI => Self { embeddings: false, ..openai },
-            Server::OpenRouter => Self { stream_options: false, thinking: "reasoning", ..openai },
+            Server::Groq => groq(known),
+            Server::DeepSeek => deepseek(known),
+            Server::Together => together(known),
+            // docs.fireworks.ai/api-reference (chat, completions, embeddings), guides/response-api; PyPI fireworks-ai 1.2 (`max_completion_tokens` is an alias, messages have `reasoning_content`).
+            Server::Fireworks => known,
+            // docs.x.ai/developers/rest-api-reference/inference/legacy has completions, no chapter there has embeddings;
+            // developers/model-capabilities/text/comparison: Responses before chat, which is deprecated and gives no
+            // thinking.
+            Server::XAI => Self { embeddings: false, ..Self::OPENAI },
+            // openrouter.ai/docs/use-cases/usage-accounting and PyPI openrouter 1.3 (ChatStreamOptions: no effect, usage
+            // always comes; ChatRequest, ChatAssistantMessage, `/embeddings`, `/responses`).
+            Server::OpenRouter => Self { stream_options: false, thinking: "reasoning", ..known },
+            // vllm/entrypoints/openai: chat_completion/protocol.py (ChatCompletionRequest, ChatMessage), responses,
+            // completion; docs.vllm.ai "OpenAI-compatible server".
+            Server::VLLM => Self { thinking: "reasoning", ..known },
+            // tools/server of llama.cpp: README.md (endpoints, "Reasoning support"), server-schema.cpp (`stream_options`,
+            // `max_completion_tokens`).
+            Server::LlamaCpp => known,
         }
     }
+}
+
+/// console.groq.com/docs/api-reference, docs/openai (Responses yes, completions no; what is refused: "Currently Unsupported
+/// OpenAI Features"), docs/reasoning; PyPI groq 1.7 (`max_completion_tokens`, `reasoning`). The SDK has `/embeddings` too,
+/// which the reference has not. Schemas are for some models only (docs/structured-outputs), which users' own model facts
+/// can say.
+const fn groq(known: Manners) -> Manners {
+    Manners {
+        thinking: "reasoning",
+        embeddings: false,
+        completions: false,
+        refuses: &[Key::Logprobs, Key::TopLogprobs, Key::LogitBias, Key::N],
+        speaker_names: false,
+        ..known
+    }
+}
+
+/// api-docs.deepseek.com: api/create-chat-completion (`max_tokens`, `stream_options`, the roles, of which none is
+/// developer), guides/json_mode (JSON, but no schemas), guides/thinking_mode (with calls thinking must come back),
+/// guides/vision (pictures are taken). Completions are a beta under a base URL of its own (api/create-completion); there
+/// are no embeddings. Responses leave out kinds of items that they do not know without a word (api/create-response): it is
+/// asked in chat, where what is left out is said.
+const fn deepseek(known: Manners) -> Manners {
+    Manners {
+        max_completion_tokens: false,
+        json_schema: false,
+        embeddings: false,
+        completions: false,
+        responses: false,
+        developer: false,
+        ..known
+    }
+}
+
+/// docs.together.ai/reference/chat-completions-1 and PyPI together 3.1 (`max_tokens` only, `reasoning` in messages,
+/// `json_schema`, `/completions`, `/embeddings`). Responses are for some models only, and others may answer malformed:
+/// docs/inference/responses-api.
+const fn together(known: Manners) -> Manners {
+    Manners { max_completion_tokens: false, thinking: "reasoning", responses: false, ..known }
 }
 
 #[cfg(test)]
@@ -118,6 +150,17 @@ mod tests {
             assert!(Manners::of(server).stream_options, "{server:?}");
         }
     }
+
+    #[test]
+    fn the_token_bound_keeps_its_newer_name_where_the_server_knows_it() {
+        for server in [Server::DeepSeek, Server::Together] {
+            assert!(!Manners::of(server).max_completion_tokens, "{server:?}");
+        }
+        for server in [Server::Groq, Server::Fireworks, Server::OpenRouter, Server::VLLM, Server::LlamaCpp] {
+            assert!(Manners::of(server).max_completion_tokens, "{server:?}");
+        }
+    }
+
     #[test]
     fn embeddings_and_completions_are_asked_of_the_servers_that_have_them() {
         let has = |server| (Manners::of(server).embeddings, Manners::of(server).completions);

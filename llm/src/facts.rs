@@ -7,6 +7,8 @@ mod rules;
 
 pub use list::alias;
 
+use crate::compatible::Manners;
+
 /// Who runs a model. The built-in list and the facts go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Provider {
@@ -59,8 +61,10 @@ pub struct Facts {
     pub signed_calls: bool,
     /// OpenAI: the bound is called `max_completion_tokens`, and `max_tokens` is refused.
     pub max_completion_tokens: bool,
-    /// OpenAI: the member of a message that holds thinking; see [`crate::compatible::Manners::thinking`].
+    /// OpenAI: the member of a message that holds thinking; see [`Manners::thinking`].
     pub thinking_member: &'static str,
+    /// OpenAI: a message may hold that member; see [`Manners::takes_thinking`].
+    pub takes_thinking: bool,
     /// Bytes of text in ten of its tokens, for estimates.
     pub bytes_per_ten_tokens: u16,
 }
@@ -126,6 +130,16 @@ impl Facts {
             context_window: row.and_then(|row| known(row.context_window)),
             max_output: row.and_then(|row| known(row.max_output)),
             ..facts
+        }
+    }
+
+    /// The same, at a server that is compatible with OpenAI: what it does not know, none of its models takes.
+    pub fn at(self, manners: &Manners) -> Self {
+        Self {
+            thinking_member: manners.thinking,
+            takes_thinking: manners.takes_thinking,
+            json_schema: self.json_schema && manners.json_schema,
+            ..self
         }
     }
 

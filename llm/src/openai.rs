@@ -6,6 +6,7 @@ pub(crate) mod embeddings;
 mod emit;
 mod finish;
 mod foreign;
+pub(crate) mod json_mode;
 mod observe;
 mod parse;
 mod reject;

@@ -20,6 +20,9 @@ const MAX_DEPTH: usize = 48;
 /// The type of what stands for a schema that leads back to itself, or too far.
 pub(crate) const ANY_OBJECT: &str = r#""object""#;
 
+/// What is said to a model that no form can be demanded of.
+pub(crate) const JSON_ONLY: &str = "Answer with one JSON object and nothing else.";
+
 /// Keys and their values, verbatim.
 pub(crate) type Members<'s> = Vec<(Cow<'s, str>, &'s str)>;
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::compatible::Manners;
 use crate::json::write_string;
 use crate::scan::{Key, Scan, Span};
-use crate::{Dialect, gemini};
+use crate::{Dialect, gemini, openai};
 
 /// Bytes of the body that are replaced; an empty span inserts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,20 @@ impl Scan {
             (value != b"null" && is_one().is_none()).then_some((edit, key.name()))
         };
         [Key::Temperature, Key::TopP].into_iter().filter_map(otherwise).collect()
+    }
+
+    /// For a server that knows no schema of an answer: asks for JSON, and tells the schema ahead of the conversation. `None`
+    /// if the client asks for no schema. `body` is what was scanned.
+    pub fn tell_schema(&self, body: &[u8]) -> Option<[Edit; 2]> {
+        let format = self.member(Key::ResponseFormat)?.value;
+        let first = self.member(Key::Messages)?.value.start + 1;
+        let mut message = openai::json_mode::instead(body.get(format.start..format.end)?)?;
+        // A conversation without messages is for the provider to refuse.
+        if !body.get(first..)?.trim_ascii_start().starts_with(b"]") {
+            message.push(b',');
+        }
+        let json = Edit { span: format, with: openai::json_mode::FORMAT.into() };
+        Some([json, Edit { span: Span::before(first), with: message }])
     }
 
     /// Takes the key by which this model calls the token bound, if the client used the other one.

@@ -65,7 +65,9 @@ async fn run(
     task: Task,
     stream: bool,
 ) -> anyhow::Result<String> {
-    let model = if task == Task::Reasoning { upstream.thinker } else { upstream.model };
+    // Some who think want the thought back with its calls.
+    let thinks = matches!(task, Task::Reasoning | Task::Tools);
+    let model = if thinks { upstream.thinker } else { upstream.model };
     let mut body = client.body(model, task, stream);
     let answer = ask(gateway, client, model, &body, stream).await?;
     let refused = REFUSED.iter().find(|row| (row.0, row.1, row.2) == (client, upstream.name, task));

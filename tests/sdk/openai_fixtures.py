@@ -4,6 +4,7 @@
 """
 
 import base64
+import json
 
 import openai
 import pydantic
@@ -50,8 +51,27 @@ class Weather(pydantic.BaseModel):
 
 
 def check_structured_output():
+    if args.kind == "compatible":
+        check_json_of_a_schema_in_the_prompt()
+        return
     answer = client.chat.completions.parse(model=args.model, messages=HELLO, response_format=Weather)
     assert answer.choices[0].message.parsed == Weather(city="city", degrees=7), answer
+
+
+def check_json_of_a_schema_in_the_prompt():
+    if OF_OPENAI:
+        return
+
+    def ask(prompt, response_format):
+        messages = [{"role": "system", "content": prompt}, *HELLO]
+        return client.chat.completions.create(model=args.model, messages=messages, response_format=response_format)
+
+    schema = Weather.model_json_schema()
+    answer = ask(f"Answer in JSON of this schema: {json.dumps(schema)}", {"type": "json_object"})
+    assert Weather.model_validate_json(answer.choices[0].message.content) == Weather(city="city", degrees=7), answer
+    by_schema = {"type": "json_schema", "json_schema": {"name": "weather", "schema": schema}}
+    for prompt, refused in [("Answer.", {"type": "json_object"}), ("Answer in JSON.", by_schema)]:
+        checks.raises(openai.BadRequestError, lambda: ask(prompt, refused))
 
 
 def check_reasoning_is_counted_and_shown_where_it_is():

@@ -155,8 +155,8 @@ fn preset_of(spec: &AIProviderSpec) -> String {
 fn address(preset: Preset) -> Option<&'static str> {
     match preset {
         Preset::Groq => Some("https://api.groq.com/openai/v1"),
-        Preset::DeepSeek => Some("https://api.deepseek.com/v1"),
-        Preset::Together => Some("https://api.together.xyz/v1"),
+        Preset::DeepSeek => Some("https://api.deepseek.com"),
+        Preset::Together => Some("https://api.together.ai/v1"),
         Preset::Fireworks => Some("https://api.fireworks.ai/inference/v1"),
         Preset::XAI => Some("https://api.x.ai/v1"),
         Preset::OpenRouter => Some("https://openrouter.ai/api/v1"),

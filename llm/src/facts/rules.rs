@@ -29,6 +29,7 @@ const NEWEST: Facts = Facts {
     signed_calls: false,
     max_completion_tokens: false,
     thinking_member: Manners::OPENAI.thinking,
+    takes_thinking: Manners::OPENAI.takes_thinking,
     bytes_per_ten_tokens: 28,
 };
 

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
-use super::foreign;
 use super::response::{thinking_block, tool_call};
+use super::{foreign, json_mode};
 use crate::json::Writer;
 use crate::neutral::{
     Extra, Media, MediaKind, Message, Output, Part, Reasoning, Request, Role, Source, Text, Tool, ToolChoice,
@@ -18,10 +18,16 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
     let mut request = foreign::adapt(request, target, &mut dropped)?;
     let names = if let Cow::Owned(adapted) = &mut request { rename(adapted) } else { Names::default() };
     let request = &*request;
+    let told = json_mode::told_for(request, target, &mut dropped);
     let mut body = Vec::with_capacity(4096);
     Writer::new(&mut body).object(|w| {
         w.key("model").string(target.model);
-        w.key("messages").array(|w| request.messages.iter().try_for_each(|it| message(w, it, target)))?;
+        w.key("messages").array(|w| {
+            if let Some(text) = &told {
+                json_mode::message(w, text);
+            }
+            request.messages.iter().try_for_each(|it| message(w, it, target))
+        })?;
         tools(w, request)?;
         if let Some(max) = request.max_tokens {
             w.key(if target.facts.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" })
@@ -29,7 +35,10 @@ pub(crate) fn emit_request(request: &Request<'_>, target: &Target<'_>) -> Result
         }
         numbers(w, request);
         stop(w, request)?;
-        output(w, request)?;
+        match &told {
+            Some(_) => w.key("response_format").raw(json_mode::FORMAT),
+            None => output(w, request)?,
+        }
         match &request.reasoning {
             Some(Reasoning::Effort(word)) => w.key("reasoning_effort").string(word),
             Some(Reasoning::Off) => w.key("reasoning_effort").string("none"),

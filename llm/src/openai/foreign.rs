@@ -30,7 +30,7 @@ pub(crate) fn adapt<'r>(
     refuse_other_tools(request)?;
     let mut adapted = Request::new(Dialect::OpenAI);
     adapted.model = lend(&request.model);
-    adapted.messages = messages(request, dropped)?;
+    adapted.messages = messages(request, target, dropped)?;
     adapted.tools = request.tools.iter().map(|it| tool(it, dropped)).collect();
     if !request.tools.is_empty() {
         adapted.tool_choice.clone_from(&request.tool_choice);
@@ -102,21 +102,31 @@ fn sampling<'r>(given: &Sampling<'r>, target: &Target<'_>, dropped: &mut Dropped
     }
 }
 
-fn messages<'r>(request: &'r Request<'_>, dropped: &mut Dropped) -> Result<Vec<Message<'r>>, Error> {
+fn messages<'r>(
+    request: &'r Request<'_>,
+    target: &Target<'_>,
+    dropped: &mut Dropped,
+) -> Result<Vec<Message<'r>>, Error> {
     let mut messages = Vec::with_capacity(request.messages.len());
     // Pictures of results wait until all results of a turn are told: nothing may stand between those.
     let mut pictures = Vec::new();
     for message in &request.messages {
         let mut parts = Vec::with_capacity(message.parts.len());
         for it in &message.parts {
-            part(it, &mut parts, &mut pictures, dropped)?;
+            match it {
+                // Nobody signed it, so it came from a server like this one.
+                Part::Reasoning { text, signature: None } if target.facts.takes_thinking => {
+                    parts.push(Part::Reasoning { text: lend(text), signature: None });
+                }
+                it => part(it, &mut parts, &mut pictures, dropped)?,
+            }
         }
         if message.role == Role::User {
             parts.splice(0..0, pictures.drain(..));
         } else if message.role != Role::Tool && !pictures.is_empty() {
             messages.push(spoken(Role::User, std::mem::take(&mut pictures)));
         }
-        if !parts.is_empty() {
+        if !parts.iter().all(|part| matches!(part, Part::Reasoning { .. })) {
             messages.push(spoken(message.role, parts));
         }
     }
@@ -128,7 +138,7 @@ fn messages<'r>(request: &'r Request<'_>, dropped: &mut Dropped) -> Result<Vec<M
 
 /// One text is a bare string, which every compatible server takes.
 fn spoken(role: Role, parts: Vec<Part<'_>>) -> Message<'_> {
-    let said = |part: &&Part<'_>| !matches!(part, Part::ToolCall(_));
+    let said = |part: &&Part<'_>| !matches!(part, Part::ToolCall(_) | Part::Reasoning { .. });
     let plain = parts.iter().filter(said).count() == 1;
     Message { role, parts, plain, extra: Vec::new() }
 }

@@ -97,7 +97,8 @@ fn stream_options<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Res
     })
 }
 
-fn output<'a>(reader: &mut Reader<'a>) -> Result<Output<'a>, Fault> {
+/// Reads a `response_format`.
+pub(super) fn output<'a>(reader: &mut Reader<'a>) -> Result<Output<'a>, Fault> {
     let start = reader.at();
     let mut of_type = None;
     let (mut name, mut description, mut schema, mut strict) = (Text::default(), None, None, None);

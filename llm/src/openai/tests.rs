@@ -105,16 +105,40 @@ fn thinking_is_given_back_in_the_member_that_the_server_calls_it() {
     let facts = Facts::of(Provider::OpenAICompatible, "m");
     for server in [Server::Groq, Server::DeepSeek] {
         let thinking_member = Manners::of(server).thinking;
-        let target = Target {
-            dialect: Dialect::OpenAI,
-            model: "m",
-            facts: Facts { thinking_member, ..facts },
-            ask_for_usage: false,
-        };
+        let facts = facts.at(&Manners::of(server));
+        let target = Target { dialect: Dialect::OpenAI, model: "m", facts, ask_for_usage: false };
         let emitted =
             translate::request(Dialect::OpenAI, body.to_string().as_bytes(), &target).expect("must be emitted");
         let sent: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
         assert_eq!(sent["messages"][0][thinking_member], "hm", "{server:?}");
+    }
+}
+
+#[test]
+fn thinking_that_nobody_signed_goes_back_with_its_call_to_a_server_that_takes_it() {
+    let turn = |signature: &str| {
+        json!({"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "hm", "signature": signature},
+            {"type": "tool_use", "id": "c1", "name": "f", "input": {}},
+        ]})
+    };
+    let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "r"}]});
+    let facts = Facts::of(Provider::OpenAICompatible, "m");
+    let rows = [
+        (Manners::of(Server::DeepSeek), "", json!("hm")),
+        (Manners::of(Server::DeepSeek), "signed", Value::Null),
+        (Manners::UNKNOWN, "", Value::Null),
+    ];
+    for (manners, signature, thought) in rows {
+        let body = json!({"model": "m", "max_tokens": 9, "messages": [turn(signature), result]}).to_string();
+        let target = Target { dialect: Dialect::OpenAI, model: "m", facts: facts.at(&manners), ask_for_usage: false };
+        let emitted = translate::request(Dialect::Anthropic, body.as_bytes(), &target).expect("must be translated");
+        let sent: Value = serde_json::from_slice(&emitted.body).expect("must be JSON");
+        assert_eq!(
+            (&sent["messages"][0]["reasoning_content"], &sent["messages"][1]["content"]),
+            (&thought, &json!("r"))
+        );
+        assert_eq!(sent["messages"][0]["tool_calls"][0]["id"], "c1");
     }
 }
 

@@ -8,6 +8,7 @@ use penstock_crds::{
     read::{Problem, own_models},
 };
 use penstock_llm::{
+    compatible::Manners,
     facts::{self, Facts, Provider, Sampling, Thinking},
     price::{Price, Rates, Tier},
 };
@@ -33,9 +34,9 @@ impl Models {
         said.map(flat).or_else(own).or_else(|| Price::of(provider, model).cloned())
     }
 
-    /// What is known of a model: each fact as the user's own row says, else as built in.
-    pub(crate) fn facts(&self, provider: Provider, model: &str) -> Facts {
-        let built_in = Facts::of(provider, model);
+    /// What is known of a model: each fact as the user's own row says, else as built in, for its server.
+    pub(crate) fn facts(&self, provider: Provider, model: &str, manners: &Manners) -> Facts {
+        let built_in = Facts::of(provider, model).at(manners);
         let Some(row) = self.find(provider, model) else { return built_in };
         let known = row.facts.as_ref().map_or(built_in, |own| over(own, built_in));
         Facts {
@@ -182,7 +183,7 @@ models:
 
     #[test]
     fn facts_that_a_row_says_win_and_others_stay_built_in() {
-        let models = own();
+        let (models, openai) = (own(), &Manners::OPENAI);
         let (vendor, name) = (Provider::Gemini, "gemini-2.5-pro");
         let expected = Facts {
             max_output: Some(1_000),
@@ -191,9 +192,9 @@ models:
             prefill: true,
             ..Facts::of(vendor, name)
         };
-        assert_eq!(models.facts(vendor, name), expected);
-        let mine = models.facts(Provider::Ollama, "mine");
+        assert_eq!(models.facts(vendor, name, openai), expected);
+        let mine = models.facts(Provider::Ollama, "mine", openai);
         assert_eq!((mine.context_window, mine.thinking), (Some(8_192), Thinking::Think { off: true }));
-        assert_eq!(models.facts(Provider::OpenAI, "gpt-4o"), Facts::of(Provider::OpenAI, "gpt-4o"));
+        assert_eq!(models.facts(Provider::OpenAI, "gpt-4o", openai), Facts::of(Provider::OpenAI, "gpt-4o"));
     }
 }

@@ -192,7 +192,7 @@ impl Target {
             headers: [header(&provider.name), header(&target.model)],
             metrics: metrics.target(route, &provider.name, &target.model),
             provider: provider.clone(),
-            facts: Facts { thinking_member: provider.manners.thinking, ..models.facts(provider.vendor, &target.model) },
+            facts: models.facts(provider.vendor, &target.model, &provider.manners),
             price: models.price(provider.vendor, &target.model, target.pricing.as_ref()),
             model: target.model.clone(),
             paths,

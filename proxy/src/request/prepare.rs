@@ -127,10 +127,18 @@ fn spliced(
 /// What a server that is not quite OpenAI's refuses in chat, taken out, and the hints among it.
 fn fit(ask: &Ask<'_>, target: &Target, way: &Way) -> (Vec<splice::Edit>, Vec<&'static str>) {
     match (way.dialect, ask.call.operation) {
-        (Dialect::OpenAI, Operation::Chat) => ask.scan.fit(&ask.body, &target.provider.manners),
-        (Dialect::Responses, Operation::Chat) => (ask.scan.without_sealed(&ask.body), Vec::new()),
-        _ => Default::default(),
+        (Dialect::OpenAI, Operation::Chat) => {}
+        (Dialect::Responses, Operation::Chat) => return (ask.scan.without_sealed(&ask.body), Vec::new()),
+        _ => return Default::default(),
     }
+    let (mut edits, mut hints) = ask.scan.fit(&ask.body, &target.provider.manners);
+    if !target.facts.json_schema
+        && let Some(told) = ask.scan.tell_schema(&ask.body)
+    {
+        edits.extend(told);
+        hints.push(Key::ResponseFormat.name());
+    }
+    (edits, hints)
 }
 
 /// Runs what may take long where it holds nobody up.

@@ -94,7 +94,7 @@ async fn a_preset_decides_whether_usage_is_asked_for() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_preset_that_knows_max_tokens_alone_is_sent_it() -> anyhow::Result<()> {
-    let rows = [("DeepSeek", "max_tokens"), ("LlamaCpp", "max_tokens"), ("XAI", "max_completion_tokens")];
+    let rows = [("DeepSeek", "max_tokens"), ("Together", "max_tokens"), ("LlamaCpp", "max_completion_tokens")];
     for (preset, expected) in rows {
         let (bed, provider) = bed(says("hello"), "/v1", compatible(preset)).await?;
         let mut body = question(false);

@@ -1,7 +1,8 @@
 //! A server that is compatible with `OpenAI` in its own way: `DeepSeek`, with its reasoning beside the content, its usage in
 //! every stream, its own words for cached tokens and its own errors.
 //!
-//! Source: api-docs.deepseek.com (api/create-chat-completion, guides/thinking_mode, quick_start/error_codes).
+//! Source: api-docs.deepseek.com (api/create-chat-completion, guides/thinking_mode, guides/json_mode,
+//! quick_start/error_codes).
 
 pub(crate) mod errors;
 
@@ -11,7 +12,7 @@ use super::Refusal;
 use super::call::Call;
 use super::openai;
 use super::plan::{Data, Event, Response, Stamp};
-use super::question::Question;
+use super::question::{Question, text_of};
 use super::reply::{Reply, deltas};
 
 /// What the fakes know by default.
@@ -28,15 +29,49 @@ pub(crate) fn respond(call: &Call<'_>) -> Result<Response, Refusal> {
             let body = call.json()?;
             let mut question = openai::read::chat(body, call.asking.model)?;
             call.knows(&question.model)?;
+            question.schema = schema(body)?;
             question.thinks = match body.pointer("/thinking/type").and_then(Value::as_str) {
                 Some(kind) => kind == "enabled",
                 None => question.model.ends_with("-reasoner"),
             };
+            if question.thinks {
+                check_thoughts(body)?;
+            }
             call.chat(&question)
         }
         (_, "/models" | "/chat/completions") => Err(Refusal::WrongMethod),
         _ => Err(Refusal::UnknownPath),
     }
+}
+
+/// The schema of the answer, which is in the prompt if anywhere: `response_format` knows JSON only, and that only where the
+/// prompt speaks of it.
+fn schema(body: &Value) -> Result<Option<Value>, Refusal> {
+    match body.pointer("/response_format/type").and_then(Value::as_str) {
+        None | Some("text") => return Ok(None),
+        Some("json_object") => {}
+        Some(_) => return Err(Refusal::invalid("response_format", "This response_format type is unavailable now")),
+    }
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let prompt = messages.map(|message| text_of(&message["content"])).collect::<Vec<_>>().join("\n");
+    if !prompt.to_lowercase().contains("json") {
+        return Err(Refusal::invalid(
+            "response_format",
+            "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'.",
+        ));
+    }
+    let written = prompt.find('{').and_then(|at| serde_json::Deserializer::from_str(&prompt[at..]).into_iter().next());
+    Ok(Some(written.and_then(Result::ok).unwrap_or_else(|| json!({"type": "object"}))))
+}
+
+/// With thinking, the thought that led to a call comes back with the call.
+fn check_thoughts(body: &Value) -> Result<(), Refusal> {
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let calls = messages.filter(|message| message["tool_calls"].is_array());
+    if calls.clone().all(|message| message["reasoning_content"].is_string()) {
+        return Ok(());
+    }
+    Err(Refusal::invalid("messages", "The `reasoning_content` in the thinking mode must be passed back to the API."))
 }
 
 pub(crate) fn headers(request_id: &str) -> Vec<(String, String)> {

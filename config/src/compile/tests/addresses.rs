@@ -51,8 +51,8 @@ fn ollama_is_on_this_machine_unless_it_is_said_where_and_gets_time_to_load_a_mod
 fn a_preset_knows_its_address_and_can_be_pointed_elsewhere() -> Result<(), String> {
     let rows = [
         ("Groq", "https://api.groq.com/openai/v1"),
-        ("DeepSeek", "https://api.deepseek.com/v1"),
-        ("Together", "https://api.together.xyz/v1"),
+        ("DeepSeek", "https://api.deepseek.com"),
+        ("Together", "https://api.together.ai/v1"),
         ("Fireworks", "https://api.fireworks.ai/inference/v1"),
         ("XAI", "https://api.x.ai/v1"),
         ("OpenRouter", "https://openrouter.ai/api/v1"),

@@ -2,6 +2,7 @@ use super::turns::Turns;
 use super::{schema, tools};
 use crate::facts;
 use crate::neutral::{Output, Reasoning, Request, ToolChoice};
+use crate::schema::JSON_ONLY;
 use crate::translate::{Dropped, Names, Target, check_extra, unsupported};
 use crate::{Dialect, Error};
 
@@ -38,8 +39,6 @@ pub(super) enum Choice {
 
 /// The least budget that Anthropic takes.
 const MIN_BUDGET: u64 = 1024;
-
-const JSON_ONLY: &str = "Answer with one JSON object and nothing else.";
 
 impl Plan {
     pub(super) fn of(
