@@ -14,6 +14,7 @@ mod response;
 mod stream;
 mod usage;
 
+pub(crate) use annotations::{length, page, url_citation};
 pub(crate) use effort::of_budget;
 pub(crate) use emit::{emit_request, function, output, stop};
 pub(crate) use foreign::{PICTURE, adapt};
