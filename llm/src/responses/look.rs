@@ -4,7 +4,7 @@ use super::usage;
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Finish, Text, Usage};
-use crate::openai::{count, is_empty};
+use crate::openai::{self, count, is_empty};
 use crate::relay::Answer;
 
 /// What one event of a stream means.
@@ -152,13 +152,14 @@ fn says_something(begun: &str) -> Result<bool, Fault> {
 
 impl<'e> Response<'e> {
     fn read(reader: &mut Reader<'e>) -> Result<Self, Fault> {
-        let mut response = Self::default();
+        let (mut response, mut terms) = (Self::default(), None);
         reader.object(|reader, key| {
             let kind = reader.peek()?;
             match &*key.decode() {
                 "status" if kind == Kind::String => response.status = Some(reader.string()?),
                 "model" if kind == Kind::String => response.model = Some(reader.string()?),
                 "usage" => response.usage = usage::read(reader)?,
+                "service_tier" => terms = openai::terms(reader)?,
                 "error" => response.failed |= !is_empty(reader)?,
                 "incomplete_details" if kind == Kind::Object => reader.object(|reader, key| {
                     if key.decode() == "reason" && reader.peek()? == Kind::String {
@@ -175,6 +176,7 @@ impl<'e> Response<'e> {
             }
             Ok::<(), Fault>(())
         })?;
+        response.usage = response.usage.map(|usage| Usage { terms, ..usage });
         Ok(response)
     }
 
