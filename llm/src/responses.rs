@@ -5,7 +5,9 @@
 
 mod annotations;
 mod answer;
+mod ask;
 mod emit;
+mod keep;
 mod look;
 mod parse;
 mod reject;
@@ -16,6 +18,7 @@ mod usage;
 mod words;
 
 pub(crate) use answer::parse_response;
+pub(crate) use ask::emit_request;
 pub(crate) use emit::{Echo, StreamEmitter, emit_response};
 pub(crate) use look::{look, observe_answer};
 pub(crate) use reject::error_event;
