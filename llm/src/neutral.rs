@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use crate::Dialect;
 use crate::json::Fault;
 
-pub use answer::{Choice, Event, Finish, Response};
+pub use answer::{Choice, Event, Finish, Item, Response};
 pub use citation::Citation;
 pub use usage::{Terms, Usage};
 

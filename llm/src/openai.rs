@@ -15,6 +15,7 @@ mod response;
 mod stream;
 mod usage;
 
+pub(crate) use annotations::{length, page, url_citation};
 pub(crate) use effort::of_budget;
 pub(crate) use emit::{emit_request, function, output, stop};
 pub(crate) use foreign::{PICTURE, adapt};
@@ -24,7 +25,7 @@ pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::{call_arguments, effort as effort_word, extra, file_source, parse_request, source};
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
-pub(crate) use usage::{count, details};
+pub(crate) use usage::{count, details, terms};
 
 #[cfg(test)]
 mod tests;

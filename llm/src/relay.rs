@@ -135,7 +135,13 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         }
         Dialect::Anthropic => anthropic::parse_response(body, names),
         Dialect::Gemini => gemini::parse_response(body, names),
-        Dialect::Responses => return responses::observe_answer(body),
+        Dialect::Responses => {
+            let seen = responses::observe_answer(body)?;
+            if client.dialect == Dialect::Responses {
+                return Ok(seen);
+            }
+            responses::parse_response(body)
+        }
         Dialect::Mistral => {
             openai::observe_answer(body)?;
             mistral::parse_response(body, names)

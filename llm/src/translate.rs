@@ -96,8 +96,7 @@ pub(crate) fn emit(mut request: Request<'_>, target: &Target<'_>) -> Result<Emit
         Dialect::Anthropic => anthropic::emit_request(&request, target),
         Dialect::Gemini => gemini::emit_request(&request, target),
         Dialect::Mistral => mistral::emit_request(&request, target),
-        // Whoever has it has chat too, and is asked in it by clients of other dialects.
-        Dialect::Responses => Err(unsupported("model", "no client is translated to this dialect")),
+        Dialect::Responses => responses::emit_request(&request, target),
         Dialect::Ollama => ollama::emit_request(&request, target),
     }
 }

@@ -115,7 +115,7 @@ impl<'a> Members<'a> {
 
     /// What nobody took.
     pub(crate) fn rest(self) -> Vec<Extra<'a>> {
-        self.list.into_iter().map(|member| Extra { name: member.name, value: Raw(member.raw) }).collect()
+        self.list.into_iter().map(Member::into_extra).collect()
     }
 
     /// What nobody took, each by its path.
@@ -136,6 +136,11 @@ impl<'a> Member<'a> {
 
     pub(crate) fn raw(&self) -> Raw<'a> {
         Raw(self.raw)
+    }
+
+    /// As it stands, with its name.
+    pub(crate) fn into_extra(self) -> Extra<'a> {
+        Extra { name: self.name, value: Raw(self.raw) }
     }
 
     pub(crate) fn string(self) -> Result<Text<'a>, Fault> {

@@ -38,6 +38,19 @@ pub struct Choice<'a> {
     pub stop_sequence: Option<Text<'a>>,
     /// Members that no other dialect has; those of an inner object by their path, such as `message.audio`.
     pub extra: Vec<Extra<'a>>,
+    /// How the parts are laid out, in a dialect whose answers are lists of items.
+    pub items: Vec<Item<'a>>,
+}
+
+/// One item of an answer that is a list of them. It holds some of the answer's parts; items stand in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// Its `type`.
+    pub kind: Text<'a>,
+    /// Members that no other dialect has.
+    pub extra: Vec<Extra<'a>>,
+    /// The same of each part that it holds.
+    pub parts: Vec<Vec<Extra<'a>>>,
 }
 
 /// Why an answer ended.
@@ -139,7 +152,7 @@ impl Response<'_> {
 impl<'a> Choice<'a> {
     /// The first answer, and the only one in most dialects.
     pub(crate) fn new(parts: Vec<Part<'a>>, finish: Finish) -> Self {
-        Self { index: 0, parts, finish, word: None, stop_sequence: None, extra: Vec::new() }
+        Self { index: 0, parts, finish, word: None, stop_sequence: None, extra: Vec::new(), items: Vec::new() }
     }
 }
 

@@ -25,7 +25,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, into: &mut Vec<Citation<'a>>) ->
     })
 }
 
-fn url_citation<'a>(reader: &mut Reader<'a>, citation: &mut Citation<'a>) -> Result<(), Fault> {
+/// Reads the members of a page that is cited.
+pub(crate) fn url_citation<'a>(reader: &mut Reader<'a>, citation: &mut Citation<'a>) -> Result<(), Fault> {
     let (mut from, mut to) = (None, None);
     reader.object(|reader, key| {
         let text = match &*key.decode() {
@@ -76,11 +77,7 @@ pub(super) fn is_known(citation: &Citation<'_>) -> bool {
 }
 
 /// Writes one, with the characters of the whole content that rest on it.
-pub(super) fn annotation(
-    w: &mut Writer<'_>,
-    citation: &Citation<'_>,
-    (from, to): (u64, u64),
-) -> Result<(), Infallible> {
+pub(super) fn annotation(w: &mut Writer<'_>, citation: &Citation<'_>, span: (u64, u64)) -> Result<(), Infallible> {
     if let Some(raw) = own(citation) {
         w.raw(raw);
         return Ok(());
@@ -88,16 +85,21 @@ pub(super) fn annotation(
     w.object(|w| {
         w.key("type").string("url_citation");
         w.key("url_citation").object(|w| {
-            w.key("url").string(citation.url.as_deref().unwrap_or_default());
-            w.key("title").string(citation.title.as_deref().unwrap_or_default());
-            if let Some(quote) = &citation.quote {
-                w.key("content").string(quote);
-            }
-            w.key("start_index").unsigned(from);
-            w.key("end_index").unsigned(to);
+            page(w, citation, span);
             Ok(())
         })
     })
+}
+
+/// Writes the members of a page that is cited, with the characters that rest on it.
+pub(crate) fn page(w: &mut Writer<'_>, citation: &Citation<'_>, (from, to): (u64, u64)) {
+    w.key("url").string(citation.url.as_deref().unwrap_or_default());
+    w.key("title").string(citation.title.as_deref().unwrap_or_default());
+    if let Some(quote) = &citation.quote {
+        w.key("content").string(quote);
+    }
+    w.key("start_index").unsigned(from);
+    w.key("end_index").unsigned(to);
 }
 
 fn own<'c>(citation: &'c Citation<'_>) -> Option<&'c str> {
@@ -105,6 +107,6 @@ fn own<'c>(citation: &'c Citation<'_>) -> Option<&'c str> {
 }
 
 /// In characters, as OpenAI counts.
-pub(super) fn length(text: &Text<'_>) -> u64 {
+pub(crate) fn length(text: &Text<'_>) -> u64 {
     text.chars().count() as u64
 }

@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
 }
 
 /// Reads a `service_tier`; null is not said.
-pub(super) fn terms(reader: &mut Reader<'_>) -> Result<Option<Terms>, Fault> {
+pub(crate) fn terms(reader: &mut Reader<'_>) -> Result<Option<Terms>, Fault> {
     if reader.peek()? != Kind::String {
         return reader.skip().map(|()| None);
     }

@@ -12,6 +12,7 @@ use super::Client;
 #[derive(Debug)]
 pub(crate) enum Parser {
     OpenAI(openai::StreamParser),
+    Responses(responses::StreamParser),
     Anthropic(anthropic::StreamParser),
     Gemini(gemini::StreamParser),
     Mistral(openai::StreamParser),
@@ -31,8 +32,8 @@ impl Parser {
     /// `choices`: how many answers the client asked for.
     pub(crate) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {
-            // Responses are passed through, and read by nobody.
-            Dialect::OpenAI | Dialect::Responses => Self::OpenAI(openai::StreamParser::new(names)),
+            Dialect::OpenAI => Self::OpenAI(openai::StreamParser::new(names)),
+            Dialect::Responses => Self::Responses(responses::StreamParser::default()),
             Dialect::Anthropic => Self::Anthropic(anthropic::StreamParser::new(names)),
             Dialect::Gemini => Self::Gemini(gemini::StreamParser::new(names, choices)),
             Dialect::Mistral => Self::Mistral(openai::StreamParser::new(names)),
@@ -54,6 +55,7 @@ impl Parser {
                 Ok(())
             }
             Self::OpenAI(parser) => parser.push(data, each),
+            Self::Responses(parser) => parser.push(data, each),
             Self::Anthropic(parser) => parser.push(data, each),
             Self::Gemini(parser) => parser.push(data, each),
             Self::Mistral(parser) => parser.push(data, each),

@@ -4,7 +4,7 @@ use super::usage;
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Finish, Text, Usage};
-use crate::openai::{count, is_empty};
+use crate::openai::{self, count, is_empty};
 use crate::relay::Answer;
 
 /// What one event of a stream means.
@@ -87,22 +87,25 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
         reader.end().map(|()| response)
     };
     let response = read().map_err(broken)?;
-    let finish = match response.status.as_deref() {
+    match response.status.as_deref() {
         _ if response.failed => return Err(in_band(body)),
         Some("failed" | "cancelled") => return Err(UpstreamError::broken_answer("the provider's response failed")),
         _ if !response.has_output => return Err(UpstreamError::broken_answer("the provider's answer has no output")),
-        Some("incomplete") => Some(response.why_incomplete()),
-        // It is made in the background.
-        Some("queued" | "in_progress") => None,
-        Some(_) | None => Some(response.why_complete()),
-    };
+        Some(_) | None => {}
+    }
     Ok(Answer {
         body: None,
+        finish: response.finish(),
         usage: response.usage.unwrap_or_default(),
-        finish,
         has_content: response.has_content,
         model: response.model.map(Text::into_owned),
     })
+}
+
+/// Why a response that did not fail has ended, if it has, and what it cost.
+pub(super) fn outcome(body: &[u8]) -> Result<(Option<Finish>, Usage), Fault> {
+    let response = Response::read(&mut Reader::of_answer(body)?)?;
+    Ok((response.finish(), response.usage.unwrap_or_default()))
 }
 
 impl<'e> Members<'e> {
@@ -149,13 +152,14 @@ fn says_something(begun: &str) -> Result<bool, Fault> {
 
 impl<'e> Response<'e> {
     fn read(reader: &mut Reader<'e>) -> Result<Self, Fault> {
-        let mut response = Self::default();
+        let (mut response, mut terms) = (Self::default(), None);
         reader.object(|reader, key| {
             let kind = reader.peek()?;
             match &*key.decode() {
                 "status" if kind == Kind::String => response.status = Some(reader.string()?),
                 "model" if kind == Kind::String => response.model = Some(reader.string()?),
                 "usage" => response.usage = usage::read(reader)?,
+                "service_tier" => terms = openai::terms(reader)?,
                 "error" => response.failed |= !is_empty(reader)?,
                 "incomplete_details" if kind == Kind::Object => reader.object(|reader, key| {
                     if key.decode() == "reason" && reader.peek()? == Kind::String {
@@ -172,6 +176,7 @@ impl<'e> Response<'e> {
             }
             Ok::<(), Fault>(())
         })?;
+        response.usage = response.usage.map(|usage| Usage { terms, ..usage });
         Ok(response)
     }
 
@@ -201,6 +206,15 @@ impl<'e> Response<'e> {
         self.has_calls |= matches!(&*of_type, "function_call" | "custom_tool_call");
         self.has_content |= if of_type == "message" { spoken } else { of_type != "reasoning" };
         Ok(())
+    }
+
+    fn finish(&self) -> Option<Finish> {
+        match self.status.as_deref() {
+            Some("incomplete") => Some(self.why_incomplete()),
+            // It is made in the background.
+            Some("queued" | "in_progress") => None,
+            Some(_) | None => Some(self.why_complete()),
+        }
     }
 
     fn why_complete(&self) -> Finish {

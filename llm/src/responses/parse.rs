@@ -2,14 +2,15 @@
 
 mod content;
 mod items;
-mod settings;
-mod tools;
+pub(super) mod settings;
+pub(super) mod tools;
 
 use crate::Dialect;
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Extra, Message, Part, Raw, Request, Role, Text};
 use crate::translate::Dropped;
 use items::Conversation;
+pub(super) use items::role;
 use tools::Allowed;
 
 /// What a request says in chat's words, and what of it has none.
@@ -55,24 +56,35 @@ fn instruction(text: Text<'_>) -> Message<'_> {
     Message { role: Role::System, parts: vec![Part::text(text)], plain: true, extra: Vec::new() }
 }
 
+/// Reads a member that means the same in every dialect, if it is one.
+pub(super) fn simple<'a>(reader: &mut Reader<'a>, name: &str, request: &mut Request<'a>) -> Result<bool, Fault> {
+    match name {
+        "model" => request.model = reader.string()?,
+        "parallel_tool_calls" => request.parallel_tool_calls = reader.optional(Reader::bool)?,
+        "max_output_tokens" => request.max_tokens = reader.optional(Reader::unsigned)?,
+        "temperature" => request.sampling.temperature = reader.optional(Reader::number)?,
+        "top_p" => request.sampling.top_p = reader.optional(Reader::number)?,
+        "stream" => request.stream = reader.optional(Reader::bool)?.unwrap_or(false),
+        "user" => request.user = reader.optional(Reader::string)?,
+        "safety_identifier" => request.safety_identifier = reader.optional(Reader::string)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
 impl<'a> Parsed<'a> {
     fn member(&mut self, reader: &mut Reader<'a>, name: &str) -> Result<(), Fault> {
         let request = &mut self.request;
+        if simple(reader, name, request)? {
+            return Ok(());
+        }
         match name {
-            "model" => request.model = reader.string()?,
             "tools" => tools::read(reader, request, &mut self.dropped)?,
             "tool_choice" => self.allowed = tools::choice(reader, request)?,
-            "parallel_tool_calls" => request.parallel_tool_calls = reader.optional(Reader::bool)?,
-            "max_output_tokens" => request.max_tokens = reader.optional(Reader::unsigned)?,
-            "temperature" => request.sampling.temperature = reader.optional(Reader::number)?,
-            "top_p" => request.sampling.top_p = reader.optional(Reader::number)?,
             "text" => settings::text(reader, request, &mut self.dropped)?,
             "reasoning" => settings::reasoning(reader, request, &mut self.dropped)?,
-            "stream" => request.stream = reader.optional(Reader::bool)?.unwrap_or(false),
             "stream_options" => settings::stream(reader, &mut self.dropped)?,
             "include" => settings::include(reader, &mut self.dropped)?,
-            "user" => request.user = reader.optional(Reader::string)?,
-            "safety_identifier" => request.safety_identifier = reader.optional(Reader::string)?,
             // Chat has these by the same names.
             "service_tier" | "prompt_cache_key" if reader.peek()? != Kind::Null => {
                 request.extra.push(Extra { name: Text::Owned(name.to_owned()), value: Raw(reader.raw()?) });

@@ -1,7 +1,7 @@
 //! A request for a provider that has only chat.
 
 use super::emit::Echo;
-use super::{parse, words};
+use super::{keep, parse, words};
 use crate::neutral::{MediaKind, Message, Part, Request, Role, Source};
 use crate::openai::PICTURE;
 use crate::translate::{self, Dropped, Emitted, Target, unsupported};
@@ -13,6 +13,9 @@ use crate::{Dialect, Error};
 /// As [`translate::request`], in the words of the Responses API.
 pub(crate) fn translate(body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
     let in_body = |fault| Error::in_request(body, &fault);
+    if target.dialect == Dialect::Responses {
+        return translate::emit(keep::read(body).map_err(in_body)?, target);
+    }
     let parse::Parsed { mut request, mut dropped, .. } = parse::read(body).map_err(in_body)?;
     let echo = Echo::of(body).map_err(in_body)?;
     if target.dialect == Dialect::OpenAI {

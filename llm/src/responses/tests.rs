@@ -1,4 +1,5 @@
 mod answers;
+mod native;
 mod passthrough;
 mod requests;
 mod streams;

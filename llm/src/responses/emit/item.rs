@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use crate::json::Writer;
@@ -8,9 +9,10 @@ use crate::openai::seed;
 pub(super) struct Ids(String);
 
 /// A part of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said<'p> {
-    Text(&'p str),
+    /// With what it rests on, as the items of a list.
+    Text(&'p str, Cow<'p, str>),
     Refusal(&'p str),
 }
 
@@ -50,10 +52,10 @@ pub(super) fn message<'p>(
 pub(super) fn part(w: &mut Writer<'_>, said: Said<'_>) -> Result<(), Infallible> {
     w.object(|w| {
         match said {
-            Said::Text(text) => {
+            Said::Text(text, annotations) => {
                 w.key("type").string("output_text");
                 w.key("text").string(text);
-                w.key("annotations").raw("[]");
+                w.key("annotations").array(|w| list(w, &annotations))?;
                 w.key("logprobs").raw("[]");
             }
             Said::Refusal(text) => {
@@ -63,6 +65,14 @@ pub(super) fn part(w: &mut Writer<'_>, said: Said<'_>) -> Result<(), Infallible>
         }
         Ok(())
     })
+}
+
+/// Items of a list that are written already.
+pub(super) fn list(w: &mut Writer<'_>, items: &str) -> Result<(), Infallible> {
+    if !items.is_empty() {
+        w.raw(items);
+    }
+    Ok(())
 }
 
 /// Thinking is told as a summary, which is where applications look for it.

@@ -4,7 +4,8 @@ mod teller;
 use super::Echo;
 use super::envelope::{Envelope, Status};
 use super::item::{Ids, Said};
-use crate::neutral::{Event, Finish, Usage};
+use crate::neutral::{Citation, Event, Finish, Usage};
+use crate::openai::length;
 use crate::reject::Rejection;
 use crate::responses::error_event;
 use crate::responses::seal::Sealed;
@@ -36,6 +37,8 @@ pub(crate) struct StreamEmitter {
     /// The items that are done, each by its index.
     done: Vec<(u64, Vec<u8>)>,
     kept: usize,
+    /// Characters of text so far.
+    length: u64,
 }
 
 impl StreamEmitter {
@@ -54,6 +57,7 @@ impl StreamEmitter {
             calls: Vec::new(),
             done: Vec::new(),
             kept: 0,
+            length: 0,
         }
     }
 
@@ -73,8 +77,17 @@ impl StreamEmitter {
                 self.envelope.name(id, model);
                 self.begin(out);
             }
-            Event::Text(text) => self.say(Said::Text(text), text.len(), out),
-            Event::Refusal(text) => self.say(Said::Refusal(text), text.len(), out),
+            Event::Text(text) => {
+                self.say(&Said::Text(text, "".into()), text.len(), out);
+                self.length += length(text);
+            }
+            Event::Refusal(text) => self.say(&Said::Refusal(text), text.len(), out),
+            Event::NextText => {
+                if let Some(Spoken::Message(message)) = &mut self.spoken {
+                    message.part();
+                }
+            }
+            Event::Citation(citation) => self.cite(citation, out),
             Event::Reasoning(text) => self.think(text, out),
             Event::Signature(signature) => self.seal(Sealed::Signature(signature), out),
             Event::RedactedReasoning(data) => {
@@ -86,11 +99,7 @@ impl StreamEmitter {
             Event::Finish(finish) => self.finish(*finish, out),
             Event::Usage(usage) => self.usage.update(usage),
             Event::End => self.end(out),
-            Event::NextText
-            | Event::Citation(_)
-            | Event::StopSequence(_)
-            | Event::ToolExtra { .. }
-            | Event::Error(_) => {}
+            Event::StopSequence(_) | Event::ToolExtra { .. } | Event::Error(_) => {}
         }
         if self.kept > MAX_KEPT {
             self.give_up(out);
@@ -119,7 +128,14 @@ impl StreamEmitter {
         });
     }
 
-    fn say(&mut self, more: Said<'_>, bytes: usize, out: &mut Vec<u8>) {
+    /// What comes when no text is open any more belongs to none that can still be told.
+    fn cite(&mut self, citation: &Citation<'_>, out: &mut Vec<u8>) {
+        if let Some(Spoken::Message(message)) = &mut self.spoken {
+            self.kept += message.cite(citation, self.length, &mut self.teller, out);
+        }
+    }
+
+    fn say(&mut self, more: &Said<'_>, bytes: usize, out: &mut Vec<u8>) {
         if bytes == 0 {
             return;
         }
@@ -129,7 +145,7 @@ impl StreamEmitter {
             self.spoken = Some(Spoken::Message(Message::open(place, &mut self.teller, out)));
         }
         if let Some(Spoken::Message(message)) = &mut self.spoken {
-            message.say(more, &mut self.teller, out);
+            message.say(more, self.length, &mut self.teller, out);
         }
     }
 

@@ -64,13 +64,8 @@ impl<'a> Conversation<'a> {
 
     fn spoken(&mut self, role: Member<'a>, mut item: Members<'a>, dropped: &mut Dropped) -> Result<(), Fault> {
         let at = role.at;
-        let role = match &*role.string()? {
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            "system" => Role::System,
-            "developer" => Role::Developer,
-            other => return Err(Fault::unknown(at, format!("the role {other:?} is not known"))),
-        };
+        let word = role.string()?;
+        let role = self::role(&word).ok_or_else(|| Fault::unknown(at, format!("the role {word:?} is not known")))?;
         let (parts, plain) = content::read(item.need("content")?, dropped)?;
         if role == Role::Assistant {
             parts.into_iter().for_each(|part| self.answer(part));
@@ -146,6 +141,16 @@ impl<'a> Conversation<'a> {
             Some(message) => message.parts.push(part),
             None => self.say(Role::Assistant, vec![part], true),
         }
+    }
+}
+
+pub(in crate::responses) fn role(word: &str) -> Option<Role> {
+    match word {
+        "user" => Some(Role::User),
+        "assistant" => Some(Role::Assistant),
+        "system" => Some(Role::System),
+        "developer" => Some(Role::Developer),
+        _ => None,
     }
 }
 

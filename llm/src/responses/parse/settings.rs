@@ -20,7 +20,7 @@ pub(super) fn text<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>, dropp
     Ok(())
 }
 
-fn output(mut format: Members<'_>) -> Result<Output<'_>, Fault> {
+pub(in crate::responses) fn output(mut format: Members<'_>) -> Result<Output<'_>, Fault> {
     let kind = format.need("type")?;
     let at = kind.at;
     match &*kind.string()? {

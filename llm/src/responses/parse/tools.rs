@@ -27,15 +27,20 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>, dropp
         if kind != "function" {
             return Err(Fault::unknown(tool.at, format!("the target has no tools of type {kind:?}")));
         }
-        request.tools.push(Tool {
-            name: tool.need("name")?.string()?,
-            description: tool.string("description")?,
-            parameters: tool.take("parameters").map(Member::object).transpose()?,
-            strict: tool.bool("strict")?,
-            ..Tool::default()
-        });
+        request.tools.push(function(&mut tool)?);
         tool.rest_in("tools").for_each(|extra| dropped.add(&extra.name));
         Ok(())
+    })
+}
+
+/// Reads a function's declaration.
+pub(in crate::responses) fn function<'a>(tool: &mut Members<'a>) -> Result<Tool<'a>, Fault> {
+    Ok(Tool {
+        name: tool.need("name")?.string()?,
+        description: tool.string("description")?,
+        parameters: tool.take("parameters").map(Member::object).transpose()?,
+        strict: tool.bool("strict")?,
+        ..Tool::default()
     })
 }
 
@@ -60,7 +65,7 @@ pub(super) fn choice<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> 
     Ok(None)
 }
 
-fn word<'a>(reader: &mut Reader<'a>, base: usize) -> Result<ToolChoice<'a>, Fault> {
+pub(in crate::responses) fn word<'a>(reader: &mut Reader<'a>, base: usize) -> Result<ToolChoice<'a>, Fault> {
     reader.peek()?;
     let start = base + reader.at();
     match &*reader.string()? {

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::*;
 use crate::call::Call;
 use crate::classify::ErrorKind;
-use crate::neutral::{Finish, Usage};
+use crate::neutral::{Finish, Terms, Usage};
 use crate::relay::{self, End, Forward, Relay, Step};
 use crate::scan::scan;
 use crate::sse::Splitter;
@@ -189,4 +189,14 @@ fn references_to_state_are_found_at_any_depth() {
     let escaped = br#"{"model":"m","input":[{"id":"msg_1","t\u0079pe":"item\u005freference"}]}"#;
     let seen = scan(&Call::chat(Dialect::Responses), escaped).expect("must be a request");
     assert_eq!(seen.state.as_deref(), Some("input[0].id"));
+}
+
+#[test]
+fn the_service_tier_of_a_response_is_what_its_tokens_are_priced_by() {
+    let mut done = completed(json!({"input_tokens": 5, "output_tokens": 4}));
+    done["response"]["service_tier"] = json!("flex");
+    let (_, _, relay) = passed(&event(&done));
+    assert_eq!(relay.usage().terms, Some(Terms::Flex));
+    let whole = relay::answer(Dialect::Responses, &CLIENT, &Names::default(), done["response"].to_string().as_bytes());
+    assert_eq!(whole.expect("must be whole").usage.terms, Some(Terms::Flex));
 }

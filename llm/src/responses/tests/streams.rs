@@ -239,3 +239,31 @@ proptest! {
         prop_assert_eq!(seen(Dialect::Anthropic, &chunks), seen(Dialect::Anthropic, &[bytes]));
     }
 }
+
+#[test]
+fn a_client_of_chat_gets_the_calls_of_a_responses_stream_with_arguments_that_come_only_at_its_end() {
+    let item = json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": ""});
+    let mut done = item.clone();
+    done["arguments"] = json!("{\"a\":1}");
+    let events = [
+        json!({"type": "response.created", "response": {"id": "resp_1", "model": "m"}}),
+        json!({"type": "response.output_item.added", "output_index": 3, "item": item}),
+        json!({"type": "response.output_item.done", "output_index": 3, "item": done}),
+        json!({"type": "response.completed", "response": {"status": "completed", "output": [done]}}),
+    ];
+    let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let client = Client { dialect: Dialect::OpenAI, ..CLIENT };
+    let mut relay = Relay::new(Dialect::Responses, &client, Names::default());
+    let mut splitter = Splitter::default();
+    splitter.push(Bytes::copy_from_slice(stream.as_bytes()));
+    let (mut out, mut end) = (Vec::new(), None);
+    while let Some(event) = splitter.next_event().expect("must be small enough") {
+        end = end.or(relay.push(&event, &mut out).end);
+    }
+    let out = String::from_utf8(out).expect("must be UTF-8");
+    assert_eq!(end, Some(End::Complete));
+    for piece in [r#""id":"call_1""#, r#""arguments":"{\"a\":1}""#, r#""finish_reason":"tool_calls""#] {
+        assert_eq!(out.matches(piece).count(), 1, "{piece} in {out}");
+    }
+    assert!(out.ends_with("data: [DONE]\n\n"));
+}

@@ -1,5 +1,7 @@
 use super::teller::{Place, Teller};
 use crate::json::Writer;
+use crate::neutral::Citation;
+use crate::responses::annotations;
 use crate::responses::emit::item::{self, Said};
 use crate::translate::arguments::Progress;
 
@@ -13,8 +15,21 @@ pub(super) enum Spoken {
 #[derive(Debug)]
 pub(super) struct Message {
     place: Place,
-    /// The last one is open. True: a refusal.
-    parts: Vec<(bool, String)>,
+    /// The last one is open.
+    parts: Vec<Piece>,
+    /// What is said next is another part.
+    apart: bool,
+}
+
+/// A part of a message.
+#[derive(Debug)]
+struct Piece {
+    refuses: bool,
+    said: String,
+    /// Where it begins, in characters of all text of the answer.
+    from: u64,
+    /// What it rests on, as the items of a list, and how many they are.
+    annotations: (String, u64),
 }
 
 #[derive(Debug)]
@@ -51,24 +66,21 @@ impl Spoken {
 impl Message {
     pub(super) fn open(place: Place, teller: &mut Teller, out: &mut Vec<u8>) -> Self {
         teller.item(out, ADDED, place.index, |w| item::message(w, &place.id, "in_progress", std::iter::empty()));
-        Self { place, parts: Vec::new() }
+        Self { place, parts: Vec::new(), apart: false }
     }
 
-    /// Says more: of the part that is open, or of a new one if it is of another kind.
-    pub(super) fn say(&mut self, more: Said<'_>, teller: &mut Teller, out: &mut Vec<u8>) {
+    /// Says more: of the part that is open, or of a new one if it is of another kind. `from`: so many characters of text
+    /// came before.
+    pub(super) fn say(&mut self, more: &Said<'_>, from: u64, teller: &mut Teller, out: &mut Vec<u8>) {
         let refuses = matches!(more, Said::Refusal(_));
-        if self.parts.last().is_none_or(|(refused, _)| *refused != refuses) {
+        let apart = std::mem::replace(&mut self.apart, false);
+        if apart || self.parts.last().is_none_or(|piece| piece.refuses != refuses) {
             self.close_part(teller, out);
-            self.parts.push((refuses, String::new()));
-            let empty = as_part(refuses, "");
-            teller.inside(out, "response.content_part.added", &self.place, self.number(), |w| {
-                w.key("part");
-                item::part(w, empty)
-            });
+            self.open_part(Piece { refuses, said: String::new(), from, annotations: Default::default() }, teller, out);
         }
         let number = self.number();
         match more {
-            Said::Text(text) => teller.inside(out, "response.output_text.delta", &self.place, number, |w| {
+            Said::Text(text, _) => teller.inside(out, "response.output_text.delta", &self.place, number, |w| {
                 w.key("delta").string(text);
                 w.key("logprobs").raw("[]");
                 Ok(())
@@ -78,42 +90,84 @@ impl Message {
                 Ok(())
             }),
         }
-        if let (Some((_, said)), Said::Text(text) | Said::Refusal(text)) = (self.parts.last_mut(), more) {
-            said.push_str(text);
+        if let (Some(piece), Said::Text(text, _) | Said::Refusal(text)) = (self.parts.last_mut(), more) {
+            piece.said.push_str(text);
         }
+    }
+
+    /// What is said next is another part, if it is text after text.
+    pub(super) fn part(&mut self) {
+        self.apart = self.parts.last().is_some_and(|piece| !piece.refuses);
+    }
+
+    /// Notes what the text that is open rests on, and gives its size in bytes. `to`: so many characters of text came so
+    /// far.
+    pub(super) fn cite(&mut self, citation: &Citation<'_>, to: u64, teller: &mut Teller, out: &mut Vec<u8>) -> usize {
+        let number = self.number();
+        let Some(piece) = self.parts.last_mut().filter(|piece| !piece.refuses) else { return 0 };
+        let span = citation.span.unwrap_or((piece.from, to));
+        let span = (span.0.saturating_sub(piece.from), span.1.saturating_sub(piece.from));
+        let written = annotations::written([citation], |_| span);
+        if written.is_empty() {
+            return 0;
+        }
+        let (all, count) = &mut piece.annotations;
+        teller.inside(out, "response.output_text.annotation.added", &self.place, number, |w| {
+            w.key("annotation_index").unsigned(*count);
+            w.key("annotation").raw(&written);
+            Ok(())
+        });
+        if *count > 0 {
+            all.push(',');
+        }
+        all.push_str(&written);
+        *count += 1;
+        written.len()
     }
 
     fn number(&self) -> Option<(&'static str, u64)> {
         Some(("content_index", self.parts.len().saturating_sub(1) as u64))
     }
 
+    fn open_part(&mut self, piece: Piece, teller: &mut Teller, out: &mut Vec<u8>) {
+        self.parts.push(piece);
+        self.tell_part("response.content_part.added", teller, out);
+    }
+
+    fn tell_part(&self, name: &'static str, teller: &mut Teller, out: &mut Vec<u8>) {
+        let Some(piece) = self.parts.last() else { return };
+        teller.inside(out, name, &self.place, self.number(), |w| {
+            w.key("part");
+            item::part(w, piece.part())
+        });
+    }
+
     fn close_part(&mut self, teller: &mut Teller, out: &mut Vec<u8>) {
-        let number = self.number();
-        let Some((refused, said)) = self.parts.last() else { return };
+        let Some(Piece { refuses, said, .. }) = self.parts.last() else { return };
         let (name, key) =
-            if *refused { ("response.refusal.done", "refusal") } else { ("response.output_text.done", "text") };
-        teller.inside(out, name, &self.place, number, |w| {
+            if *refuses { ("response.refusal.done", "refusal") } else { ("response.output_text.done", "text") };
+        teller.inside(out, name, &self.place, self.number(), |w| {
             w.key(key).string(said);
-            if !refused {
+            if !refuses {
                 w.key("logprobs").raw("[]");
             }
             Ok(())
         });
-        teller.inside(out, "response.content_part.done", &self.place, number, |w| {
-            w.key("part");
-            item::part(w, as_part(*refused, said))
-        });
+        self.tell_part("response.content_part.done", teller, out);
     }
 
     fn close(mut self, status: &str, teller: &mut Teller, out: &mut Vec<u8>) -> (u64, Vec<u8>) {
         self.close_part(teller, out);
-        let said = self.parts.iter().map(|(refused, said)| as_part(*refused, said));
+        let said = self.parts.iter().map(Piece::part);
         done(&self.place, teller, out, |w| item::message(w, &self.place.id, status, said))
     }
 }
 
-fn as_part(refuses: bool, text: &str) -> Said<'_> {
-    if refuses { Said::Refusal(text) } else { Said::Text(text) }
+impl Piece {
+    fn part(&self) -> Said<'_> {
+        let Self { refuses, said, annotations: (annotations, _), .. } = self;
+        if *refuses { Said::Refusal(said) } else { Said::Text(said, annotations.into()) }
+    }
 }
 
 impl Thought {
