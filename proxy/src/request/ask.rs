@@ -15,7 +15,8 @@ pub(super) struct Ask<'a> {
     /// Which gateways it has passed, this one included.
     pub(super) hops: HeaderValue,
     pub(super) body: Bytes,
-    pub(super) scan: Scan,
+    /// Boxed: a future would hold it more than once.
+    pub(super) scan: Box<Scan>,
     /// References to state on the provider's account may pass.
     pub(super) allow_state: bool,
     /// Who reads the answer.
@@ -30,7 +31,7 @@ impl<'a> Ask<'a> {
         headers: &'a HeaderMap,
         hops: HeaderValue,
         body: Bytes,
-        scan: Scan,
+        scan: Box<Scan>,
         started: Instant,
         forward: &Forward,
     ) -> Self {
