@@ -17,7 +17,7 @@ mod usage;
 
 pub(crate) use annotations::{length, page, url_citation};
 pub(crate) use effort::of_budget;
-pub(crate) use emit::{emit_request, function, output, stop};
+pub(crate) use emit::{declarations, emit_request, function, output, stop};
 pub(crate) use foreign::{PICTURE, adapt};
 pub(crate) use observe::{chunk, is_empty, observe_answer};
 pub(crate) use parse::{StreamParser, made_up_id, parse_response, seed, string};
@@ -25,7 +25,7 @@ pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::{call_arguments, effort as effort_word, extra, file_source, parse_request, source};
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
-pub(crate) use usage::{count, details, terms};
+pub(crate) use usage::{count, read_as as read_usage, terms};
 
 #[cfg(test)]
 mod tests;

@@ -152,20 +152,30 @@ pub(crate) fn output(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Er
     })
 }
 
-fn tools(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
-    if !request.tools.is_empty() || !request.other_tools.is_empty() {
-        w.key("tools").array(|w| {
-            let mut functions = request.tools.iter();
-            let mut others = request.other_tools.iter().peekable();
-            for index in 0..request.tools.len() + request.other_tools.len() {
-                match others.next_if(|other| other.index == index) {
-                    Some(other) => w.raw(other.value.0),
-                    None => functions.next().map_or(Ok(()), |tool| function(w, tool))?,
-                }
-            }
-            Ok::<(), Error>(())
-        })?;
+/// The tools of a request in their order, functions each in the dialect's own way.
+pub(crate) fn declarations(
+    w: &mut Writer<'_>,
+    request: &Request<'_>,
+    mut function: impl FnMut(&mut Writer<'_>, &Tool<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if request.tools.is_empty() && request.other_tools.is_empty() {
+        return Ok(());
     }
+    w.key("tools").array(|w| {
+        let mut functions = request.tools.iter();
+        let mut others = request.other_tools.iter().peekable();
+        for index in 0..request.tools.len() + request.other_tools.len() {
+            match others.next_if(|other| other.index == index) {
+                Some(other) => w.raw(other.value.0),
+                None => functions.next().map_or(Ok(()), |tool| function(w, tool))?,
+            }
+        }
+        Ok(())
+    })
+}
+
+fn tools(w: &mut Writer<'_>, request: &Request<'_>) -> Result<(), Error> {
+    declarations(w, request, function)?;
     match &request.tool_choice {
         None => {}
         Some(ToolChoice::Auto) => w.key("tool_choice").string("auto"),

@@ -3,19 +3,26 @@ use std::convert::Infallible;
 use crate::json::{Fault, Kind, Reader, Writer};
 use crate::neutral::{Terms, Usage};
 
-/// Reads a `usage` object; null is none. Numbers that are no integers count as not said: accounting never fails an
-/// answer.
+/// Reads a `usage` object of chat, completions and embeddings; null is none.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
+    read_as(reader, "prompt_tokens", "completion_tokens")
+}
+
+/// Reads a `usage` object that calls what was read and what was written by these names; null is none. Numbers that are no
+/// integers count as not said: accounting never fails an answer.
+pub(crate) fn read_as(reader: &mut Reader<'_>, input: &str, output: &str) -> Result<Option<Usage>, Fault> {
     if reader.peek()? != Kind::Object {
         reader.skip()?;
         return Ok(None);
     }
     let mut usage = Usage::default();
     reader.object(|reader, key| {
-        match &*key.decode() {
-            "prompt_tokens" => usage.input = count(reader)?,
-            "completion_tokens" => usage.output = count(reader)?,
-            "prompt_tokens_details" => details(reader, |reader, key| {
+        let key = key.decode();
+        let (name, has_details) = key.strip_suffix("_details").map_or((&*key, false), |name| (name, true));
+        match (name, has_details) {
+            (name, false) if name == input => usage.input = count(reader)?,
+            (name, false) if name == output => usage.output = count(reader)?,
+            (name, true) if name == input => details(reader, |reader, key| {
                 match key {
                     "cached_tokens" => usage.cached_input = count(reader)?,
                     "cache_write_tokens" => usage.cache_write = count(reader)?,
@@ -24,7 +31,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
                 }
                 Ok(())
             })?,
-            "completion_tokens_details" => details(reader, |reader, key| {
+            (name, true) if name == output => details(reader, |reader, key| {
                 match key {
                     "reasoning_tokens" => usage.reasoning = count(reader)?,
                     "audio_tokens" => usage.audio_output = count(reader)?,
@@ -33,7 +40,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
                 Ok(())
             })?,
             // DeepSeek's own spelling.
-            "prompt_cache_hit_tokens" => usage.cached_input = count(reader)?.or(usage.cached_input),
+            ("prompt_cache_hit_tokens", false) => usage.cached_input = count(reader)?.or(usage.cached_input),
             _ => reader.skip()?,
         }
         Ok(())
@@ -78,7 +85,7 @@ pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible>
 }
 
 /// The members of an object that may be something else.
-pub(crate) fn details<'a>(
+fn details<'a>(
     reader: &mut Reader<'a>,
     mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Fault>,
 ) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ mod input;
 
 use crate::json::Writer;
 use crate::neutral::{Extra, Output, Reasoning, Request, Tool, ToolChoice};
-use crate::openai::adapt;
+use crate::openai::{adapt, declarations};
 use crate::translate::{Dropped, Emitted, Names, Target, check_extra, refuse_other_tools, unsupported};
 use crate::{Dialect, Error};
 
@@ -162,19 +162,7 @@ fn reasoning(
 }
 
 fn tools(w: &mut Writer<'_>, request: &Request<'_>, own: bool) -> Result<(), Error> {
-    if !request.tools.is_empty() || !request.other_tools.is_empty() {
-        w.key("tools").array(|w| {
-            let mut functions = request.tools.iter();
-            let mut others = request.other_tools.iter().peekable();
-            for index in 0..request.tools.len() + request.other_tools.len() {
-                match others.next_if(|other| other.index == index) {
-                    Some(other) => w.raw(other.value.0),
-                    None => functions.next().map_or(Ok(()), |tool| function(w, tool, own))?,
-                }
-            }
-            Ok::<(), Error>(())
-        })?;
-    }
+    declarations(w, request, |w, tool| function(w, tool, own))?;
     match &request.tool_choice {
         None => {}
         Some(ToolChoice::Auto) => w.key("tool_choice").string("auto"),

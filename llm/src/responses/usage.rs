@@ -1,40 +1,12 @@
 use std::convert::Infallible;
 
-use crate::json::{Fault, Kind, Reader, Writer};
+use crate::json::{Fault, Reader, Writer};
 use crate::neutral::Usage;
-use crate::openai::{count, details};
+use crate::openai;
 
 /// Reads a `usage` object; null is none.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
-    if reader.peek()? != Kind::Object {
-        reader.skip()?;
-        return Ok(None);
-    }
-    let mut usage = Usage::default();
-    reader.object(|reader, key| {
-        match &*key.decode() {
-            "input_tokens" => usage.input = count(reader)?,
-            "output_tokens" => usage.output = count(reader)?,
-            "input_tokens_details" => details(reader, |reader, key| {
-                match key {
-                    "cached_tokens" => usage.cached_input = count(reader)?,
-                    "cache_write_tokens" => usage.cache_write = count(reader)?,
-                    _ => reader.skip()?,
-                }
-                Ok(())
-            })?,
-            "output_tokens_details" => details(reader, |reader, key| {
-                match key {
-                    "reasoning_tokens" => usage.reasoning = count(reader)?,
-                    _ => reader.skip()?,
-                }
-                Ok(())
-            })?,
-            _ => reader.skip()?,
-        }
-        Ok::<(), Fault>(())
-    })?;
-    Ok(Some(usage))
+    openai::read_usage(reader, "input_tokens", "output_tokens")
 }
 
 /// Writes a `usage` object; null where nothing was reported. The SDK's type demands every member of it.
