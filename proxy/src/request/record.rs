@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::{
     auth::Caller,
     data::Load,
-    error::Error,
+    error::{Error, Expired},
     live::route::{Route, Target},
     metrics::{InFlight, Metrics, Outcome, Unrouted},
     serve::Worker,
@@ -102,6 +102,11 @@ impl Record {
         self.outcome.set(Outcome::Ok);
     }
 
+    /// A stream's client gets a head, and no content yet.
+    pub(super) fn head_sent(&self) {
+        self.status.set(200);
+    }
+
     /// The first content of a stream goes to the client.
     pub(super) fn committed(&self, status: u16) {
         self.status.set(status);
@@ -113,6 +118,13 @@ impl Record {
         self.outcome.set(outcome);
         self.usage.set(usage);
         self.finish.set(finish);
+    }
+
+    /// A limit of time has ended the stream of the target that answers.
+    pub(super) fn expired(&self, limit: Expired) {
+        if let Some(target) = &*self.target.borrow() {
+            target.metrics.expired(limit);
+        }
     }
 
     pub(super) fn withheld(&self, events: u32) {
