@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod azure;
+mod balance;
 mod bed;
 mod callers;
 mod credentials;
@@ -17,5 +18,6 @@ mod prices;
 mod provider;
 mod responses;
 mod shutdown;
+mod silence;
 mod streams;
 mod transport;
