@@ -5,6 +5,7 @@ pub(crate) mod installation;
 mod load;
 mod reader;
 mod rotation;
+mod surroundings;
 mod verdicts;
 
 use std::time::Duration;
