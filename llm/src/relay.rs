@@ -153,7 +153,9 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Dialect::Ollama => ollama::parse_response(body),
     };
     let response = match response {
-        Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => return Err(failed()),
+        Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => {
+            return Err(failed().after(response.usage));
+        }
         Ok(response) => response,
         Err(_) if anthropic::is_error(body) || gemini::is_error(body) => return Err(crate::classify::in_band(body)),
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),

@@ -147,13 +147,14 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     read().map_err(broken)?;
     answer.usage.terms = terms;
     if failed {
-        return Err(in_band(body));
+        return Err(in_band(body).after(answer.usage));
     }
     if !choices {
         return Err(UpstreamError::broken_answer("the provider's answer has no choices"));
     }
     if answer.finish == Some(Finish::Failed) {
-        return Err(UpstreamError::broken_answer("the provider's finish reason says that it failed"));
+        let error = UpstreamError::broken_answer("the provider's finish reason says that it failed");
+        return Err(error.after(answer.usage));
     }
     Ok(answer)
 }

@@ -98,8 +98,11 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     };
     let response = read().map_err(broken)?;
     match response.status.as_deref() {
-        _ if response.failed => return Err(in_band(body)),
-        Some("failed" | "cancelled") => return Err(UpstreamError::broken_answer("the provider's response failed")),
+        _ if response.failed => return Err(in_band(body).after(response.usage.unwrap_or_default())),
+        Some("failed" | "cancelled") => {
+            let error = UpstreamError::broken_answer("the provider's response failed");
+            return Err(error.after(response.usage.unwrap_or_default()));
+        }
         _ if !response.has_output => return Err(UpstreamError::broken_answer("the provider's answer has no output")),
         Some(_) | None => {}
     }

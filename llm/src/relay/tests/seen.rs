@@ -120,3 +120,29 @@ fn a_whole_answer_says_how_much_it_says_in_every_dialect() {
         }
     }
 }
+
+#[test]
+fn an_answer_that_failed_keeps_what_its_provider_says_it_took() {
+    let rows = [
+        (
+            OpenAI,
+            r#"{"choices":[{"message":{},"finish_reason":"error"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#,
+        ),
+        (
+            Dialect::Mistral,
+            r#"{"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"error"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#,
+        ),
+        (
+            Gemini,
+            r#"{"candidates":[{"content":{"parts":[]},"finishReason":"MALFORMED_FUNCTION_CALL"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}"#,
+        ),
+        (
+            Responses,
+            r#"{"status":"failed","output":[],"error":{"code":"server_error","message":"m"},"usage":{"input_tokens":3,"output_tokens":4}}"#,
+        ),
+    ];
+    for (upstream, body) in rows {
+        let error = answer(upstream, &client(false), &Names::default(), body.as_bytes()).expect_err("must fail");
+        assert_eq!(error.usage.and_then(|usage| usage.total()), Some(7), "{upstream:?}");
+    }
+}
