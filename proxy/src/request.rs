@@ -30,6 +30,7 @@ mod plan;
 mod prepare;
 mod reader;
 mod record;
+mod settle;
 mod stream;
 mod targets;
 
@@ -70,7 +71,7 @@ async fn life(
     let body = body::read(&head.headers, body, shared.max_body).await?;
     let scan = Box::new(scan(call, &body)?);
     let route = route(&shared.live.tables(), &caller, &scan)?;
-    record.route(&route, &scan);
+    record.route(&route, call, &scan);
     let forward = forward(&route, &scan)?;
     let ask = Ask::new(call, &head.headers, hops, body, scan, record.started, forward);
     let answer = targets::answer(&ask, forward, upstream, record).await?;
