@@ -57,19 +57,20 @@ pub(crate) fn look(data: &[u8]) -> Result<Meaning, Fault> {
     match &*event.of_type {
         "response.created" | "response.in_progress" | "response.queued" | "ping" | "keepalive" => {}
         "response.output_item.added" | "response.content_part.added" | "response.reasoning_summary_part.added" => {
-            seen.commits = event.begun.map_or(Ok(true), says_something)?;
+            let begun = event.begun.map_or(Ok(Words { any: true, bytes: 0 }), begun)?;
+            seen.commits = begun.any;
+            seen.words.say(begun.bytes);
         }
-        "response.output_text.delta" | "response.refusal.delta" => {
+        "response.output_text.delta"
+        | "response.refusal.delta"
+        | "response.function_call_arguments.delta"
+        | "response.custom_tool_call_input.delta" => {
             seen.commits = event.delta.any;
             seen.words.say(event.delta.bytes);
         }
         "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => {
             seen.commits = event.delta.any;
             seen.words.think(event.delta.bytes);
-        }
-        "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-            seen.commits = true;
-            seen.words.say(event.delta.bytes);
         }
         "response.completed" | "response.incomplete" | "response.failed" => {
             let whole = event.response.unwrap_or("{}");
@@ -144,10 +145,10 @@ impl<'e> Members<'e> {
     }
 }
 
-/// Whether an item or a part that begins is content already. Of messages and thoughts that is what they hold; any other
-/// item is by itself.
-fn says_something(begun: &str) -> Result<bool, Fault> {
-    let (mut prose, mut filled) = (false, false);
+/// Whether an item or a part that begins is content already, and the name of what it calls. Of messages and thoughts what
+/// they hold is content; any other item is by itself.
+fn begun(begun: &str) -> Result<Words, Fault> {
+    let (mut prose, mut filled, mut name) = (false, false, Words::default());
     Reader::of(begun).object(|reader, key| {
         match &*key.decode() {
             "type" if reader.peek()? == Kind::String => {
@@ -157,11 +158,12 @@ fn says_something(begun: &str) -> Result<bool, Fault> {
                 );
             }
             "content" | "summary" | "text" | "refusal" => filled |= !is_empty(reader)?,
+            "name" => name = Words::of(reader)?,
             _ => reader.skip()?,
         }
         Ok::<(), Fault>(())
     })?;
-    Ok(filled || !prose)
+    Ok(Words { any: filled || !prose, bytes: name.bytes })
 }
 
 impl<'e> Response<'e> {

@@ -64,8 +64,9 @@ fn broken(upstream: Dialect) -> String {
             r#"{"type":"response.created","response":{"id":"r","model":"x","output":[]}}"#,
             r#"{"type":"response.reasoning_summary_text.delta","item_id":"i","delta":"hm"}"#,
             r#"{"type":"response.output_text.delta","item_id":"j","delta":"é\n\""}"#,
-            r#"{"type":"response.function_call_arguments.delta","item_id":"k","delta":"f{\"a\":1}"}"#,
-            r#"{"type":"response.function_call_arguments.done","item_id":"k","arguments":"f{\"a\":1}"}"#,
+            r#"{"type":"response.output_item.added","item":{"type":"function_call","id":"k","call_id":"c","name":"f","arguments":""}}"#,
+            r#"{"type":"response.function_call_arguments.delta","item_id":"k","delta":"{\"a\":1}"}"#,
+            r#"{"type":"response.function_call_arguments.done","item_id":"k","arguments":"{\"a\":1}"}"#,
         ]
         .map(event)
         .concat(),
