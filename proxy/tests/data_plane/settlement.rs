@@ -2,6 +2,8 @@
 
 mod vendor;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -154,6 +156,22 @@ async fn a_client_that_leaves_is_charged_for_what_it_saw() -> anyhow::Result<()>
         assert!(is_about(output, BROKEN), "{line}");
         assert!(if vendor.reports_input_first() { input == INPUT } else { input > 0 }, "{line}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_model_that_thought_unseen_is_charged_for_the_time() -> anyhow::Result<()> {
+    let second = Act::Wait(Duration::from_secs(1));
+    let acts =
+        [events(&Vendor::OpenAI.begins(true)), vec![second], words(Vendor::OpenAI, true, 1, [Act::Hang]).split_off(2)];
+    let case = Case::new("thought", Vendor::OpenAI, acts.concat()).await?;
+    let mut body = asks(&case.model, true);
+    body["reasoning_effort"] = "high".into();
+    let mut response = case.bed.request(body).send().await?;
+    while !response.chunk().await?.expect("must go on").windows(5).any(|bytes| bytes == b"word ") {}
+    drop(response);
+    let line = case.line().await?;
+    assert!(line["end"] == "client_left" && settled(&line).1 >= 50, "{line}");
     Ok(())
 }
 
