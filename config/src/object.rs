@@ -1,6 +1,6 @@
 //! The objects of a snapshot: what the proxy builds. Everything is resolved: defaults, names, references.
 
-use penstock_crds::{FallbackOn, OnUnsupported, Preset, Pricing, ProviderType};
+use penstock_crds::{Balance, FallbackOn, OnStreamBreak, OnUnsupported, Preset, Pricing, ProviderType};
 use serde::{Deserialize, Serialize};
 
 use crate::{Hash, Key, Kind, ObjectRef};
@@ -30,6 +30,9 @@ pub struct Provider {
     /// In order of preference. Empty: the provider wants no key.
     pub credentials: Vec<Credential>,
     pub retries: Retries,
+    /// How many requests a proxy may have in flight there; none: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_requests: Option<u32>,
 }
 
 /// A key of a provider: which one, and the digest of its present value in the snapshot's secrets.
@@ -87,6 +90,11 @@ pub struct Forward {
     pub fallback_on: Vec<FallbackOn>,
     pub allow_state: bool,
     pub on_unsupported: OnUnsupported,
+    /// Which target of one priority is asked first.
+    pub balance: Balance,
+    pub on_stream_break: OnStreamBreak,
+    /// How many tokens an answer has, for estimates.
+    pub expected_output_tokens: u32,
 }
 
 /// A model of a provider that a route may use.

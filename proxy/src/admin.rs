@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use penstock_proxy::{Live, Metrics, State as LiveState};
+use penstock_proxy::{Live, Metrics, State as LiveState, health::TargetState};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ struct Config {
     age_seconds: Option<f64>,
     #[serde(flatten)]
     live: LiveState,
+    /// Of every target: whether it may be asked, and how busy it is.
+    targets: Vec<TargetState>,
 }
 
 impl Admin {
@@ -70,5 +72,6 @@ async fn config(State(admin): State<Admin>) -> impl IntoResponse {
         status: admin.status.borrow().clone(),
         age_seconds: admin.metrics.snapshot_age(),
         live: admin.live.state(),
+        targets: admin.live.targets(),
     })
 }

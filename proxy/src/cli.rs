@@ -10,6 +10,7 @@ use std::{
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use penstock_config::{Settings, outbound::Outbound};
+use penstock_proxy::Pace;
 use url::Url;
 
 /// The data plane of Penstock, an AI gateway.
@@ -58,6 +59,14 @@ pub(crate) struct Serve {
     /// The largest request body, in bytes
     #[arg(long, value_name = "BYTES", env = "PENSTOCK_MAX_BODY", default_value_t = 32 << 20)]
     pub(crate) max_body: usize,
+
+    /// How long a stream may be silent before its client is sent a head, and from then on a comment this often
+    #[arg(long, value_name = "TIME", env = "PENSTOCK_HOLD_HEAD", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub(crate) hold_head: Duration,
+
+    /// For tests: all waits last this share of what is written
+    #[arg(long, value_name = "SHARE", env = "PENSTOCK_PACE", default_value = "1", value_parser = pace, hide = true)]
+    pub(crate) pace: Pace,
 
     /// A file of CAs, PEM, that upstreams may use beside the public ones
     #[arg(long, value_name = "FILE", env = "PENSTOCK_UPSTREAM_CA")]
@@ -193,6 +202,11 @@ fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| "must be a network such as 10.0.0.0/8, or an address".to_owned())
+}
+
+fn pace(text: &str) -> Result<Pace, String> {
+    let share = text.parse().ok().and_then(Pace::new);
+    share.ok_or_else(|| "must be a positive number".to_owned())
 }
 
 /// Keys travel on this channel, so it is TLS or nothing.

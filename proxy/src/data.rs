@@ -39,6 +39,8 @@ pub struct DataConfig {
     pub auth: Auth,
     /// The largest request body, in bytes.
     pub max_body: usize,
+    /// How long a stream's client waits without a head while no content has come; and between two signs of life then.
+    pub hold_head: Duration,
     /// How long connections are still accepted, and idle ones kept, after the shutdown began.
     pub grace: Duration,
     /// How long requests may run on after the shutdown began, the grace included.

@@ -1,6 +1,6 @@
 //! Why a request fails, by cause.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
@@ -47,8 +47,11 @@ pub(crate) enum Error {
     RateLimited { wait: Option<Duration> },
     #[error("the provider's account has no quota left")]
     Quota,
-    #[error("no provider answered in time")]
-    Timeout,
+    /// Which limit has passed; none where the provider itself says that it waited too long.
+    #[error("no provider answered in time{}", .0.map(|limit| format!(": {limit} has passed")).unwrap_or_default())]
+    Timeout(Option<Expired>),
+    #[error("every provider of this route failed too often lately: it will be tried again soon")]
+    Unavailable { wait: Duration },
     #[error("no provider could answer")]
     Upstream,
     #[error("the provider does not have this model")]
@@ -64,12 +67,40 @@ pub(crate) enum Error {
     Rejected(Box<UpstreamError>),
 }
 
+/// A limit of time, by its name in `timeouts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    Connect,
+    FirstToken,
+    Answer,
+    Idle,
+    Request,
+}
+
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Client,
     Upstream,
     Gateway,
+}
+
+impl Expired {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Expired::Connect => "connect",
+            Expired::FirstToken => "firstToken",
+            Expired::Answer => "answer",
+            Expired::Idle => "idle",
+            Expired::Request => "request",
+        }
+    }
+}
+
+impl fmt::Display for Expired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.as_str())
+    }
 }
 
 impl Error {
@@ -85,8 +116,8 @@ impl Error {
             Error::State(_) | Error::Hints(_) => 422,
             Error::Request(error) => error.status(),
             Error::RateLimited { .. } | Error::Quota => 429,
-            Error::Refused(_) => 503,
-            Error::Timeout => 504,
+            Error::Refused(_) | Error::Unavailable { .. } => 503,
+            Error::Timeout(_) => 504,
             Error::Upstream => 502,
             Error::Loop => 508,
             Error::Rejected(error) => error.status,
@@ -110,7 +141,8 @@ impl Error {
             Error::Hints(_) => "unsupported_parameter",
             Error::RateLimited { .. } => "rate_limit_exceeded",
             Error::Quota => "insufficient_quota",
-            Error::Timeout => "upstream_timeout",
+            Error::Timeout(_) => "upstream_timeout",
+            Error::Unavailable { .. } => "upstream_unavailable",
             Error::Upstream => "upstream_error",
             Error::ContextLength => "context_length_exceeded",
             Error::ContentFilter => "content_filter",
@@ -120,9 +152,12 @@ impl Error {
 
     pub(crate) fn side(&self) -> Side {
         match self {
-            Error::RateLimited { .. } | Error::Quota | Error::Timeout | Error::Upstream | Error::ModelMissing => {
-                Side::Upstream
-            }
+            Error::RateLimited { .. }
+            | Error::Quota
+            | Error::Timeout(_)
+            | Error::Unavailable { .. }
+            | Error::Upstream
+            | Error::ModelMissing => Side::Upstream,
             Error::Refused(_) | Error::Loop => Side::Gateway,
             Error::NoKey
             | Error::UnknownKey
@@ -147,12 +182,21 @@ impl Error {
 
     /// May the same request succeed later? What was tried everywhere is not worth the client's own retries.
     pub(crate) fn retryable(&self) -> bool {
-        matches!(self, Error::BodyCut | Error::BodySlow)
+        matches!(self, Error::BodyCut | Error::BodySlow | Error::Unavailable { .. })
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::RateLimited { wait } => *wait,
+            Error::Unavailable { wait } => Some(*wait),
+            _ => None,
+        }
+    }
+
+    /// The limit that has passed, if it is about time.
+    pub(crate) fn expired(&self) -> Option<Option<Expired>> {
+        match self {
+            Error::Timeout(limit) => Some(*limit),
             _ => None,
         }
     }

@@ -4,8 +4,10 @@
 //! `request.rs` is a request's life, top to bottom.
 
 pub mod data;
+pub mod health;
 pub mod live;
 pub mod metrics;
+pub mod pace;
 pub mod upstream;
 
 mod auth;
@@ -16,3 +18,4 @@ mod serve;
 pub use data::{Auth, DataConfig, DataPlane};
 pub use live::{Live, State, models::Models};
 pub use metrics::Metrics;
+pub use pace::Pace;

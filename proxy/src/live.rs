@@ -13,11 +13,17 @@ use penstock_config::{
     protocol::{Refused, Report},
 };
 use serde::{Serialize, Serializer};
+use tokio::time::Instant;
 
-use crate::{auth::Consumer, metrics::Metrics};
+use crate::{
+    auth::Consumer,
+    health::{Seats, TargetState},
+    metrics::Metrics,
+    pace::Pace,
+};
 use models::Models;
 use provider::Provider;
-use route::Route;
+use route::{Parts, Route};
 
 pub(crate) mod credential;
 mod endpoint;
@@ -33,7 +39,9 @@ struct Shared {
     tables: ArcSwap<Tables>,
     /// What was built, to build again only what changed. Taken by [`Live::apply`] alone.
     built: Mutex<Built>,
+    seats: Arc<Seats>,
     metrics: Metrics,
+    pace: Pace,
 }
 
 /// What a request looks up. Never changed, only replaced.
@@ -95,7 +103,15 @@ struct Build<'a> {
 impl Live {
     /// Nothing is live yet: every model is unknown.
     pub fn new(metrics: Metrics) -> Self {
-        Self(Arc::new(Shared { tables: ArcSwap::default(), built: Mutex::default(), metrics }))
+        Self::at(metrics, Pace::REAL)
+    }
+
+    /// The same, with all waits at another pace.
+    pub fn at(metrics: Metrics, pace: Pace) -> Self {
+        let built = Built { cells: credential::Cells::new(pace), ..Built::default() };
+        let seats = Arc::new(Seats::new(pace));
+        metrics.watch_targets(&seats);
+        Self(Arc::new(Shared { tables: ArcSwap::default(), built: built.into(), seats, metrics, pace }))
     }
 
     /// Builds every object of the snapshot and makes it live; what did not change is kept as it is. Returns the objects that
@@ -145,6 +161,15 @@ impl Live {
         self.0.built.lock().unwrap_or_else(PoisonError::into_inner).cells.reports()
     }
 
+    /// What is known of each target now, for `/config`.
+    pub fn targets(&self) -> Vec<TargetState> {
+        self.0.seats.states(Instant::now())
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.pace
+    }
+
     pub(crate) fn tables(&self) -> Guard<Arc<Tables>> {
         self.0.tables.load()
     }
@@ -174,6 +199,7 @@ impl Shared {
         self.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers }));
         built.providers = providers;
         built.routes = routes;
+        self.seats.prune();
         refused
     }
 }
@@ -211,8 +237,8 @@ impl Build<'_> {
             Some((_, routes)) => (routes.clone(), Ok(())),
             None => match parse(entry) {
                 Ok(Object::Routes(object)) => {
-                    let build = |route| Route::build(key, route, &self.providers, &self.models, &self.live.metrics);
-                    (object.routes.iter().map(build).collect(), Ok(()))
+                    let parts = self.parts();
+                    (object.routes.iter().map(|route| Route::build(key, route, &parts)).collect(), Ok(()))
                 }
                 Ok(Object::Provider(_) | Object::Consumer(_)) => return Err(OTHER_KIND.into()),
                 Err(reason) => (vec![Route::refused(key, entry.json(), &self.live.metrics)], Err(reason)),
@@ -220,6 +246,16 @@ impl Build<'_> {
         };
         self.routes.insert(key.clone(), (digest, routes));
         result
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            providers: &self.providers,
+            models: &self.models,
+            seats: &self.live.seats,
+            metrics: &self.live.metrics,
+            pace: self.live.pace,
+        }
     }
 
     fn consumer(&mut self, entry: &Entry) -> Result<(), String> {

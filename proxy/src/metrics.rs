@@ -16,9 +16,13 @@ use tokio::time::Instant;
 
 use dollars::Dollars;
 pub(crate) use handles::{RouteMetrics, TargetMetrics};
+use targets::Targets;
+
+use crate::health::Seats;
 
 mod dollars;
 mod handles;
+mod targets;
 
 /// From 5 ms to 10 min: answers of models take from a cache hit's time to minutes.
 const SECONDS: &[f64] =
@@ -44,6 +48,9 @@ struct Families {
     unpriced: IntCounterVec,
     attempts: IntCounterVec,
     fallbacks: IntCounterVec,
+    timeouts: IntCounterVec,
+    passed_by: IntCounterVec,
+    targets: Targets,
     refused: IntCounterVec,
     large_answers: IntCounter,
     withheld_events: IntCounter,
@@ -180,6 +187,19 @@ impl Metrics {
                 "Times that a request left a target for the next, by reason.",
                 &["route", "provider", "model", "reason"],
             ),
+            timeouts: counters(
+                &registry,
+                "penstock_timeouts_total",
+                "Limits of time that passed, by their names in `timeouts`.",
+                &["route", "provider", "model", "timeout"],
+            ),
+            passed_by: counters(
+                &registry,
+                "penstock_passed_by_total",
+                "Times that a target was not asked though it was its turn: it cools down, or its breaker is open.",
+                &["route", "provider", "model", "reason"],
+            ),
+            targets: Targets::new(&registry),
             refused: counters(
                 &registry,
                 "penstock_unrouted_requests_total",
@@ -218,6 +238,7 @@ impl Metrics {
         if let Some(age) = self.snapshot_age() {
             self.0.snapshot_age.set(age);
         }
+        self.0.targets.look();
         let mut text = Vec::new();
         let encoded = TextEncoder::new().encode(&self.0.registry.gather(), &mut text);
         encoded.expect("metrics must encode: writing to memory does not fail");
@@ -235,6 +256,11 @@ impl Metrics {
     pub fn snapshot_age(&self) -> Option<f64> {
         let at = self.0.current_at.load(Ordering::Relaxed);
         (at != i64::MAX).then(|| self.0.started.elapsed().as_secs_f64() - at as f64 / 1000.0)
+    }
+
+    /// Shows what is known of these from now on.
+    pub(crate) fn watch_targets(&self, seats: &Arc<Seats>) {
+        self.0.targets.watch(seats);
     }
 
     pub(crate) fn begin(&self) -> InFlight {

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, header::EXPECT, request::Parts};
 use hyper::body::Incoming;
 use penstock_llm::{
     call::Call,
@@ -24,8 +24,10 @@ use record::Record;
 
 mod ask;
 mod attempt;
+mod balance;
 pub(crate) mod body;
 mod headers;
+mod hold;
 mod plan;
 mod prepare;
 mod reader;
@@ -33,6 +35,7 @@ mod record;
 mod settle;
 mod stream;
 mod targets;
+mod walk;
 
 /// Answers a request in the dialect that its client speaks, whatever happens.
 pub(crate) async fn serve(
@@ -42,13 +45,15 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let record = Record::begin(worker);
+    let dialect = call.dialect;
     let (head, mut body) = request.into_parts();
-    let mut response = match life(&call, worker, upstream, &head, &mut body, &record).await {
+    let waits = head.headers.contains_key(EXPECT);
+    let mut response = match life(call, worker, upstream, head, &mut body, &record).await {
         Ok(response) => response,
         Err(error) => {
             record.failed(&error);
-            body::drain(&head.headers, &mut body, worker.shared.max_body).await;
-            crate::serve::refuse(call.dialect, &error)
+            body::drain(waits, &mut body, worker.shared.max_body).await;
+            crate::serve::refuse(dialect, &error)
         }
     };
     headers::say_attempts(response.headers_mut(), record.attempts());
@@ -57,10 +62,10 @@ pub(crate) async fn serve(
 
 /// authenticate -> read -> scan -> route -> targets, each: translate, credential, send, decode.
 async fn life(
-    call: &Call,
+    call: Call,
     worker: &Worker,
     upstream: &Rc<Upstream>,
-    head: &Parts,
+    head: Parts,
     body: &mut Incoming,
     record: &Rc<Record>,
 ) -> Result<Response<Answer>, Error> {
@@ -69,13 +74,26 @@ async fn life(
     record.caller(&caller);
     let hops = headers::hops(&head.headers, &shared.instance)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
-    let scan = Box::new(scan(call, &body)?);
+    let scan = Box::new(scan(&call, &body)?);
     let route = route(&shared.live.tables(), &caller, &scan)?;
-    record.route(&route, call, &scan);
+    record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;
-    let ask = Ask::new(call, &head.headers, hops, body, scan, record.started, forward);
-    let answer = targets::answer(&ask, forward, upstream, record).await?;
-    Ok(answer.into_response(record))
+    let ask = Ask {
+        client: Ask::client(&call, &scan),
+        deadline: record.started + forward.deadline,
+        pace: shared.live.pace(),
+        headers: head.headers,
+        call,
+        hops,
+        body,
+        scan,
+        forward,
+    };
+    if ask.scan.stream {
+        return hold::answer(ask, upstream, record, shared.hold_head).await;
+    }
+    let answered = targets::answer(&ask, upstream, record).await?;
+    Ok(answered.into_response(record))
 }
 
 /// The route of the model that the client asks for. What it may not use does not exist for it.
@@ -84,13 +102,13 @@ fn route(tables: &Tables, caller: &Caller, scan: &Scan) -> Result<Arc<Route>, Er
     route.cloned().ok_or_else(|| Error::UnknownModel(scan.model.clone()))
 }
 
-fn forward<'a>(route: &'a Route, scan: &Scan) -> Result<&'a Forward, Error> {
+fn forward(route: &Route, scan: &Scan) -> Result<Arc<Forward>, Error> {
     let forward = match &route.answer {
         RouteAnswer::Forward(forward) => forward,
         RouteAnswer::Refuse(reason) => return Err(Error::Refused(reason.clone())),
     };
     match &scan.state {
         Some(field) if !forward.allow_state => Err(Error::state(field.clone())),
-        Some(_) | None => Ok(forward),
+        Some(_) | None => Ok(forward.clone()),
     }
 }

@@ -62,7 +62,7 @@ async fn until_drained(serve: Serve) -> anyhow::Result<()> {
     let signals = Signals::catch()?;
     let draining = CancellationToken::new();
     let metrics = Metrics::new();
-    let live = Live::new(metrics.clone());
+    let live = Live::at(metrics.clone(), serve.pace);
     learn(&serve, &live)?;
     let data = DataPlane::bind(data_config(&serve)?, live.clone(), metrics.clone())
         .with_context(|| format!("can't listen on {}", serve.listen))?;
@@ -122,6 +122,7 @@ fn data_config(serve: &Serve) -> anyhow::Result<DataConfig> {
             cli::Auth::Open => Auth::Open,
         },
         max_body: serve.max_body,
+        hold_head: serve.hold_head,
         grace: serve.drain_grace.unwrap_or(default_grace),
         drain: serve.drain_deadline,
         outbound,

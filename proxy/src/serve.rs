@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, RETRY_AFTER},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) connector: Connector,
     pub(crate) auth: Auth,
     pub(crate) max_body: usize,
+    pub(crate) hold_head: Duration,
     /// Names this process in the header that breaks loops.
     pub(crate) instance: String,
 }
@@ -76,6 +77,7 @@ impl Shared {
             connector: Connector::new(config.outbound.clone(), config.roots.clone()),
             auth: config.auth,
             max_body: config.max_body,
+            hold_head: config.hold_head,
             instance: format!("{:016x}", rand::random::<u64>()),
         })
     }
@@ -140,7 +142,7 @@ async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incomi
     });
     let client = path::dialect(request.uri().path(), request.headers());
     let (head, mut body) = request.into_parts();
-    request::body::drain(&head.headers, &mut body, shared.max_body).await;
+    request::body::drain(head.headers.contains_key(EXPECT), &mut body, shared.max_body).await;
     refuse(client, &error)
 }
 

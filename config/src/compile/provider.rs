@@ -109,6 +109,7 @@ fn compile_one<'w>(world: &World, resource: &'w Resource<AIProviderSpec>, secret
         base_url,
         credentials,
         retries: retries(spec),
+        max_concurrent_requests: spec.max_concurrent_requests,
     });
     Compiled { resource, draft, object }
 }

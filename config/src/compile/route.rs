@@ -1,6 +1,8 @@
 //! RoutePolicies over the policy of `*` over built-in values; and routes for models that need none.
 
-use penstock_crds::{FallbackOn, OnUnsupported, Reason, RoutePolicySpec, Target as TargetSpec, Timeouts};
+use penstock_crds::{
+    Balance, FallbackOn, OnStreamBreak, OnUnsupported, Reason, RoutePolicySpec, Target as TargetSpec, Timeouts,
+};
 
 use super::{
     Output,
@@ -13,6 +15,9 @@ use crate::{
     Kind, ObjectRef, World,
     object::{Answer, Forward, Object, Route, Routes, Target},
 };
+
+/// Tokens of an answer that nobody said anything about.
+const EXPECTED_OUTPUT: u32 = 1024;
 
 /// Judges every policy, and adds the routes of policies and of listed models to the output.
 pub(super) fn compile<'w>(world: &'w World, providers: &Providers<'w>, mut claims: Claims<'w>, output: &mut Output) {
@@ -223,17 +228,26 @@ impl<'w> Context<'_, 'w> {
             return refuse(policy);
         }
         let all = self.defaults.spec();
-        let allow_state = own.and_then(|spec| spec.allow_state).or(all.and_then(|spec| spec.allow_state));
-        let on_unsupported = own.and_then(|spec| spec.on_unsupported).or(all.and_then(|spec| spec.on_unsupported));
-        let fallback_on =
-            own.and_then(|spec| spec.fallback_on.as_ref()).or(all.and_then(|spec| spec.fallback_on.as_ref()));
+        let fallback_on = set(own, all, |spec| spec.fallback_on.as_ref());
         Answer::Forward(Forward {
-            allow_state: allow_state.unwrap_or(false) && targets.len() == 1,
-            on_unsupported: on_unsupported.unwrap_or(OnUnsupported::Drop),
+            allow_state: set(own, all, |spec| spec.allow_state).unwrap_or(false) && targets.len() == 1,
+            on_unsupported: set(own, all, |spec| spec.on_unsupported).unwrap_or(OnUnsupported::Drop),
             fallback_on: fallback_on.cloned().unwrap_or_else(|| FallbackOn::DEFAULT.to_vec()),
+            balance: set(own, all, |spec| spec.balance).unwrap_or(Balance::Weighted),
+            on_stream_break: set(own, all, |spec| spec.on_stream_break).unwrap_or(OnStreamBreak::Error),
+            expected_output_tokens: set(own, all, |spec| spec.expected_output_tokens).unwrap_or(EXPECTED_OUTPUT),
             targets,
         })
     }
+}
+
+/// What a policy says of a field, or else the one of `*`.
+fn set<'a, T>(
+    own: Option<&'a RoutePolicySpec>,
+    all: Option<&'a RoutePolicySpec>,
+    field: impl Fn(&'a RoutePolicySpec) -> Option<T>,
+) -> Option<T> {
+    own.and_then(&field).or_else(|| all.and_then(&field))
 }
 
 /// A route that keeps its names and lets nothing through.

@@ -254,7 +254,6 @@ kind: RoutePolicy
 metadata: {name: chat, namespace: platform}
 spec:
   models: [smart]
-  balance: LowestCost
   onStreamBreak: Continue
   cache: {ttl: 1h}
   targets: [{provider: openai, model: gpt-4o}]
@@ -264,7 +263,7 @@ spec:
     assert!(status);
     assert_eq!(
         message,
-        "spec.cache has no effect in this version; spec.balance: LowestCost has no effect in this version; \
+        "spec.cache has no effect in this version; \
          spec.onStreamBreak: Continue has no effect in this version"
     );
 }

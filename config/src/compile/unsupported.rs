@@ -4,8 +4,7 @@
 //! accepted and named. Nothing is ignored in silence.
 
 use penstock_crds::{
-    AIProviderSpec, Balance, ConsumerSpec, MiddlewareType, OnStreamBreak, ProviderType, Reason, RoutePolicySpec,
-    UserSource,
+    AIProviderSpec, ConsumerSpec, MiddlewareType, OnStreamBreak, ProviderType, Reason, RoutePolicySpec, UserSource,
 };
 
 use super::draft::Draft;
@@ -40,15 +39,8 @@ pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
     if spec.cache.is_some() {
         tunes(draft, "cache");
     }
-    match spec.balance {
-        None | Some(Balance::Weighted) => {}
-        Some(other) => tunes(draft, &format!("balance: {other:?}")),
-    }
     if spec.on_stream_break == Some(OnStreamBreak::Continue) {
         tunes(draft, "onStreamBreak: Continue");
-    }
-    if spec.expected_output_tokens.is_some() {
-        tunes(draft, "expectedOutputTokens");
     }
 }
 

@@ -19,6 +19,11 @@ use penstock_config::{
 use penstock_crds::ProviderType;
 use tokio::time::Instant;
 
+use crate::{
+    health::{Closed, Fingerprint},
+    pace::Pace,
+};
+
 /// How long a credential that a provider rejected is left alone, unless it changes.
 const REJECTED_FOR: Duration = Duration::from_secs(30);
 /// How long it is reported. A key that is asked for is tried again before, so a report does not come and go.
@@ -29,6 +34,7 @@ const REPORTED_FOR: Duration = Duration::from_secs(60);
 pub(crate) struct Cell {
     provider: ObjectRef,
     keys: ArcSwap<Keys>,
+    pace: Pace,
 }
 
 struct Keys {
@@ -66,13 +72,23 @@ pub(crate) enum Pick {
     /// The provider wants no key.
     Keyless,
     Key(Arc<Credential>),
-    /// It wants one, and there is none that may be used now.
-    None,
+}
+
+/// Why there is nothing to send an attempt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// The provider wants a key, and there is none that may be used now.
+    NoCredential,
+    /// None of those that may be used is let in; the one whose time comes first.
+    Closed(Closed),
 }
 
 /// All cells that somebody holds, by provider, base URL and the header that they are built for.
 #[derive(Default)]
-pub(crate) struct Cells(HashMap<(ObjectRef, String, Scheme), Weak<Cell>>);
+pub(crate) struct Cells {
+    cells: HashMap<(ObjectRef, String, Scheme), Weak<Cell>>,
+    pace: Pace,
+}
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -101,22 +117,66 @@ impl Scheme {
     }
 }
 
+impl Pick {
+    pub(crate) fn key(self) -> Option<Arc<Credential>> {
+        match self {
+            Pick::Keyless => None,
+            Pick::Key(credential) => Some(credential),
+        }
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Pick::Keyless => None,
+            Pick::Key(credential) => Some(credential.source.digest),
+        }
+    }
+}
+
 impl Cell {
-    /// The first credential that may be used now and was not tried.
-    pub(crate) fn pick(&self, tried: &[Arc<Credential>]) -> Pick {
+    /// The first credential that may be used now, was not tried, and is let in.
+    pub(crate) fn choose<T>(
+        &self,
+        tried: &[Arc<Credential>],
+        now: Instant,
+        mut enter: impl FnMut(Fingerprint) -> Result<T, Closed>,
+    ) -> Result<(Pick, T), Barred> {
         let keys = self.keys.load();
         if !keys.wanted {
-            return Pick::Keyless;
+            return enter(None).map(|entered| (Pick::Keyless, entered)).map_err(Barred::Closed);
         }
-        let now = millis();
-        let untried = |credential: &&Arc<Credential>| !tried.iter().any(|tried| Arc::ptr_eq(tried, credential));
-        let usable = keys.credentials.iter().filter(untried).find(|credential| !credential.is_rejected(now));
-        usable.map_or(Pick::None, |credential| Pick::Key(credential.clone()))
+        let mut barred = Barred::NoCredential;
+        for credential in keys.usable(tried, self.left_alone(), now) {
+            let pick = Pick::Key(credential.clone());
+            match (enter(pick.fingerprint()), barred) {
+                (Ok(entered), _) => return Ok((pick, entered)),
+                (Err(closed), Barred::Closed(other)) if other.until <= closed.until => {}
+                (Err(closed), _) => barred = Barred::Closed(closed),
+            }
+        }
+        Err(barred)
+    }
+
+    /// What was picked, if it is still current; else what has taken its place.
+    pub(crate) fn current(&self, picked: &Pick, tried: &[Arc<Credential>], now: Instant) -> Option<Pick> {
+        let keys = self.keys.load();
+        if !keys.wanted {
+            return Some(Pick::Keyless);
+        }
+        let mut usable = keys.usable(tried, self.left_alone(), now);
+        let same =
+            |credential: &&Arc<Credential>| matches!(picked, Pick::Key(picked) if Arc::ptr_eq(picked, credential));
+        let credential = usable.clone().find(same).or_else(|| usable.next());
+        credential.map(|credential| Pick::Key(credential.clone()))
     }
 
     /// The provider does not take this key: it is left alone for a while, and reported, while it is the provider's.
-    pub(crate) fn reject(&self, credential: &Arc<Credential>) {
-        credential.rejected_at.store(millis(), Ordering::Relaxed);
+    pub(crate) fn reject(&self, credential: &Arc<Credential>, now: Instant) {
+        credential.rejected_at.store(millis(now), Ordering::Relaxed);
+    }
+
+    fn left_alone(&self) -> Duration {
+        self.pace.of(REJECTED_FOR)
     }
 
     fn report(&self, credential: &Credential) -> Report {
@@ -128,14 +188,22 @@ impl Cell {
     }
 }
 
-impl Credential {
-    fn is_rejected(&self, now: u64) -> bool {
-        self.rejected_within(REJECTED_FOR, now)
+impl Keys {
+    fn usable<'a>(
+        &'a self,
+        tried: &'a [Arc<Credential>],
+        left_alone: Duration,
+        now: Instant,
+    ) -> impl Iterator<Item = &'a Arc<Credential>> + Clone {
+        let untried = |credential: &&Arc<Credential>| !tried.iter().any(|tried| Arc::ptr_eq(tried, credential));
+        self.credentials.iter().filter(untried).filter(move |credential| !credential.rejected_within(left_alone, now))
     }
+}
 
-    fn rejected_within(&self, time: Duration, now: u64) -> bool {
+impl Credential {
+    fn rejected_within(&self, time: Duration, now: Instant) -> bool {
         let at = self.rejected_at.load(Ordering::Relaxed);
-        at != 0 && at + time.as_millis() as u64 > now
+        at != 0 && at + time.as_millis() as u64 > millis(now)
     }
 
     fn build(source: &object::Credential, scheme: Scheme, secrets: &Secrets) -> Result<Self, String> {
@@ -152,6 +220,10 @@ impl Credential {
 }
 
 impl Cells {
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self { pace, ..Self::default() }
+    }
+
     /// Puts a provider's present credentials into its cell. An error says which can't be used, and changes nothing.
     pub(crate) fn update(
         &mut self,
@@ -161,7 +233,7 @@ impl Cells {
     ) -> Result<Arc<Cell>, String> {
         let scheme = Scheme::of(provider.r#type);
         let place = (name.clone(), provider.base_url.clone(), scheme);
-        let old = self.0.get(&place).and_then(Weak::upgrade);
+        let old = self.cells.get(&place).and_then(Weak::upgrade);
         let old_keys = old.as_ref().map(|cell| cell.keys.load_full());
         let same = |source: &object::Credential| {
             let mut all = old_keys.iter().flat_map(|keys| &keys.credentials);
@@ -174,25 +246,25 @@ impl Cells {
             cell.keys.store(keys);
             return Ok(cell);
         }
-        let cell = Arc::new(Cell { provider: name.clone(), keys: keys.into() });
-        self.0.insert(place, Arc::downgrade(&cell));
+        let cell = Arc::new(Cell { provider: name.clone(), keys: keys.into(), pace: self.pace });
+        self.cells.insert(place, Arc::downgrade(&cell));
         Ok(cell)
     }
 
     /// The credentials in use that their providers rejected lately.
     pub(crate) fn reports(&self) -> Vec<Report> {
-        let now = millis();
+        let now = Instant::now();
         let of_cell = |cell: Arc<Cell>| {
             let keys = cell.keys.load();
             let rejected = keys.credentials.iter().filter(|credential| credential.rejected_within(REPORTED_FOR, now));
             rejected.map(|credential| cell.report(credential)).collect::<Vec<_>>()
         };
-        self.0.values().filter_map(Weak::upgrade).flat_map(of_cell).collect()
+        self.cells.values().filter_map(Weak::upgrade).flat_map(of_cell).collect()
     }
 
     /// Takes keys that the snapshot no longer has out of every cell: also where only a request that goes on still holds it.
     pub(crate) fn retain(&mut self, secrets: &Secrets) {
-        self.0.retain(|_, cell| {
+        self.cells.retain(|_, cell| {
             let Some(cell) = cell.upgrade() else { return false };
             let keys = cell.keys.load();
             let known = |credential: &&Arc<Credential>| secrets.get(&credential.source.digest).is_some();
@@ -205,17 +277,19 @@ impl Cells {
     }
 }
 
-fn millis() -> u64 {
-    let since = Instant::now().saturating_duration_since(*EPOCH);
+fn millis(now: Instant) -> u64 {
+    let since = now.saturating_duration_since(*EPOCH);
     // From 1, so that 0 is never a time.
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX / 2) + 1
 }
 
 #[cfg(test)]
 mod tests {
-    use penstock_config::Secret;
+    use penstock_config::{Hash, Secret};
+    use penstock_crds::FallbackOn;
 
     use super::*;
+    use crate::health::Why;
 
     struct Bed {
         cells: Cells,
@@ -236,6 +310,7 @@ mod tests {
                 base_url: base_url.into(),
                 credentials: credentials.collect(),
                 retries: object::Retries { attempts: 2, wait_up_to_ms: 2000 },
+                max_concurrent_requests: None,
             };
             let name = ObjectRef::new("default", "openai");
             let cell = self.cells.update(&name, &provider, &secrets)?;
@@ -248,10 +323,32 @@ mod tests {
         Bed { cells: Cells::default() }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_credential_that_is_not_let_in_gives_way_to_the_next_or_names_the_first_that_will_be()
+    -> Result<(), String> {
+        let cell = bed().apply("https://a", &["one", "two"])?;
+        let now = Instant::now();
+        let (first, second) = (Some(Hash::of(b"one")), Some(Hash::of(b"two")));
+        let until = |seconds| Closed {
+            why: Why::CoolingDown,
+            class: FallbackOn::RateLimit,
+            until: now + Duration::from_secs(seconds),
+        };
+        let chosen = |one: Result<(), Closed>, two: Result<(), Closed>| {
+            let enter = |key: Fingerprint| if key == first { one } else { two };
+            cell.choose(&[], now, enter).map(|(pick, ())| pick.fingerprint())
+        };
+        assert_eq!(chosen(Ok(()), Ok(())), Ok(first));
+        assert_eq!(chosen(Err(until(9)), Ok(())), Ok(second));
+        assert_eq!(chosen(Err(until(9)), Err(until(7))), Err(Barred::Closed(until(7))));
+        assert_eq!(chosen(Err(until(5)), Err(until(7))), Err(Barred::Closed(until(5))));
+        Ok(())
+    }
+
     fn picked(cell: &Cell) -> Arc<Credential> {
-        match cell.pick(&[]) {
-            Pick::Key(credential) => credential,
-            Pick::Keyless | Pick::None => panic!("a credential must be usable"),
+        match cell.choose(&[], Instant::now(), |_| Ok(())) {
+            Ok((Pick::Key(credential), ())) => credential,
+            Ok((Pick::Keyless, ())) | Err(_) => panic!("a credential must be usable"),
         }
     }
 
@@ -263,13 +360,13 @@ mod tests {
     async fn a_rejected_credential_is_left_alone_for_30_seconds_or_until_it_changes() -> Result<(), String> {
         let mut bed = bed();
         let cell = bed.apply("https://a", &["one", "two"])?;
-        cell.reject(&picked(&cell));
+        cell.reject(&picked(&cell), Instant::now());
         assert_eq!(sent(&cell), "Bearer two");
         bed.apply("https://a", &["one", "two"])?;
         assert_eq!(sent(&cell), "Bearer two", "another apply changes nothing");
         tokio::time::advance(Duration::from_secs(31)).await;
         assert_eq!(sent(&cell), "Bearer one");
-        cell.reject(&picked(&cell));
+        cell.reject(&picked(&cell), Instant::now());
         bed.apply("https://a", &["new", "two"])?;
         assert_eq!(sent(&cell), "Bearer new");
         Ok(())
@@ -281,16 +378,16 @@ mod tests {
         let cell = bed.apply("https://a", &["one"])?;
         assert!(bed.cells.reports().is_empty());
         let old = picked(&cell);
-        cell.reject(&old);
+        cell.reject(&old, Instant::now());
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(bed.cells.reports().len(), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(bed.cells.reports().is_empty());
-        cell.reject(&old);
+        cell.reject(&old, Instant::now());
         assert_eq!(bed.cells.reports().len(), 1);
         bed.apply("https://a", &["new"])?;
         assert!(bed.cells.reports().is_empty());
-        cell.reject(&old);
+        cell.reject(&old, Instant::now());
         assert!(bed.cells.reports().is_empty());
         assert_eq!(sent(&cell), "Bearer new");
         Ok(())
@@ -301,7 +398,8 @@ mod tests {
         let mut bed = bed();
         let old = bed.apply("https://a", &["one"])?;
         let new = bed.apply("https://b", &["two"])?;
-        assert!(matches!(old.pick(&[]), Pick::None), "a request that goes on has no key for the old place");
+        let barred = old.choose(&[], Instant::now(), |_| Ok(())).err();
+        assert_eq!(barred, Some(Barred::NoCredential), "a request that goes on has no key for the old place");
         assert_eq!(sent(&new), "Bearer two");
         Ok(())
     }

@@ -148,6 +148,7 @@ mod tests {
             base_url: base_url.into(),
             credentials: Vec::new(),
             retries: object::Retries { attempts: 0, wait_up_to_ms: 0 },
+            max_concurrent_requests: None,
         }
     }
 

@@ -96,6 +96,10 @@ impl Provider {
         if has { self.endpoint.path(operation, model, stream) } else { Ok(None) }
     }
 
+    pub(crate) fn base_url(&self) -> &str {
+        &self.object.base_url
+    }
+
     /// Streams may be asked for their usage.
     pub(crate) fn takes_stream_options(&self) -> bool {
         !self.takes_no_options.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::{HeaderValue, uri::PathAndQuery};
 use penstock_config::{Key, Kind, ObjectRef, object};
-use penstock_crds::{FallbackOn, OnUnsupported};
+use penstock_crds::{Balance, FallbackOn, OnUnsupported};
 use penstock_llm::{
     Dialect, Error,
     call::{Call, Operation},
@@ -14,7 +14,11 @@ use penstock_llm::{
 use serde::Deserialize;
 
 use super::{models::Models, provider::Provider};
-use crate::metrics::{Metrics, RouteMetrics, TargetMetrics};
+use crate::{
+    health::{Seat, Seats},
+    metrics::{Metrics, RouteMetrics, TargetMetrics},
+    pace::Pace,
+};
 
 /// How requests for some names are answered. Taken at the start of a request and kept to its end.
 pub(crate) struct Route {
@@ -29,7 +33,7 @@ pub(crate) struct Route {
 }
 
 pub(crate) enum Answer {
-    Forward(Forward),
+    Forward(Arc<Forward>),
     /// 503 with this text.
     Refuse(String),
 }
@@ -40,6 +44,9 @@ pub(crate) struct Forward {
     pub(crate) fallback_on: Vec<FallbackOn>,
     pub(crate) allow_state: bool,
     pub(crate) on_unsupported: OnUnsupported,
+    pub(crate) balance: Balance,
+    /// Tokens of an answer, for estimates.
+    pub(crate) expected_output: u64,
     /// Over everything: the longest that one of the targets has.
     pub(crate) deadline: Duration,
     /// Every provider that the object names, in order: those that are missing too.
@@ -51,6 +58,8 @@ pub(crate) struct Target {
     pub(crate) provider: Arc<Provider>,
     /// What the provider calls the model.
     pub(crate) model: String,
+    /// How it is, for everyone who asks it by whatever route.
+    pub(crate) seat: Arc<Seat>,
     paths: Paths,
     pub(crate) facts: Facts,
     /// What it costs; none where nobody says it.
@@ -91,21 +100,24 @@ pub(crate) struct Timeouts {
 
 type Providers = BTreeMap<ObjectRef, Arc<Provider>>;
 
+/// What routes are built from.
+pub(crate) struct Parts<'a> {
+    pub(crate) providers: &'a Providers,
+    pub(crate) models: &'a Models,
+    pub(crate) seats: &'a Seats,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) pace: Pace,
+}
+
 impl Route {
     /// Targets whose provider is missing are left out; a route without any answers 503.
-    pub(crate) fn build(
-        key: &Key,
-        route: &object::Route,
-        providers: &Providers,
-        models: &Models,
-        metrics: &Metrics,
-    ) -> Arc<Self> {
+    pub(crate) fn build(key: &Key, route: &object::Route, parts: &Parts<'_>) -> Arc<Self> {
         let label = label(key);
         let answer = match &route.answer {
             object::Answer::Refuse { reason } => Answer::Refuse(reason.clone()),
-            object::Answer::Forward(forward) => Forward::build(&label, forward, providers, models, metrics),
+            object::Answer::Forward(forward) => Forward::build(&label, forward, parts),
         };
-        Self::new(key, label, route.names.clone(), answer, metrics)
+        Self::new(key, label, route.names.clone(), answer, parts.metrics)
     }
 
     /// What is left of a route that can't be built: its names, as far as they can be read, and 503.
@@ -144,19 +156,13 @@ impl Route {
 }
 
 impl Forward {
-    fn build(
-        route: &str,
-        forward: &object::Forward,
-        providers: &Providers,
-        models: &Models,
-        metrics: &Metrics,
-    ) -> Answer {
+    fn build(route: &str, forward: &object::Forward, parts: &Parts<'_>) -> Answer {
         let named = forward.targets.iter().map(|target| &target.provider);
-        let named: Vec<_> = named.map(|name| (name.clone(), providers.get(name).cloned())).collect();
+        let named: Vec<_> = named.map(|name| (name.clone(), parts.providers.get(name).cloned())).collect();
         let usable = |target: &object::Target| {
-            let provider = providers.get(&target.provider)?;
+            let provider = parts.providers.get(&target.provider)?;
             let paths = Paths::of(provider, &target.model)?;
-            Some(Arc::new(Target::build(route, target, provider, paths, models, metrics)))
+            Some(Arc::new(Target::build(route, target, provider, paths, parts)))
         };
         let mut targets: Vec<_> = forward.targets.iter().filter_map(usable).collect();
         if targets.is_empty() {
@@ -166,27 +172,24 @@ impl Forward {
         }
         targets.sort_by_key(|target| target.priority);
         let deadline = forward.targets.iter().map(|target| target.timeouts.request_ms).max().unwrap_or_default();
-        Answer::Forward(Forward {
+        Answer::Forward(Arc::new(Forward {
             targets,
             fallback_on: forward.fallback_on.clone(),
             allow_state: forward.allow_state,
             on_unsupported: forward.on_unsupported,
-            deadline: Duration::from_millis(deadline),
+            balance: forward.balance,
+            expected_output: forward.expected_output_tokens.into(),
+            deadline: parts.pace.of(Duration::from_millis(deadline)),
             named,
-        })
+        }))
     }
 }
 
 impl Target {
-    fn build(
-        route: &str,
-        target: &object::Target,
-        provider: &Arc<Provider>,
-        paths: Paths,
-        models: &Models,
-        metrics: &Metrics,
-    ) -> Self {
+    fn build(route: &str, target: &object::Target, provider: &Arc<Provider>, paths: Paths, parts: &Parts<'_>) -> Self {
+        let Parts { models, metrics, pace, .. } = parts;
         let timeouts = &target.timeouts;
+        let wait = |milliseconds| pace.of(Duration::from_millis(milliseconds));
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unprintable"));
         Self {
             headers: [header(&provider.name), header(&target.model)],
@@ -194,16 +197,17 @@ impl Target {
             provider: provider.clone(),
             facts: models.facts(provider.vendor, &target.model, &provider.manners),
             price: models.price(provider.vendor, &target.model, target.pricing.as_ref()),
+            seat: parts.seats.of(&target.provider, provider.base_url(), &target.model),
             model: target.model.clone(),
             paths,
             priority: target.priority,
             weight: target.weight,
             timeouts: Timeouts {
-                connect: Duration::from_millis(timeouts.connect_ms),
-                first_token: Duration::from_millis(timeouts.first_token_ms),
-                first_token_reasoning: Duration::from_millis(timeouts.first_token_reasoning_ms),
-                answer: Duration::from_millis(timeouts.answer_ms),
-                idle: Duration::from_millis(timeouts.idle_ms),
+                connect: wait(timeouts.connect_ms),
+                first_token: wait(timeouts.first_token_ms),
+                first_token_reasoning: wait(timeouts.first_token_reasoning_ms),
+                answer: wait(timeouts.answer_ms),
+                idle: wait(timeouts.idle_ms),
             },
         }
     }

@@ -41,7 +41,8 @@ fn target(provider: &str) -> Value {
 
 fn route(name: &str, providers: &[&str]) -> Value {
     let targets: Vec<_> = providers.iter().map(|name| target(name)).collect();
-    let forward = json!({"targets": targets, "fallbackOn": [], "allowState": false, "onUnsupported": "Drop"});
+    let forward = json!({"targets": targets, "fallbackOn": [], "allowState": false, "onUnsupported": "Drop",
+        "balance": "Weighted", "onStreamBreak": "Error", "expectedOutputTokens": 1024});
     json!({"routes": [{"names": [name], "answer": {"forward": forward}}]})
 }
 
@@ -120,7 +121,8 @@ fn a_rotation_changes_the_key_and_keeps_the_route() {
     let after = live.tables().routes["m"].clone();
     assert!(Arc::ptr_eq(&before, &after));
     let Answer::Forward(forward) = &before.answer else { panic!("must forward") };
-    let credential::Pick::Key(key) = forward.targets[0].provider.credentials.pick(&[]) else {
+    let cell = &forward.targets[0].provider.credentials;
+    let Ok((credential::Pick::Key(key), ())) = cell.choose(&[], Instant::now(), |_| Ok(())) else {
         panic!("must have a key")
     };
     assert_eq!(key.header, "Bearer sk-live-0002");

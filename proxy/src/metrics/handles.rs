@@ -6,6 +6,7 @@ use penstock_llm::neutral::Usage;
 use prometheus::{Histogram, IntCounter};
 
 use super::{Metrics, Outcome};
+use crate::{error::Expired, health::Why};
 
 /// Handles of a route, resolved when it is built.
 pub(crate) struct RouteMetrics {
@@ -23,6 +24,8 @@ pub(crate) struct TargetMetrics {
     unpriced: Lazy<IntCounter>,
     attempts: [Lazy<IntCounter>; 10],
     fallbacks: [Lazy<IntCounter>; 10],
+    expired: [Lazy<IntCounter>; 5],
+    passed_by: [Lazy<IntCounter>; 2],
     labels: Labels,
     families: Metrics,
 }
@@ -57,6 +60,8 @@ impl Metrics {
             unpriced: Lazy::new(),
             attempts: Default::default(),
             fallbacks: Default::default(),
+            expired: Default::default(),
+            passed_by: Default::default(),
             labels: labels(),
             families: self.clone(),
         }
@@ -111,6 +116,22 @@ impl TargetMetrics {
         let family = &self.families.0.fallbacks;
         let handle = &self.fallbacks[reason as usize];
         handle.get_or_init(|| family.with_label_values(&self.labels.with(reason.as_str()))).inc();
+    }
+}
+
+impl TargetMetrics {
+    /// A limit of time has passed.
+    pub(crate) fn expired(&self, limit: Expired) {
+        let family = &self.families.0.timeouts;
+        let handle = &self.expired[limit as usize];
+        handle.get_or_init(|| family.with_label_values(&self.labels.with(limit.as_str()))).inc();
+    }
+
+    /// A request did not ask it though it was its turn.
+    pub(crate) fn passed_by(&self, why: Why) {
+        let family = &self.families.0.passed_by;
+        let handle = &self.passed_by[why as usize];
+        handle.get_or_init(|| family.with_label_values(&self.labels.with(why.as_str()))).inc();
     }
 }
 

@@ -19,7 +19,7 @@ use penstock_llm::{
     relay::{self, Relay},
     sse::Framing,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     ask::Ask,
@@ -32,11 +32,13 @@ use super::{
     stream::{self, Frame, Patience, Stream},
 };
 use crate::{
+    error::Expired,
+    health::Permit,
     live::{
         credential::{Credential, Pick},
         route::Target,
     },
-    serve::body::{Answer, Flow},
+    serve::body::{Answer, Cut, Flow, Outlet},
     upstream::{self, Incoming, Outgoing, Upstream},
 };
 
@@ -49,13 +51,15 @@ const ERROR_BYTES: usize = 64 << 10;
 const ERROR_TIME: Duration = Duration::from_secs(5);
 
 pub(super) struct Attempt<'a> {
-    pub(super) ask: &'a Ask<'a>,
+    pub(super) ask: &'a Ask,
     pub(super) target: &'a Arc<Target>,
     pub(super) prepared: &'a Prepared,
+    /// The credential that it is to be sent with, unless it is replaced before.
+    pub(super) pick: &'a Pick,
     /// Credentials that failed this request already.
     pub(super) tried: &'a [Arc<Credential>],
     /// The credential that it was sent with, in the end.
-    pub(super) used: &'a RefCell<Pick>,
+    pub(super) used: &'a RefCell<Option<Pick>>,
     /// A refusal is a failure, since another target may not refuse.
     pub(super) refusal_fails: bool,
 }
@@ -65,6 +69,8 @@ pub(super) struct Answered {
     head: HeaderMap,
     status: StatusCode,
     body: Body,
+    /// Given back when the answer is over.
+    permit: Option<Permit>,
 }
 
 enum Body {
@@ -91,7 +97,12 @@ impl Attempt<'_> {
         let response = upstream.exchange(origin, self.target.timeouts.connect, || self.request()).await;
         let response = response.map_err(|failure| match failure {
             upstream::Failure::Withdrawn => Failure::NoCredential,
-            failure => Failure::Unreachable(failure.to_string()),
+            failure => {
+                if failure.is_slow_connect() {
+                    self.target.metrics.expired(Expired::Connect);
+                }
+                Failure::Unreachable(failure.to_string())
+            }
         })?;
         let (head, incoming) = response.into_parts();
         if !head.status.is_success() {
@@ -111,17 +122,15 @@ impl Attempt<'_> {
         let mut answer = HeaderMap::with_capacity(12);
         headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask);
         headers::say_finish(&mut answer, body.finish());
-        Ok(Answered { head: answer, status: head.status, body })
+        Ok(Answered { head: answer, status: head.status, body, permit: None })
     }
 
     /// The request in the moment it is sent. The credential is read here and not earlier: none that was replaced while
     /// the connection was opened goes out.
     fn request(&self) -> Option<Request<Outgoing>> {
-        let credential = self.target.provider.credentials.pick(self.tried);
-        let request = match credential {
-            Pick::None => None,
-            Pick::Keyless | Pick::Key(_) => Some(headers::request(self.ask, self.target, self.prepared, &credential)),
-        };
+        let credential = self.target.provider.credentials.current(self.pick, self.tried, Instant::now());
+        let request =
+            credential.as_ref().map(|credential| headers::request(self.ask, self.target, self.prepared, credential));
         self.used.replace(credential);
         request
     }
@@ -196,11 +205,28 @@ impl Attempt<'_> {
     }
 
     fn patience(&self) -> Patience {
-        Patience { idle: self.target.timeouts.idle, deadline: self.ask.deadline }
+        Patience { idle: self.target.timeouts.idle, deadline: self.ask.deadline, pace: self.ask.pace }
     }
 }
 
 impl Answered {
+    /// Keeps the right to ask until the answer is over.
+    pub(super) fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    /// The rest of a stream whose head its client has already.
+    pub(super) async fn stream(self, record: &Record, outlet: Outlet) -> Result<(), Cut> {
+        match self.body {
+            Body::Stream(mut stream) => {
+                stream.hold(self.permit);
+                record.committed(self.status.as_u16());
+                stream.run(outlet).await
+            }
+            Body::Whole(..) | Body::Passing(..) => Err(Cut),
+        }
+    }
+
     /// The client's response. Nothing is tried elsewhere after this.
     pub(super) fn into_response(self, record: &Rc<Record>) -> Response<Answer> {
         let status = self.status.as_u16();
@@ -213,9 +239,13 @@ impl Answered {
                 record.large_answer();
                 record.committed(status);
                 let record = record.clone();
-                Answer::Flow(Flow::new(|outlet| stream::pass(held.freeze(), incoming, patience, outlet, record)))
+                let permit = self.permit;
+                Answer::Flow(Flow::new(|outlet| {
+                    stream::pass(held.freeze(), incoming, patience, outlet, record, permit)
+                }))
             }
-            Body::Stream(stream) => {
+            Body::Stream(mut stream) => {
+                stream.hold(self.permit);
                 record.committed(status);
                 Answer::Flow(Flow::new(|outlet| stream.run(outlet)))
             }

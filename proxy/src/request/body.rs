@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -23,10 +23,10 @@ const REST: Duration = Duration::from_secs(1);
 const TRUSTED: usize = 1 << 20;
 
 /// Takes in what a client still sends after its request has failed, so that it gets to read why: bytes that nobody read
-/// make the kernel reset the connection, and the answer is lost. Bounded in time and bytes; a client that waits for
+/// make the kernel reset the connection, and the answer is lost. Bounded in time and bytes; a client that `waits` for
 /// `100 Continue` sends nothing.
-pub(crate) async fn drain(headers: &HeaderMap, body: &mut Incoming, limit: usize) {
-    if headers.contains_key(EXPECT) {
+pub(crate) async fn drain(waits: bool, body: &mut Incoming, limit: usize) {
+    if waits {
         return;
     }
     let mut left = limit.saturating_mul(2);

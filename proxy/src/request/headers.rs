@@ -41,7 +41,7 @@ pub(super) fn hops(headers: &HeaderMap, instance: &str) -> Result<HeaderValue, E
 }
 
 /// The request of one attempt.
-pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, credential: &Pick) -> Request<Outgoing> {
+pub(super) fn request(ask: &Ask, target: &Target, prepared: &Prepared, credential: &Pick) -> Request<Outgoing> {
     let provider = &target.provider;
     let mut request = Request::new(Outgoing::new(prepared.body.clone()));
     *request.method_mut() = Method::POST;
@@ -76,19 +76,15 @@ pub(super) fn request(ask: &Ask<'_>, target: &Target, prepared: &Prepared, crede
 }
 
 /// The head of a client's answer: who answered, and what of the provider's head is the client's business.
-pub(super) fn answer(
-    headers: &mut HeaderMap,
-    target: &Target,
-    upstream: &HeaderMap,
-    prepared: &Prepared,
-    ask: &Ask<'_>,
-) {
-    let is_array = ask.call.form() == Some(Form::Array);
-    let own = if ask.scan.stream && !is_array { "text/event-stream; charset=utf-8" } else { "application/json" };
-    let theirs = upstream.get(CONTENT_TYPE).filter(|_| !(prepared.translated || is_array)).cloned();
-    headers.insert(CONTENT_TYPE, theirs.unwrap_or(HeaderValue::from_static(own)));
+pub(super) fn answer(headers: &mut HeaderMap, target: &Target, upstream: &HeaderMap, prepared: &Prepared, ask: &Ask) {
+    let form = ask.call.form();
     if ask.scan.stream {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        stream(headers, form);
+    } else {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if let Some(theirs) = upstream.get(CONTENT_TYPE).filter(|_| !(prepared.translated || form == Some(Form::Array))) {
+        headers.insert(CONTENT_TYPE, theirs.clone());
     }
     let [provider, model] = &target.headers;
     headers.insert("x-penstock-provider", provider.clone());
@@ -99,6 +95,13 @@ pub(super) fn answer(
     if let Some(dropped) = &prepared.dropped {
         headers.insert("x-penstock-dropped-params", dropped.clone());
     }
+}
+
+/// Of every stream, whoever answers.
+pub(super) fn stream(headers: &mut HeaderMap, form: Option<Form>) {
+    let kind = if form == Some(Form::Array) { "application/json" } else { "text/event-stream; charset=utf-8" };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 }
 
 /// Why the answer ended, in words that tell more apart than the client's dialect does.

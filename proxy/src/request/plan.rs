@@ -4,8 +4,15 @@ use std::{fmt, mem::discriminant, time::Duration};
 
 use penstock_crds::FallbackOn;
 use penstock_llm::classify::{ErrorKind, UpstreamError};
+use tokio::time::Instant;
 
-use crate::{error::Error, live::provider::Retries, metrics::Outcome};
+use crate::{
+    error::{Error, Expired},
+    health::{Closed, Effect, Why},
+    live::provider::Retries,
+    metrics::Outcome,
+    pace::Pace,
+};
 
 /// The first wait before a target is asked again; it doubles, up to the last.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -18,8 +25,8 @@ const LOOP_DETECTED: u16 = 508;
 pub(crate) enum Failure {
     /// No connection, or it broke before the head of an answer.
     Unreachable(String),
-    /// No first content, or no answer, by the moment to try elsewhere.
-    Silent,
+    /// No first content, or no answer, by the moment to try elsewhere, or by the request's deadline.
+    Silent(Expired),
     /// An error, by its status.
     Status(UpstreamError),
     /// A 200 that does not parse, is cut, or holds an error.
@@ -28,6 +35,10 @@ pub(crate) enum Failure {
     Refusal,
     /// Every credential was rejected a moment ago, or there is none.
     NoCredential,
+    /// The provider said a while ago that it wants to be left alone for so long.
+    CoolingDown(Duration, FallbackOn),
+    /// It failed too often lately, and may be asked again after so long.
+    BreakerOpen(Duration, FallbackOn),
     /// The target has no way to say what the request means.
     Meaning(penstock_llm::Error),
     /// The member refers to state on the provider's account, which the route does not keep.
@@ -53,6 +64,7 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     retries: Retries,
+    pace: Pace,
     used: u32,
     broken: bool,
 }
@@ -95,11 +107,13 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unreachable(why) => f.write_str(why),
-            Failure::Silent => f.write_str("no answer in time"),
+            Failure::Silent(limit) => write!(f, "no answer in time: {limit} has passed"),
             Failure::Status(error) => write!(f, "status {}, {:?}", error.status, error.kind),
             Failure::Broken(error) => write!(f, "an unreadable answer or an error in it, {:?}", error.kind),
             Failure::Refusal => f.write_str("a refusal"),
             Failure::NoCredential => f.write_str("no credential may be used now"),
+            Failure::CoolingDown(..) => f.write_str("it wants to be left alone"),
+            Failure::BreakerOpen(..) => f.write_str("it failed too often lately"),
             Failure::Meaning(error) => write!(f, "{error}"),
             Failure::State(field) => write!(f, "{field} refers to state"),
             Failure::Hints { names, .. } => write!(f, "hints that it does not know: {names}"),
@@ -112,7 +126,8 @@ impl Failure {
         let listed = |class, again| Row { class: Some(class), again, next: Next::Listed };
         match self {
             Failure::Unreachable(_) => listed(FallbackOn::ServerError, Again::Backoff),
-            Failure::Silent => listed(FallbackOn::Timeout, Again::No),
+            Failure::Silent(_) => listed(FallbackOn::Timeout, Again::No),
+            Failure::CoolingDown(_, class) | Failure::BreakerOpen(_, class) => listed(*class, Again::No),
             Failure::Status(error) | Failure::Broken(error) => Row::of(error),
             Failure::Refusal => listed(FallbackOn::ContentFilter, Again::No),
             Failure::NoCredential => listed(FallbackOn::Auth, Again::NextCredential),
@@ -146,9 +161,63 @@ impl Failure {
     fn skips(&self) -> bool {
         match self {
             Failure::Meaning(error) => error.status() == 422,
-            Failure::Hints { .. } | Failure::State(_) => true,
+            Failure::Hints { .. } | Failure::State(_) | Failure::BreakerOpen(..) => true,
             _ => false,
         }
+    }
+
+    /// Why a target is not asked at all.
+    pub(crate) fn closed(closed: &Closed, now: Instant) -> Self {
+        let wait = closed.until.saturating_duration_since(now);
+        match closed.why {
+            Why::CoolingDown => Failure::CoolingDown(wait, closed.class),
+            Why::BreakerOpen => Failure::BreakerOpen(wait, closed.class),
+        }
+    }
+
+    /// May another target be asked after it?
+    pub(crate) fn goes_on(&self, fallback_on: &[FallbackOn]) -> bool {
+        let row = self.row();
+        match (row.next, row.class) {
+            (Next::Always, _) => true,
+            (Next::Listed, Some(class)) => fallback_on.contains(&class),
+            (Next::Listed | Next::No, _) => false,
+        }
+    }
+
+    /// What it shows of the target; none where it shows nothing.
+    pub(crate) fn effect(&self) -> Option<Effect> {
+        let class = self.row().class.unwrap_or(FallbackOn::ServerError);
+        match self {
+            Failure::Unreachable(_) | Failure::Silent(_) => Some(Effect::Failed(class)),
+            Failure::Status(error) | Failure::Broken(error) => match error.kind {
+                ErrorKind::RateLimit => Some(Effect::Wait(error.retry_after, class)),
+                ErrorKind::Quota => error.retry_after.map(|wait| Effect::Wait(Some(wait), class)),
+                // Its own word counts for more than our guess.
+                ErrorKind::ServerError if error.retry_after.is_some() => Some(Effect::Wait(error.retry_after, class)),
+                ErrorKind::ServerError | ErrorKind::Timeout | ErrorKind::Redirect => Some(Effect::Failed(class)),
+                ErrorKind::ContextLength | ErrorKind::ContentFilter | ErrorKind::TooLarge | ErrorKind::Rejected => {
+                    Some(Effect::Answered)
+                }
+                // Of a key, or of what was configured.
+                ErrorKind::Auth | ErrorKind::NotFound => None,
+            },
+            Failure::Refusal => Some(Effect::Answered),
+            Failure::NoCredential
+            | Failure::CoolingDown(..)
+            | Failure::BreakerOpen(..)
+            | Failure::Meaning(_)
+            | Failure::State(_)
+            | Failure::Hints { .. } => None,
+        }
+    }
+
+    /// The provider's waits at another pace.
+    pub(crate) fn at(mut self, pace: Pace) -> Self {
+        if let Failure::Status(error) | Failure::Broken(error) = &mut self {
+            error.retry_after = error.retry_after.map(|wait| pace.of(wait));
+        }
+        self
     }
 
     /// The provider does not take the credential at all.
@@ -168,7 +237,9 @@ impl Failure {
     fn into_error(self) -> Error {
         let error = match self {
             Failure::Unreachable(_) | Failure::NoCredential => return Error::Upstream,
-            Failure::Silent => return Error::Timeout,
+            Failure::Silent(limit) => return Error::Timeout(Some(limit)),
+            Failure::CoolingDown(wait, _) => return Error::RateLimited { wait: Some(wait) },
+            Failure::BreakerOpen(wait, _) => return Error::Unavailable { wait },
             Failure::Refusal => return Error::ContentFilter,
             // To a target that keeps no state the member means nothing.
             Failure::Meaning(error) if error.param() == Some("thread") => return Error::Thread,
@@ -180,7 +251,7 @@ impl Failure {
         match error.kind {
             ErrorKind::RateLimit => Error::RateLimited { wait: error.retry_after },
             ErrorKind::Quota => Error::Quota,
-            ErrorKind::Timeout => Error::Timeout,
+            ErrorKind::Timeout => Error::Timeout(None),
             ErrorKind::NotFound => Error::ModelMissing,
             ErrorKind::ContextLength => Error::ContextLength,
             ErrorKind::ContentFilter => Error::ContentFilter,
@@ -211,8 +282,8 @@ impl Row {
 }
 
 impl Budget {
-    pub(crate) fn new(retries: Retries) -> Self {
-        Self { retries, used: 0, broken: false }
+    pub(crate) fn new(retries: Retries, pace: Pace) -> Self {
+        Self { retries, pace, used: 0, broken: false }
     }
 
     /// Decides what follows from a failure, and pays for it.
@@ -239,17 +310,13 @@ impl Budget {
             self.broken |= is_broken;
             return Step::Again(wait);
         }
-        match (row.next, row.class) {
-            (Next::Always, _) => Step::NextTarget,
-            (Next::Listed, Some(class)) if around.fallback_on.contains(&class) => Step::NextTarget,
-            (Next::Listed | Next::No, _) => Step::Stop,
-        }
+        if failure.goes_on(around.fallback_on) { Step::NextTarget } else { Step::Stop }
     }
 
     /// Doubles with every use, give or take a half.
     fn backoff(&self, random: f64) -> Duration {
         let doubled = BACKOFF.saturating_mul(1 << self.used.min(10));
-        doubled.min(MAX_BACKOFF).mul_f64(0.5 + random)
+        self.pace.of(doubled.min(MAX_BACKOFF)).mul_f64(0.5 + random)
     }
 }
 
@@ -265,14 +332,15 @@ pub(crate) fn verdict(mut ends: Vec<Failure>) -> Error {
         return last;
     }
     let wait = errors.iter().chain([&last]).filter_map(Error::retry_after).min();
-    let all_like = |one: &Error| errors.iter().all(|error| discriminant(error) == discriminant(one));
-    let any = |test: fn(&Error) -> bool| errors.iter().chain([&last]).any(test);
-    if any(|error| matches!(error, Error::RateLimited { .. })) {
+    let all_like = errors.iter().all(|error| discriminant(error) == discriminant(&last));
+    if errors.iter().chain([&last]).any(|error| matches!(error, Error::RateLimited { .. })) {
         Error::RateLimited { wait }
-    } else if all_like(&last) {
+    } else if let (true, Error::Unavailable { .. }) = (all_like, &last) {
+        Error::Unavailable { wait: wait.unwrap_or_default() }
+    } else if all_like {
         last
-    } else if any(|error| matches!(error, Error::Timeout)) {
-        Error::Timeout
+    } else if let Some(limit) = errors.iter().chain([&last]).find_map(Error::expired) {
+        Error::Timeout(limit)
     } else {
         Error::Upstream
     }

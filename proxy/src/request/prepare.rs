@@ -34,13 +34,9 @@ pub(super) struct Prepared {
 }
 
 /// `ask_for_usage`: a stream is asked for its usage where the client did not.
-pub(super) async fn prepare(
-    ask: &Ask<'_>,
-    target: &Arc<Target>,
-    unknown: OnUnsupported,
-    ask_for_usage: bool,
-) -> Result<Prepared, Failure> {
-    let way = target.way(ask.call, ask.scan.stream).map_err(Failure::Meaning)?;
+pub(super) async fn prepare(ask: &Ask, target: &Arc<Target>, ask_for_usage: bool) -> Result<Prepared, Failure> {
+    let unknown = ask.forward.on_unsupported;
+    let way = target.way(&ask.call, ask.scan.stream).map_err(Failure::Meaning)?;
     if ask.scan.choices > 1 && target.provider.manners.refuses.contains(&Key::N) {
         let (field, reason) = ("n".into(), "the target gives one answer".into());
         return Err(Failure::Meaning(Error::Unsupported { field, reason }));
@@ -86,14 +82,14 @@ fn may_drop<S: Borrow<str>>(hints: &[S], unknown: OnUnsupported) -> Result<Optio
 }
 
 fn spliced(
-    ask: &Ask<'_>,
+    ask: &Ask,
     target: &Target,
     way: Way,
     unknown: OnUnsupported,
     ask_for_usage: bool,
 ) -> Result<Prepared, Failure> {
     let scan = &ask.scan;
-    if let Some(field) = scan.stored_thoughts.as_ref().filter(|_| !ask.allow_state) {
+    if let Some(field) = scan.stored_thoughts.as_ref().filter(|_| !ask.forward.allow_state) {
         return Err(Failure::State(field.clone()));
     }
     let models = scan.set_models(&target.model);
@@ -125,7 +121,7 @@ fn spliced(
 }
 
 /// What a server that is not quite OpenAI's refuses in chat, taken out, and the hints among it.
-fn fit(ask: &Ask<'_>, target: &Target, way: &Way) -> (Vec<splice::Edit>, Vec<&'static str>) {
+fn fit(ask: &Ask, target: &Target, way: &Way) -> (Vec<splice::Edit>, Vec<&'static str>) {
     match (way.dialect, ask.call.operation) {
         (Dialect::OpenAI, Operation::Chat) => {}
         (Dialect::Responses, Operation::Chat) => return (ask.scan.without_sealed(&ask.body), Vec::new()),

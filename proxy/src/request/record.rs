@@ -19,7 +19,7 @@ use super::settle::{Count, End, Settlement, Told, settle};
 use crate::{
     auth::Caller,
     data::Load,
-    error::Error,
+    error::{Error, Expired},
     live::route::{Route, Target},
     metrics::{InFlight, Metrics, Outcome, Unrouted},
     serve::Worker,
@@ -126,6 +126,11 @@ impl Record {
         self.outcome.set(Outcome::Ok);
     }
 
+    /// A stream's client gets a head, and no content yet.
+    pub(super) fn head_sent(&self) {
+        self.status.set(200);
+    }
+
     /// The first content of a stream goes to the client.
     pub(super) fn committed(&self, status: u16) {
         self.status.set(status);
@@ -135,6 +140,13 @@ impl Record {
     /// A stream is over, or was left by its client if the outcome is [`Outcome::Cancelled`].
     pub(super) fn streamed(&self, outcome: Outcome) {
         self.outcome.set(outcome);
+    }
+
+    /// A limit of time has ended the stream of the target that answers.
+    pub(super) fn expired(&self, limit: Expired) {
+        if let Some(target) = &*self.target.borrow() {
+            target.metrics.expired(limit);
+        }
     }
 
     pub(super) fn withheld(&self, events: u32) {

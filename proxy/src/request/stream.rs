@@ -19,8 +19,10 @@ use super::{
     settle::Told,
 };
 use crate::{
-    error::Error,
+    error::{Error, Expired},
+    health::Permit,
     metrics::Outcome,
+    pace::Pace,
     serve::body::{Cut, Outlet},
     upstream::Incoming,
 };
@@ -43,6 +45,7 @@ pub(super) struct Stream {
     /// What its client speaks.
     client: Dialect,
     frame: Frame,
+    permit: Option<Permit>,
 }
 
 /// How a client takes a stream: events as they are, or as the items of one array.
@@ -58,6 +61,7 @@ pub(super) struct Patience {
     pub(super) idle: Duration,
     /// Of the whole request.
     pub(super) deadline: Instant,
+    pub(super) pace: Pace,
 }
 
 /// Runs only while the provider is waited for: a client that reads slowly does not make it tick.
@@ -114,9 +118,14 @@ impl Stream {
                 let clock = Clock { patience, since: None, finished, timer: None };
                 let ended = look.end.is_some();
                 let (incoming, record, outcome) = (Some(incoming), record.clone(), Outcome::Cancelled);
-                return Ok(Self { incoming, reader, out, ended, clock, record, outcome, client, frame });
+                return Ok(Self { incoming, reader, out, ended, clock, record, outcome, client, frame, permit: None });
             }
         }
+    }
+
+    /// Keeps the right to ask until the stream is over.
+    pub(super) fn hold(&mut self, permit: Option<Permit>) {
+        self.permit = permit;
     }
 
     /// Why it ended, if it has.
@@ -141,29 +150,37 @@ impl Stream {
                 Next::End | Next::Cut => self.reader.end(&mut self.out),
                 Next::TooSlow if self.reader.is_finished() => self.reader.end(&mut self.out),
                 Next::TooSlow => {
-                    return self.fail(&outlet, &Error::Timeout).await;
+                    let limit = self.clock.expired();
+                    return self.fail(&outlet, Failure::Silent(limit), &Error::Timeout(Some(limit))).await;
                 }
             };
-            if self.note(&look) {
+            if let Some(failure) = self.note(look) {
                 self.send(&outlet).await?;
-                return self.fail(&outlet, &Error::Upstream).await;
+                return self.fail(&outlet, failure, &Error::Upstream).await;
             }
         }
     }
 
-    /// True if the stream has broken.
-    fn note(&mut self, look: &Look) -> bool {
+    /// How the stream has broken, if it has.
+    fn note(&mut self, look: Look) -> Option<Failure> {
         self.record.withheld(look.withheld);
         self.ended = matches!(look.end, Some(End::Complete | End::NoMarker));
         if self.clock.finished.is_none() && self.reader.is_finished() {
             self.clock.finished = Some(Instant::now());
         }
-        look.error.is_some() || look.end == Some(End::Truncated)
+        let cut = (look.end == Some(End::Truncated)).then(|| UpstreamError::broken_answer("the stream was cut"));
+        look.error.or(cut).map(Failure::Broken)
     }
 
     /// Says so in band, and sends no end marker.
-    async fn fail(&mut self, outlet: &Outlet, error: &Error) -> Result<(), Cut> {
+    async fn fail(&mut self, outlet: &Outlet, failure: Failure, error: &Error) -> Result<(), Cut> {
         self.outcome = Outcome::Broken;
+        if let (Some(permit), Some(effect)) = (&mut self.permit, failure.at(self.clock.patience.pace).effect()) {
+            permit.broke(effect, Instant::now());
+        }
+        if let Some(Some(limit)) = error.expired() {
+            self.record.expired(limit);
+        }
         self.incoming = None;
         self.out = vec![error.event(self.client, self.reader.sequence()).into()];
         self.send(outlet).await?;
@@ -206,7 +223,7 @@ impl Frame {
         }
     }
 
-    fn piece(&mut self, events: Bytes) -> Result<Bytes, Cut> {
+    pub(super) fn piece(&mut self, events: Bytes) -> Result<Bytes, Cut> {
         match self {
             Self::Events => Ok(events),
             Self::Array(array) => array.push(events).map(Bytes::from).map_err(|_| Cut),
@@ -214,7 +231,7 @@ impl Frame {
     }
 
     /// What follows the last piece.
-    fn end(&mut self) -> Bytes {
+    pub(super) fn end(&mut self) -> Bytes {
         match self {
             Self::Events => Bytes::new(),
             Self::Array(array) => array.finish().into(),
@@ -230,11 +247,16 @@ impl Drop for Stream {
 }
 
 impl Clock {
+    /// The limit that has passed.
+    fn expired(&self) -> Expired {
+        if Instant::now() >= self.patience.deadline { Expired::Request } else { Expired::Idle }
+    }
+
     /// The timer is armed once and looked at when it fires, not moved with every chunk.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let since = *self.since.get_or_insert_with(Instant::now);
         let idle = (since + self.patience.idle).min(self.patience.deadline);
-        let limit = self.finished.map_or(idle, |finished| idle.min(finished + AFTERMATH));
+        let limit = self.finished.map_or(idle, |finished| idle.min(finished + self.patience.pace.of(AFTERMATH)));
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(limit)));
         if timer.deadline() > limit {
             timer.as_mut().reset(limit);
@@ -256,6 +278,7 @@ pub(super) async fn pass(
     patience: Patience,
     outlet: Outlet,
     record: Rc<Record>,
+    _permit: Option<Permit>,
 ) -> Result<(), Cut> {
     let mut seen = Seen { unread: held.len() as u64, ..Seen::default() };
     record.told(Told { seen, ..Told::default() });
@@ -285,7 +308,8 @@ mod tests {
     use super::*;
 
     fn clock() -> Clock {
-        let patience = Patience { idle: Duration::from_secs(30), deadline: Instant::now() + Duration::from_secs(100) };
+        let deadline = Instant::now() + Duration::from_secs(100);
+        let patience = Patience { idle: Duration::from_secs(30), deadline, pace: Pace::REAL };
         Clock { patience, since: None, finished: None, timer: None }
     }
 

@@ -1,208 +1,171 @@
-//! The targets of a route, one after the other, until one has answered.
+//! Asks the targets of a route, as the walk says, until one has answered.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, pin::pin, rc::Rc, sync::Arc};
 
 use penstock_crds::FallbackOn;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     ask::Ask,
     attempt::{Answered, Attempt},
-    plan::{Budget, Circumstances, Failure, Step, verdict},
+    balance,
+    plan::Failure,
     prepare::{Prepared, prepare},
     record::Record,
+    walk::{Ended, Next, Turn, Walk},
 };
 use crate::{
-    error::Error,
-    live::{
-        credential::{Credential, Pick},
-        route::{Forward, Target},
-    },
+    error::{Error, Expired},
+    live::{credential::Pick, route::Target},
     upstream::Upstream,
 };
 
-/// So many keys are tried at one target, however often they are replaced meanwhile.
-const MAX_CREDENTIALS: usize = 8;
-
 struct Way<'a> {
-    ask: &'a Ask<'a>,
-    forward: &'a Forward,
+    ask: &'a Ask,
     upstream: &'a Rc<Upstream>,
     record: &'a Rc<Record>,
-    /// The last failure of each target that was left.
-    ends: Vec<Failure>,
+    walk: Walk<'a>,
+    /// What the target that failed last was sent, should it be asked again.
+    ready: Option<Ready>,
 }
 
-/// Asks the targets in their order. The deadline is over all of it.
-pub(super) async fn answer(
-    ask: &Ask<'_>,
-    forward: &Forward,
-    upstream: &Rc<Upstream>,
-    record: &Rc<Record>,
-) -> Result<Answered, Error> {
-    let mut way = Way { ask, forward, upstream, record, ends: Vec::new() };
-    if let Ok(answered) = timeout_at(ask.deadline, way.walk()).await {
-        return answered.ok_or_else(|| verdict(way.ends));
+/// The request in a target's words.
+struct Ready {
+    target: Arc<Target>,
+    prepared: Prepared,
+    /// It refused `stream_options`, and is asked without.
+    without_options: bool,
+}
+
+/// Asks the targets in their order. The request's deadline is over all of it.
+pub(super) async fn answer(ask: &Ask, upstream: &Rc<Upstream>, record: &Rc<Record>) -> Result<Answered, Error> {
+    let order = balance::order(&ask.forward, &ask.scan, Instant::now(), rand::random);
+    let walk = Walk::new(&ask.forward, order, ask.deadline, ask.pace);
+    let mut way = Way { ask, upstream, record, walk, ready: None };
+    let answered = way.go().await;
+    way.walk.passed_by().for_each(|(target, why)| target.metrics.passed_by(why));
+    answered.ok_or_else(|| way.walk.verdict(Instant::now()))
+}
+
+impl<'a> Way<'a> {
+    async fn go(&mut self) -> Option<Answered> {
+        loop {
+            match self.walk.next(Instant::now()) {
+                Next::Ask(turn) => {
+                    if let Some(answered) = self.turn(turn).await {
+                        return Some(answered);
+                    }
+                }
+                Next::Wait(until) => sleep_until(until).await,
+                Next::Over => return None,
+            }
+        }
     }
-    record.attempt_failed(Failure::Silent.outcome());
-    way.ends.push(Failure::Silent);
-    Err(verdict(way.ends))
-}
 
-impl Way<'_> {
-    async fn walk(&mut self) -> Option<Answered> {
-        let mut targets = order(&self.forward.targets).into_iter().peekable();
-        while let Some(target) = targets.next() {
-            let is_last = targets.peek().is_none();
-            let (failure, step) = match self.at(target, is_last).await {
-                Ok(answered) => return Some(answered),
+    /// One turn of a target. What is noted of it is in the walk.
+    async fn turn(&mut self, mut turn: Turn<'a>) -> Option<Answered> {
+        let target = turn.target;
+        let (failure, sent_with) = match self.ready(target).await {
+            Err(failure) => (failure, None),
+            Ok(ready) => match self.attempts(&turn, ready).await {
+                Ok((mut answered, sent_with)) => {
+                    turn.permit.answered(sent_with.fingerprint(), Instant::now());
+                    answered.hold(turn.permit);
+                    return Some(answered);
+                }
                 Err(failed) => failed,
-            };
-            let goes_on = step == Step::NextTarget && !is_last;
-            if goes_on {
-                target.metrics.fallback(failure.outcome());
-            }
-            self.ends.push(failure);
-            if !goes_on {
-                return None;
-            }
+            },
+        };
+        tracing::warn!(provider = target.provider.name, model = target.model, %failure, "a target failed");
+        let outcome = failure.outcome();
+        if self.walk.failed(Ended { turn, failure, sent_with, random: rand::random() }, Instant::now()) {
+            target.metrics.fallback(outcome);
         }
         None
     }
 
-    /// All attempts at one target. Leaves it with its last failure.
-    async fn at(&self, target: &Arc<Target>, is_last: bool) -> Result<Answered, (Failure, Step)> {
-        let mut budget = Budget::new(target.provider.retries);
-        let mut tried: Vec<Arc<Credential>> = Vec::new();
-        let mut prepared = None;
-        let mut ask_for_usage = target.provider.takes_stream_options();
+    async fn ready(&mut self, target: &Arc<Target>) -> Result<Ready, Failure> {
+        if let Some(ready) = self.ready.take()
+            && Arc::ptr_eq(&ready.target, target)
+        {
+            return Ok(ready);
+        }
+        let prepared = prepare(self.ask, target, target.provider.takes_stream_options()).await?;
+        Ok(Ready { target: target.clone(), prepared, without_options: false })
+    }
+
+    /// Attempts at a target: two, if it refuses what was added to the request.
+    async fn attempts(
+        &mut self,
+        turn: &Turn<'a>,
+        mut ready: Ready,
+    ) -> Result<(Answered, Pick), (Failure, Option<Pick>)> {
+        let target = turn.target;
         loop {
-            let ready = match prepared.take() {
-                Some(ready) => Ok(ready),
-                None => prepare(self.ask, target, self.forward.on_unsupported, ask_for_usage).await,
-            };
-            let (failure, used) = match ready {
-                Err(failure) => (failure, Pick::None),
-                Ok(ready) => match self.attempt(target, &ready, &tried, is_last).await {
-                    (Ok(answered), _) => {
-                        // Every thread reads that flag, so it is written only when it changes.
-                        if !ask_for_usage && target.provider.takes_stream_options() {
-                            target.provider.refused_stream_options();
-                        }
-                        return Ok(answered);
+            match self.attempt(turn, &ready.prepared).await {
+                (Ok(answered), Some(sent_with)) => {
+                    // Every thread reads that flag, so it is written only when it changes.
+                    if ready.without_options && target.provider.takes_stream_options() {
+                        target.provider.refused_stream_options();
                     }
-                    (Err(failure), _) if ready.asks_for_usage && failure.blames("stream_options") => {
-                        // Our addition may be at fault; it is, if the same request is answered without it.
-                        ask_for_usage = false;
-                        continue;
-                    }
-                    (Err(failure), used) => {
-                        prepared = Some(ready);
-                        (failure, used)
-                    }
-                },
-            };
-            tracing::warn!(provider = target.provider.name, model = target.model, %failure, "a target failed");
-            let other = self.other_credential(target, used, &mut tried, &failure);
-            match budget.decide(&failure, self.around(other)) {
-                Step::NextCredential => {}
-                Step::Again(wait) => {
-                    tried.pop();
-                    sleep(wait).await;
+                    return Ok((answered, sent_with));
                 }
-                step @ (Step::NextTarget | Step::Stop) => return Err((failure, step)),
+                (Err(failure), _) if ready.prepared.asks_for_usage && failure.blames("stream_options") => {
+                    // Our addition may be at fault; it is, if the same request is answered without it.
+                    ready.prepared = prepare(self.ask, target, false).await.map_err(|failure| (failure, None))?;
+                    ready.without_options = true;
+                }
+                (Err(failure), sent_with) => {
+                    self.ready = Some(ready);
+                    return Err((failure, sent_with));
+                }
+                (Ok(_), None) => return Err((Failure::NoCredential, None)),
             }
         }
     }
 
-    /// Notes that a credential was used in vain. True if there is another: a second one, or one that has replaced it.
-    fn other_credential(
-        &self,
-        target: &Target,
-        used: Pick,
-        tried: &mut Vec<Arc<Credential>>,
-        failure: &Failure,
-    ) -> bool {
-        let credentials = &target.provider.credentials;
-        if let Pick::Key(used) = used {
-            if failure.rejects_credential() {
-                credentials.reject(&used);
-            }
-            tried.push(used);
-        }
-        tried.len() < MAX_CREDENTIALS && matches!(credentials.pick(tried), Pick::Key(_))
-    }
-
-    /// One attempt, cut at the moment to try elsewhere if there is an elsewhere, and the credential that it was sent with.
-    async fn attempt(
-        &self,
-        target: &Arc<Target>,
-        prepared: &Prepared,
-        tried: &[Arc<Credential>],
-        is_last: bool,
-    ) -> (Result<Answered, Failure>, Pick) {
-        if matches!(target.provider.credentials.pick(tried), Pick::None) {
-            return (Err(Failure::NoCredential), Pick::None);
-        }
-        let refusal_fails = !is_last && self.forward.fallback_on.contains(&FallbackOn::ContentFilter);
-        let used = RefCell::new(Pick::None);
-        let attempt = Attempt { ask: self.ask, target, prepared, tried, used: &used, refusal_fails };
-        self.record.attempt(target);
-        let sent = attempt.send(self.upstream, self.record);
-        let answered = if is_last || !self.forward.fallback_on.contains(&FallbackOn::Timeout) {
-            sent.await
-        } else {
-            let moment = Instant::now() + self.ask.patience(target);
-            timeout_at(moment, sent).await.unwrap_or(Err(Failure::Silent))
+    /// One attempt, and the credential that it was sent with.
+    async fn attempt(&self, turn: &Turn<'a>, prepared: &Prepared) -> (Result<Answered, Failure>, Option<Pick>) {
+        let used = RefCell::new(None);
+        let attempt = Attempt {
+            ask: self.ask,
+            target: turn.target,
+            prepared,
+            pick: &turn.pick,
+            tried: self.walk.tried(),
+            used: &used,
+            refusal_fails: self.walk.has_elsewhere(FallbackOn::ContentFilter, Instant::now()),
         };
+        self.record.attempt(turn.target);
+        let answered = self.in_time(turn.target, attempt.send(self.upstream, self.record)).await;
+        let answered = answered.map_err(|failure| failure.at(self.ask.pace));
         if let Err(failure) = &answered {
+            if let Failure::Silent(limit) = failure {
+                turn.target.metrics.expired(*limit);
+            }
             self.record.attempt_failed(failure.outcome());
         }
         (answered, used.into_inner())
     }
 
-    fn around(&self, other_credential: bool) -> Circumstances<'_> {
-        Circumstances {
-            other_credential,
-            fallback_on: &self.forward.fallback_on,
-            time_left: self.ask.deadline.saturating_duration_since(Instant::now()),
-            random: rand::random(),
+    /// Cut at the request's deadline, or at the moment to try elsewhere if there is an elsewhere then.
+    async fn in_time(
+        &self,
+        target: &Target,
+        sending: impl Future<Output = Result<Answered, Failure>>,
+    ) -> Result<Answered, Failure> {
+        let mut sending = pin!(sending);
+        let (limit, patience) = self.ask.patience(target);
+        let deadline = self.ask.deadline;
+        let may_leave = self.walk.may_have_elsewhere(FallbackOn::Timeout);
+        let mut moment = if may_leave { deadline.min(Instant::now() + patience) } else { deadline };
+        loop {
+            match timeout_at(moment, sending.as_mut()).await {
+                Ok(answered) => return answered,
+                Err(_) if moment == deadline => return Err(Failure::Silent(Expired::Request)),
+                Err(_) if self.walk.has_elsewhere(FallbackOn::Timeout, moment) => return Err(Failure::Silent(limit)),
+                Err(_) => moment = deadline.min(moment + patience),
+            }
         }
-    }
-}
-
-/// By priority; within one, each place is drawn by weight.
-fn order(targets: &[Arc<Target>]) -> Vec<&Arc<Target>> {
-    let mut order: Vec<_> = targets.iter().collect();
-    for group in order.chunk_by_mut(|one, other| one.priority == other.priority) {
-        for place in 0..group.len() {
-            let drawn = draw(group[place..].iter().map(|target| target.weight), rand::random());
-            group[place..=place + drawn].rotate_right(1);
-        }
-    }
-    order
-}
-
-/// The index that a number between 0 and 1 draws from weights. Without any weight, the first.
-fn draw(weights: impl Iterator<Item = u32> + Clone, random: f64) -> usize {
-    let total: f64 = weights.clone().map(f64::from).sum();
-    let mut left = random * total;
-    let drawn = weights.into_iter().position(|weight| {
-        left -= f64::from(weight);
-        left < 0.0
-    });
-    drawn.unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_are_drawn_by_weight() {
-        let drawn = |random| draw([80, 20].into_iter(), random);
-        assert_eq!([drawn(0.0), drawn(0.79), drawn(0.81), drawn(0.99)], [0, 0, 1, 1]);
-        assert_eq!(draw([0, 5].into_iter(), 0.0), 1, "no weight, no turn");
-        assert_eq!(draw([0, 0].into_iter(), 0.5), 0);
     }
 }

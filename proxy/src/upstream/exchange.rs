@@ -31,6 +31,13 @@ pub(crate) enum Failure {
     Withdrawn,
 }
 
+impl Failure {
+    /// The time to connect has passed.
+    pub(crate) fn is_slow_connect(&self) -> bool {
+        matches!(self, Failure::Connect(error) if error.kind() == std::io::ErrorKind::TimedOut)
+    }
+}
+
 /// The body of an answer, and the connection that it comes from. Dropped before its end, it takes the connection with it.
 pub(crate) struct Incoming {
     body: hyper::body::Incoming,

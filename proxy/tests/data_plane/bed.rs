@@ -116,6 +116,7 @@ impl Bed {
             workers: NonZeroUsize::new(1),
             auth: Auth::Open,
             max_body: 1 << 20,
+            hold_head: Duration::from_secs(15),
             grace: Duration::ZERO,
             drain: PATIENCE,
             outbound: Outbound { loopback: true, ..Outbound::default() },

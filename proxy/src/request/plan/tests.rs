@@ -13,7 +13,7 @@ fn broken() -> Failure {
 }
 
 fn budget() -> Budget {
-    Budget::new(Retries { attempts: 2, wait_up_to: Duration::from_secs(2) })
+    Budget::new(Retries { attempts: 2, wait_up_to: Duration::from_secs(2) }, Pace::REAL)
 }
 
 fn around(fallback_on: &[FallbackOn]) -> Circumstances<'_> {
@@ -54,7 +54,7 @@ fn a_wait_that_the_provider_names_is_kept_if_it_is_short_and_never_shortened() {
 
 #[test]
 fn a_silent_target_is_not_asked_again() {
-    assert_eq!(steps(&[Failure::Silent]), [Step::NextTarget]);
+    assert_eq!(steps(&[Failure::Silent(Expired::Answer)]), [Step::NextTarget]);
     assert_eq!(steps(&[status(408, None, "")]), [Step::NextTarget]);
 }
 
@@ -96,7 +96,9 @@ fn a_request_at_fault_is_not_carried_around() {
 
 #[test]
 fn a_class_that_is_not_listed_does_not_fall_back() {
-    for failure in [Failure::Silent, status(404, None, ""), Failure::NoCredential, status(429, Some(60), "")] {
+    for failure in
+        [Failure::Silent(Expired::Answer), status(404, None, ""), Failure::NoCredential, status(429, Some(60), "")]
+    {
         assert_eq!(budget().decide(&failure, around(&[])), Step::Stop, "{failure:?}");
     }
     assert_eq!(budget().decide(&status(413, None, ""), around(&[])), Step::NextTarget, "413 does not ask");
@@ -106,7 +108,7 @@ fn a_class_that_is_not_listed_does_not_fall_back() {
 fn targets_that_failed_alike_give_the_status_of_that_failure() {
     let long = r#"{"error":{"message":"m","code":"context_length_exceeded"}}"#;
     assert_eq!(error(vec![Failure::Unreachable(String::new()), status(500, None, "")]), (502, None));
-    assert_eq!(error(vec![Failure::Silent]), (504, None));
+    assert_eq!(error(vec![Failure::Silent(Expired::Answer)]), (504, None));
     assert_eq!(error(vec![status(401, None, "")]), (502, None));
     assert_eq!(error(vec![status(402, None, "")]), (429, None));
     assert_eq!(error(vec![status(404, None, "")]), (404, None));
@@ -119,9 +121,12 @@ fn targets_that_failed_alike_give_the_status_of_that_failure() {
 
 #[test]
 fn targets_that_failed_differently_give_429_before_504_before_502() {
-    assert_eq!(error(vec![status(429, Some(7), ""), Failure::Silent, status(500, None, "")]), (429, Some(7)));
+    assert_eq!(
+        error(vec![status(429, Some(7), ""), Failure::Silent(Expired::Answer), status(500, None, "")]),
+        (429, Some(7))
+    );
     assert_eq!(error(vec![status(500, None, ""), status(429, None, "")]), (429, None));
-    assert_eq!(error(vec![Failure::Silent, status(500, None, "")]), (504, None));
+    assert_eq!(error(vec![Failure::Silent(Expired::Answer), status(500, None, "")]), (504, None));
     assert_eq!(error(vec![status(404, None, ""), status(500, None, "")]), (502, None));
 }
 

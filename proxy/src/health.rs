@@ -1,0 +1,63 @@
+//! What is known of upstreams: shared by all threads and kept outside the snapshot, so that a change of it forgets nothing
+//! of a target that it does not touch.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use penstock_config::ObjectRef;
+use tokio::time::Instant;
+
+pub(crate) use gate::{Asking, Closed, Effect, Why};
+pub(crate) use seat::{Fingerprint, Permit, Seat};
+pub use view::{GateState, TargetState};
+
+use crate::pace::Pace;
+
+mod gate;
+mod latency;
+mod seat;
+mod view;
+mod window;
+
+/// All seats that some route holds, by provider, base URL and model. A provider that is pointed elsewhere starts anew.
+pub(crate) struct Seats {
+    pace: Pace,
+    seats: Mutex<HashMap<Place, Weak<Seat>>>,
+}
+
+type Place = (ObjectRef, String, String);
+
+impl Seats {
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self { pace, seats: Mutex::default() }
+    }
+
+    /// That of a provider's model, as it is known.
+    pub(crate) fn of(&self, provider: &ObjectRef, base_url: &str, model: &str) -> Arc<Seat> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (provider.clone(), base_url.to_owned(), model.to_owned());
+        if let Some(seat) = seats.get(&place).and_then(Weak::upgrade) {
+            return seat;
+        }
+        let seat = Arc::new(Seat::new(provider.clone(), model.to_owned(), self.pace));
+        seats.insert(place, Arc::downgrade(&seat));
+        seat
+    }
+
+    /// Forgets those that nobody holds any more.
+    pub(crate) fn prune(&self) {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, seat| seat.strong_count() > 0);
+    }
+
+    /// What is known of each target now, in the order of providers and models.
+    pub(crate) fn states(&self, now: Instant) -> Vec<TargetState> {
+        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let held: Vec<_> = seats.values().filter_map(Weak::upgrade).collect();
+        drop(seats);
+        let mut states: Vec<_> = held.iter().map(|seat| seat.view(now)).collect();
+        states.sort_by(|one, other| (&one.provider, &one.model).cmp(&(&other.provider, &other.model)));
+        states
+    }
+}
