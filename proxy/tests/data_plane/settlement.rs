@@ -212,6 +212,31 @@ async fn an_attempt_that_fails_before_its_content_costs_the_client_nothing_and_t
 }
 
 #[tokio::test]
+async fn a_client_that_has_a_head_and_no_content_yet_pays_as_one_without_a_head() -> anyhow::Result<()> {
+    for (model, leaves) in [("held-left", true), ("held-failed", false)] {
+        listen();
+        let early = events(&Vendor::Anthropic.reports_early());
+        let provider = Provider::always([early, vec![Act::Gate, Act::Close]].concat()).await?;
+        let mut resources = Resources::new();
+        resources.provider("a", &provider, priced(model, Vendor::Anthropic))?;
+        let bed = Bed::start_with(&resources, |config| config.hold_head = Duration::from_millis(50))?;
+        let mut response = bed.request(asks(model, true)).send().await?;
+        assert!(response.chunk().await?.is_some_and(|sign| sign.starts_with(b":")), "{model}");
+        if leaves {
+            drop(response);
+        } else {
+            provider.open_gate();
+            assert!(response.text().await?.contains("error"), "{model}");
+        }
+        let line = line(model).await?;
+        assert_eq!(line["end"], if leaves { "cancelled" } else { "failed" }, "{line}");
+        let (input, output) = settled(&line);
+        assert!(if leaves { input > 0 } else { (input, output) == (0, 0) }, "{line}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_client_pays_for_the_answer_that_it_got_and_not_for_the_one_that_failed_before_it() -> anyhow::Result<()> {
     listen();
     for vendor in Vendor::ALL {
