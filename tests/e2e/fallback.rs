@@ -44,11 +44,10 @@ fn failures() -> Vec<(&'static str, Action)> {
 
 #[tokio::test]
 async fn whatever_the_first_target_does_the_client_sees_only_the_second_ones_answer() -> anyhow::Result<()> {
-    let bed = Bed::start(IMPATIENT).await?;
     for (case, action) in failures() {
         for stream in [false, true] {
-            bed.fakes.clear_scripts();
-            bed.fakes.forget_requests();
+            // Each starts anew: what one has shown of a target would count for the next.
+            let bed = Bed::start(IMPATIENT).await?;
             bed.fakes.script(Script::on("openai").forever(action.clone()));
             let answer = bed.hello(stream).await?;
             assert_from_fallback(&answer, "2", &format!("{case}, stream: {stream}"));
@@ -138,18 +137,19 @@ async fn a_short_retry_after_is_waited_for_and_a_long_one_is_not() -> anyhow::Re
 #[tokio::test]
 async fn classes_that_the_route_does_not_list_are_the_clients_to_see() -> anyhow::Result<()> {
     let bed = Bed::start("fallbackOn: [Timeout]").await?;
-    for (refusal, status) in [(Refusal::RateLimit, 429), (Refusal::ServerError, 502), (Refusal::UnknownModel, 404)] {
+    for (refusal, status) in [(Refusal::ServerError, 502), (Refusal::UnknownModel, 404), (Refusal::RateLimit, 429)] {
         bed.fakes.clear_scripts();
         bed.fakes.script(Script::on("openai").forever(refusal));
         assert_error(&bed.hello(false).await?, status, &format!("{status}"));
     }
-    assert_eq!(bed.calls(), (3, 0));
+    assert_error(&bed.hello(false).await?, 429, "cooling down");
+    assert_eq!(bed.calls(), (3, 0), "nothing is sent to a target that cools down, and nothing elsewhere");
     Ok(())
 }
 
 #[tokio::test]
 async fn when_every_target_fails_the_client_learns_the_kindest_reason_and_no_providers_secret() -> anyhow::Result<()> {
-    let bed = Bed::start(&format!("{}, request: 5s}}", IMPATIENT.trim_end_matches('}'))).await?;
+    let tuning = format!("{}, request: 5s}}", IMPATIENT.trim_end_matches('}'));
     let cases: Vec<(&str, Action, Action, u16)> = vec![
         ("500 and 503", Refusal::ServerError.into(), Refusal::Unavailable.into(), 502),
         ("429 and 500", rate_limit("7"), Refusal::ServerError.into(), 429),
@@ -161,8 +161,8 @@ async fn when_every_target_fails_the_client_learns_the_kindest_reason_and_no_pro
     ];
     for (case, first, second, status) in cases {
         for stream in [false, true] {
-            // Each case starts anew: a rejected key would be left alone for 30 s.
-            bed.fakes.clear_scripts();
+            // Each starts anew: a rejected key is left alone for 30 s, a target that cools down for as long as it said.
+            let bed = Bed::start(&tuning).await?;
             bed.fakes.script(Script::on("openai").forever(first.clone()));
             bed.fakes.script(Script::on("anthropic").forever(second.clone()));
             let case = format!("{case}, stream: {stream}");

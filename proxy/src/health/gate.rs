@@ -194,6 +194,13 @@ impl Gate {
         }
     }
 
+    /// Calls in the window.
+    #[cfg(test)]
+    pub(super) fn counted(&mut self, now: Instant) -> u32 {
+        let tally = self.window.tally(now);
+        tally.answered + tally.failed
+    }
+
     fn cooling(&self, now: Instant) -> Option<Cooldown> {
         self.cooldown.filter(|cooldown| now < cooldown.until)
     }

@@ -51,7 +51,16 @@ pub(crate) struct Permit {
     fingerprint: Fingerprint,
     entry: Entry,
     since: Instant,
-    noted: bool,
+    standing: Standing,
+}
+
+/// What is known of how an attempt goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Asking,
+    /// It has brought content, and is counted when it is over.
+    Answering,
+    Noted,
 }
 
 impl Seat {
@@ -78,7 +87,7 @@ impl Seat {
         if asking != Asking::Again {
             self.retries.deposit();
         }
-        Ok(Permit { seat: self.clone(), fingerprint, entry, since: now, noted: false })
+        Ok(Permit { seat: self.clone(), fingerprint, entry, since: now, standing: Standing::Asking })
     }
 
     /// What [`Seat::enter`] would say.
@@ -146,33 +155,47 @@ impl Permit {
     /// Notes what an attempt showed that was sent with this credential in the end.
     pub(crate) fn note(&mut self, sent_with: Fingerprint, effect: Effect, now: Instant) {
         let mut state = self.seat.state();
-        let own = !self.noted && sent_with == self.fingerprint;
+        let own = self.standing == Standing::Asking && sent_with == self.fingerprint;
         let entry = if own { self.entry } else { Entry::Ordinary };
         state.gate(sent_with, self.seat.pace, now).note(entry, effect, self.since, now);
-        self.noted |= own;
+        if own {
+            self.standing = Standing::Noted;
+        }
     }
 
-    /// The first content, or the whole answer, was there.
+    /// The first content, or the whole answer, is there. An attempt is counted once: an ordinary one when it is over.
     pub(crate) fn answered(&mut self, sent_with: Fingerprint, now: Instant) {
-        self.note(sent_with, Effect::Answered, now);
-        self.let_go();
-        self.fingerprint = sent_with;
         self.seat.state().latency.note(now.saturating_duration_since(self.since), now);
+        match self.entry {
+            Entry::Probe { .. } if sent_with == self.fingerprint => self.note(sent_with, Effect::Answered, now),
+            Entry::Probe { .. } | Entry::Ordinary => {
+                self.let_go();
+                (self.fingerprint, self.standing) = (sent_with, Standing::Answering);
+            }
+        }
     }
 
     /// An answer that had begun has broken.
     pub(crate) fn broke(&mut self, effect: Effect, now: Instant) {
+        self.standing = Standing::Noted;
         self.note(self.fingerprint, effect, now);
+    }
+
+    /// The answer is over, or its client has left it.
+    fn over(&mut self, now: Instant) {
+        if self.standing == Standing::Answering {
+            self.standing = Standing::Noted;
+            self.note(self.fingerprint, Effect::Answered, now);
+        }
     }
 
     /// A probe that has shown nothing makes room.
     fn let_go(&mut self) {
-        if !self.noted
+        if self.standing == Standing::Asking
             && let Some((_, gate)) = self.seat.state().gates.iter_mut().find(|(key, _)| *key == self.fingerprint)
         {
             gate.release(self.entry);
         }
-        self.noted = true;
     }
 }
 
@@ -180,6 +203,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.seat.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.let_go();
+        self.over(Instant::now());
     }
 }
 
@@ -235,6 +259,20 @@ mod tests {
         assert!(seat.enter(None, Asking::First, later).is_err());
         drop(probe);
         assert!(seat.enter(None, Asking::First, later).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_breaks_after_it_began_is_one_failure_and_no_answer() {
+        let (seat, now) = (seat(), Instant::now());
+        for n in 0..10 {
+            let mut permit = enter(&seat, None, now);
+            permit.answered(None, now);
+            if n % 2 == 1 {
+                permit.broke(Effect::Failed(FallbackOn::ServerError), now);
+            }
+        }
+        assert!(seat.enter(None, Asking::First, now).is_err(), "five of ten");
+        assert_eq!(seat.state().gates[0].1.counted(now), 10);
     }
 
     #[tokio::test(start_paused = true)]

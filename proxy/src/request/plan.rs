@@ -347,4 +347,6 @@ pub(crate) fn verdict(mut ends: Vec<Failure>) -> Error {
 }
 
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod tests;
