@@ -94,6 +94,14 @@ fn is_about(output: u64, tokens: usize) -> bool {
     (tokens..tokens * 5).contains(&usize::try_from(output).unwrap_or(usize::MAX))
 }
 
+/// The prompt exactly where it was reported by then, and the words that came.
+fn charged_for_what_was_seen(vendor: Vendor, line: &Value, end: &str) {
+    assert_eq!((&line["end"], &line["estimated"]), (&json!(end), &json!(true)), "{line}");
+    let (input, output) = settled(line);
+    assert!(is_about(output, BROKEN), "{line}");
+    assert!(if vendor.reports_input_first() { input == INPUT } else { input > 0 }, "{line}");
+}
+
 #[tokio::test]
 async fn a_whole_answer_is_charged_as_it_is_reported() -> anyhow::Result<()> {
     for vendor in Vendor::ALL {
@@ -131,11 +139,7 @@ async fn an_answer_that_breaks_is_charged_for_what_was_seen() -> anyhow::Result<
     for vendor in Vendor::ALL {
         let case = Case::new("broken", vendor, words(vendor, true, BROKEN, [Act::Close])).await?;
         assert!(Got::read(case.ask(true)).await?.body.contains("error"));
-        let line = case.line().await?;
-        assert_eq!((&line["end"], &line["estimated"]), (&json!("broken"), &json!(true)), "{line}");
-        let (input, output) = settled(&line);
-        assert!(is_about(output, BROKEN), "{line}");
-        assert!(if vendor.reports_input_first() { input == INPUT } else { input > 0 }, "{line}");
+        charged_for_what_was_seen(vendor, &case.line().await?, "broken");
     }
     Ok(())
 }
@@ -150,11 +154,7 @@ async fn a_client_that_leaves_is_charged_for_what_it_saw() -> anyhow::Result<()>
             got += std::str::from_utf8(&response.chunk().await?.expect("must go on"))?;
         }
         drop(response);
-        let line = case.line().await?;
-        assert_eq!((&line["end"], &line["estimated"]), (&json!("client_left"), &json!(true)), "{line}");
-        let (input, output) = settled(&line);
-        assert!(is_about(output, BROKEN), "{line}");
-        assert!(if vendor.reports_input_first() { input == INPUT } else { input > 0 }, "{line}");
+        charged_for_what_was_seen(vendor, &case.line().await?, "client_left");
     }
     Ok(())
 }
