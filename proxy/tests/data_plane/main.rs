@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod azure;
+mod balance;
 mod bed;
 mod callers;
 mod credentials;
@@ -19,5 +20,6 @@ mod provider;
 mod responses;
 mod settlement;
 mod shutdown;
+mod silence;
 mod streams;
 mod transport;
