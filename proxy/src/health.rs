@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use penstock_config::ObjectRef;
+use penstock_config::{ObjectRef, protocol::Report};
 use tokio::time::Instant;
 
 pub(crate) use gate::{Asking, Closed, Effect, Why};
@@ -49,6 +49,17 @@ impl Seats {
     /// Forgets those that nobody holds any more.
     pub(crate) fn prune(&self) {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, seat| seat.strong_count() > 0);
+    }
+
+    /// What there is to report of the models of providers, by base URL and credential as far as they are `current`.
+    pub(crate) fn reports(&self, current: impl Fn(&ObjectRef, &str, Fingerprint) -> bool, now: Instant) -> Vec<Report> {
+        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = seats.iter().filter_map(|(place, seat)| Some((place, seat.upgrade()?)));
+        let troubles = held.flat_map(|((provider, base_url, model), seat)| {
+            let troubles = seat.troubles(|fingerprint| current(provider, base_url, fingerprint), now).into_iter();
+            troubles.map(|trouble| trouble.report(provider.clone(), model.clone()))
+        });
+        troubles.collect()
     }
 
     /// What is known of each target now, in the order of providers and models.

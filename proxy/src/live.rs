@@ -158,7 +158,14 @@ impl Live {
 
     /// What is known of upstreams now, in no order.
     pub fn reports(&self) -> Vec<Report> {
-        self.0.built.lock().unwrap_or_else(PoisonError::into_inner).cells.reports()
+        let built = self.0.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = |name: &ObjectRef, base_url: &str, fingerprint| {
+            let provider = built.providers.get(name).filter(|provider| provider.base_url() == base_url);
+            provider.is_some_and(|provider| provider.credentials.has(fingerprint))
+        };
+        let mut reports = self.0.seats.reports(current, Instant::now());
+        reports.extend(built.cells.reports());
+        reports
     }
 
     /// What is known of each target now, for `/config`.
@@ -221,7 +228,7 @@ impl Build<'_> {
         let name = &entry.key().object;
         let old = self.old.providers.get(name);
         let credentials = self.old.cells.update(name, &object, self.snapshot.secrets())?;
-        let provider = Provider::build(name, &object, credentials, old)?;
+        let provider = Provider::build(name, &object, credentials, &self.live.seats, old)?;
         self.providers.insert(name.clone(), provider);
         Ok(())
     }

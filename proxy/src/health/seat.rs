@@ -1,6 +1,7 @@
 //! A model of a provider as requests see it: how busy it is, how fast, and whether it may be asked.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use tower::retry::budget::{Budget, TpsBudget};
 
 use super::{
-    gate::{Asking, Closed, Effect, Entry, Gate},
+    gate::{Asking, Closed, Effect, Entry, Gate, Trouble},
     latency::Latency,
     view::{GateState, TargetState},
 };
@@ -87,7 +88,7 @@ impl Seat {
         if asking != Asking::Again {
             self.retries.deposit();
         }
-        Ok(Permit { seat: self.clone(), fingerprint, entry, since: now, standing: Standing::Asking })
+        Ok(Permit { seat: self.clone(), fingerprint, entry, since: now, standing: Standing::Asking, place: None })
     }
 
     /// What [`Seat::enter`] would say.
@@ -110,6 +111,17 @@ impl Seat {
     /// What it costs to ask now, in seconds; to compare targets by.
     pub(crate) fn latency(&self, now: Instant) -> f64 {
         self.state().latency.cost(self.in_flight(), now)
+    }
+
+    /// What there is to report of it with credentials that are `current`.
+    pub(super) fn troubles(&self, current: impl Fn(Fingerprint) -> bool, now: Instant) -> BTreeSet<Trouble> {
+        let state = self.state();
+        let troubles = |(fingerprint, gate): &(Fingerprint, Gate)| {
+            let fingerprint = *fingerprint;
+            gate.troubles(now).map(move |trouble| (fingerprint, trouble))
+        };
+        let all = state.gates.iter().flat_map(troubles);
+        all.filter(|(fingerprint, _)| current(*fingerprint)).map(|(_, trouble)| trouble).collect()
     }
 
     pub(super) fn view(&self, now: Instant) -> TargetState {
@@ -248,6 +260,14 @@ mod tests {
         }
         assert!(seat.enter(key("new"), Asking::First, now).is_err());
         assert!(seat.enter(key("old"), Asking::First, now).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_troubles_of_current_keys_are_reported() {
+        let (seat, now) = (seat(), Instant::now());
+        (0..10).for_each(|_| fails(&seat, key("old"), now));
+        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("old"), now), [Trouble::Failing].into());
+        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("new"), now), [].into());
     }
 
     #[tokio::test(start_paused = true)]

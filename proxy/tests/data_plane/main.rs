@@ -9,6 +9,7 @@ mod credentials;
 mod failures;
 mod gemini;
 mod gemini_clients;
+mod health;
 mod hostile;
 mod log;
 mod messages;
