@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     auth::Consumer,
-    health::{Seats, TargetState},
+    health::{ProviderState, Seats, TargetState},
     metrics::Metrics,
     pace::Pace,
 };
@@ -171,6 +171,11 @@ impl Live {
     /// What is known of each target now, for `/config`.
     pub fn targets(&self) -> Vec<TargetState> {
         self.0.seats.states(Instant::now())
+    }
+
+    /// How full each provider is now, for `/config`.
+    pub fn providers(&self) -> Vec<ProviderState> {
+        self.0.seats.rooms()
     }
 
     pub(crate) fn pace(&self) -> Pace {

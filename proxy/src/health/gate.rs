@@ -284,11 +284,11 @@ impl Gate {
     }
 }
 
-impl Why {
-    pub(crate) fn as_str(self) -> &'static str {
+impl Trouble {
+    pub(super) fn report(self, provider: ObjectRef, model: String) -> Report {
         match self {
-            Why::CoolingDown => "cooling_down",
-            Why::BreakerOpen => "breaker_open",
+            Trouble::Failing => Report::Failing { provider, model },
+            Trouble::CoolingDown => Report::CoolingDown { provider, model },
         }
     }
 }

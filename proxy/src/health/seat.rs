@@ -16,6 +16,7 @@ use tower::retry::budget::{Budget, TpsBudget};
 use super::{
     gate::{Asking, Closed, Effect, Entry, Gate, Trouble},
     latency::Latency,
+    room::Place,
     view::{GateState, TargetState},
 };
 use crate::pace::Pace;
@@ -53,6 +54,8 @@ pub(crate) struct Permit {
     entry: Entry,
     since: Instant,
     standing: Standing,
+    /// At the provider, next to all its other models.
+    place: Option<Place>,
 }
 
 /// What is known of how an attempt goes.
@@ -164,6 +167,11 @@ impl State {
 }
 
 impl Permit {
+    /// Keeps this place for as long as the permit.
+    pub(crate) fn keep(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+
     /// Notes what an attempt showed that was sent with this credential in the end.
     pub(crate) fn note(&mut self, sent_with: Fingerprint, effect: Effect, now: Instant) {
         let mut state = self.seat.state();
@@ -252,6 +260,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_the_troubles_of_current_keys_are_reported() {
+        let (seat, now) = (seat(), Instant::now());
+        (0..10).for_each(|_| fails(&seat, key("old"), now));
+        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("old"), now), [Trouble::Failing].into());
+        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("new"), now), [].into());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_a_replaced_key_was_let_in_for_is_noted_of_the_key_that_was_sent() {
         let (seat, now) = (seat(), Instant::now());
         for _ in 0..10 {
@@ -260,14 +276,6 @@ mod tests {
         }
         assert!(seat.enter(key("new"), Asking::First, now).is_err());
         assert!(seat.enter(key("old"), Asking::First, now).is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_the_troubles_of_current_keys_are_reported() {
-        let (seat, now) = (seat(), Instant::now());
-        (0..10).for_each(|_| fails(&seat, key("old"), now));
-        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("old"), now), [Trouble::Failing].into());
-        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("new"), now), [].into());
     }
 
     #[tokio::test(start_paused = true)]

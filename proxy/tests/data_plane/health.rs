@@ -25,21 +25,16 @@ fn target() -> (ObjectRef, String) {
     (ObjectRef::new("default", "a"), "m".to_owned())
 }
 
-fn says_metric(bed: &Bed, line: &str) {
-    let metrics = bed.metrics.render();
-    assert!(metrics.lines().any(|said| said == line), "{line} is not in {metrics}");
-}
-
 #[tokio::test]
 async fn a_target_that_fails_is_passed_by_and_metrics_config_and_reports_say_so() -> anyhow::Result<()> {
     let (bed, primary) = asked(11, answer(503, "", "{}")).await?;
     assert_eq!(primary.calls(), 10, "the eleventh went by");
-    says_metric(&bed, r#"penstock_target_breaker_open{model="m",provider="default/a"} 1"#);
-    says_metric(&bed, r#"penstock_target_cooling_down{model="m",provider="default/a"} 0"#);
-    says_metric(
-        &bed,
+    bed.metric_is(r#"penstock_target_breaker_open{model="m",provider="default/a"} 1"#).await?;
+    bed.metric_is(r#"penstock_target_cooling_down{model="m",provider="default/a"} 0"#).await?;
+    bed.metric_is(
         r#"penstock_passed_by_total{model="m",provider="default/a",reason="breaker_open",route="default/route"} 1"#,
-    );
+    )
+    .await?;
     let (provider, model) = target();
     assert_eq!(bed.live.reports(), [Report::Failing { provider, model }]);
     let targets = serde_json::to_string(&bed.live.targets())?;
@@ -53,12 +48,12 @@ async fn a_target_that_wants_to_be_left_alone_is_passed_by_and_metrics_config_an
 {
     let (bed, primary) = asked(2, answer(429, "retry-after: 60\r\n", "{}")).await?;
     assert_eq!(primary.calls(), 1);
-    says_metric(&bed, r#"penstock_target_breaker_open{model="m",provider="default/a"} 0"#);
-    says_metric(&bed, r#"penstock_target_cooling_down{model="m",provider="default/a"} 1"#);
-    says_metric(
-        &bed,
+    bed.metric_is(r#"penstock_target_breaker_open{model="m",provider="default/a"} 0"#).await?;
+    bed.metric_is(r#"penstock_target_cooling_down{model="m",provider="default/a"} 1"#).await?;
+    bed.metric_is(
         r#"penstock_passed_by_total{model="m",provider="default/a",reason="cooling_down",route="default/route"} 1"#,
-    );
+    )
+    .await?;
     let (provider, model) = target();
     assert_eq!(bed.live.reports(), [Report::CoolingDown { provider, model }]);
     let targets = serde_json::to_string(&bed.live.targets())?;
@@ -70,9 +65,9 @@ async fn a_target_that_wants_to_be_left_alone_is_passed_by_and_metrics_config_an
 #[tokio::test]
 async fn a_limit_of_time_that_passed_is_counted_by_its_name() -> anyhow::Result<()> {
     let (bed, _) = asked(1, vec![Act::Hang]).await?;
-    says_metric(
-        &bed,
+    bed.metric_is(
         r#"penstock_timeouts_total{model="m",provider="default/a",route="default/route",timeout="answer"} 1"#,
-    );
+    )
+    .await?;
     Ok(())
 }

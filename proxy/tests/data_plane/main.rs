@@ -19,6 +19,7 @@ mod operations;
 mod prices;
 mod provider;
 mod responses;
+mod room;
 mod settlement;
 mod shutdown;
 mod silence;
