@@ -4,6 +4,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
+use crate::bounds::Limit;
+
+/// When to come again to a gateway that has too much to do.
+const OVERLOADED_FOR: Duration = Duration::from_secs(1);
+
 /// The one error of a request's life.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -29,6 +34,8 @@ pub(crate) enum Error {
     BodySlow,
     #[error("this request has passed here before: a provider's baseURL leads back to this gateway")]
     Loop,
+    #[error("this gateway has as much to do as {0} allows: try again soon")]
+    Overloaded(Limit),
     #[error("{0}")]
     Refused(String),
     #[error("`{0}` refers to state on a provider's account, which this route does not keep")]
@@ -116,7 +123,7 @@ impl Error {
             Error::State(_) | Error::Hints(_) => 422,
             Error::Request(error) => error.status(),
             Error::RateLimited { .. } | Error::Quota => 429,
-            Error::Refused(_) | Error::Unavailable { .. } => 503,
+            Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
             Error::Timeout(_) => 504,
             Error::Upstream => 502,
             Error::Loop => 508,
@@ -135,6 +142,7 @@ impl Error {
             Error::Encoded => "unsupported_encoding",
             Error::BodyCut | Error::BodySlow => "incomplete_body",
             Error::Loop => "loop_detected",
+            Error::Overloaded(_) => "overloaded",
             Error::Refused(_) => "route_refused",
             Error::Stored(_) | Error::State(_) | Error::Thread => "state_not_allowed",
             Error::Request(error) => error.code(),
@@ -158,7 +166,7 @@ impl Error {
             | Error::Unavailable { .. }
             | Error::Upstream
             | Error::ModelMissing => Side::Upstream,
-            Error::Refused(_) | Error::Loop => Side::Gateway,
+            Error::Overloaded(_) | Error::Refused(_) | Error::Loop => Side::Gateway,
             Error::NoKey
             | Error::UnknownKey
             | Error::NotFound(_)
@@ -182,13 +190,14 @@ impl Error {
 
     /// May the same request succeed later? What was tried everywhere is not worth the client's own retries.
     pub(crate) fn retryable(&self) -> bool {
-        matches!(self, Error::BodyCut | Error::BodySlow | Error::Unavailable { .. })
+        matches!(self, Error::BodyCut | Error::BodySlow | Error::Overloaded(_) | Error::Unavailable { .. })
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::RateLimited { wait } => *wait,
             Error::Unavailable { wait } => Some(*wait),
+            Error::Overloaded(_) => Some(OVERLOADED_FOR),
             _ => None,
         }
     }

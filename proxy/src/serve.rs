@@ -22,6 +22,7 @@ use penstock_llm::Dialect;
 use tokio::sync::watch;
 
 use crate::{
+    bounds::Bounds,
     data::{Auth, DataConfig, Load, Phase},
     error::{Error, Side},
     live::Live,
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) connector: Connector,
     pub(crate) auth: Auth,
+    pub(crate) bounds: Bounds,
     pub(crate) max_body: usize,
     pub(crate) hold_head: Duration,
     /// Names this process in the header that breaks loops.
@@ -76,6 +78,7 @@ impl Shared {
             metrics,
             connector: Connector::new(config.outbound.clone(), config.roots.clone()),
             auth: config.auth,
+            bounds: Bounds::new(config.limits),
             max_body: config.max_body,
             hold_head: config.hold_head,
             instance: format!("{:016x}", rand::random::<u64>()),

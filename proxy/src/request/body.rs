@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::error::Error;
+use crate::{bounds::Share, error::Error, pace::Pace};
 
 /// A client that sends nothing for so long has lost its turn.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -39,11 +39,25 @@ pub(crate) async fn drain(waits: bool, body: &mut Incoming, limit: usize) {
     let _ = timeout(REST, read).await;
 }
 
-pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
-    timeout(WHOLE, in_time(headers, body, limit)).await.unwrap_or(Err(Error::BodySlow))
+/// The whole body, for which there is room: `held` grows with it.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    limit: usize,
+    held: &mut Share,
+    pace: Pace,
+) -> Result<Bytes, Error> {
+    let read = in_time(headers, body, limit, held, pace);
+    timeout(pace.of(WHOLE), read).await.unwrap_or(Err(Error::BodySlow))
 }
 
-async fn in_time(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
+async fn in_time(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    limit: usize,
+    held: &mut Share,
+    pace: Pace,
+) -> Result<Bytes, Error> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Error::Encoded);
     }
@@ -53,11 +67,12 @@ async fn in_time(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Resu
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = timeout(PAUSE, body.frame()).await.map_err(|_| Error::BodySlow)? {
+    while let Some(frame) = timeout(pace.of(PAUSE), body.frame()).await.map_err(|_| Error::BodySlow)? {
         let Ok(data) = frame.map_err(|_| Error::BodyCut)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
             return Err(Error::BodyTooLarge { limit });
         }
+        held.grow(data.len()).map_err(Error::Overloaded)?;
         // The usual body comes in one piece, and is not copied.
         if first.is_empty() && rest.is_empty() {
             first = data;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use penstock_config::{
     Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, outbound::Outbound,
 };
-use penstock_proxy::{Auth, DataConfig, DataPlane, Live, Metrics, upstream};
+use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, Pace, upstream};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -109,6 +109,15 @@ impl Bed {
     }
 
     pub(crate) fn start_with(resources: &Resources, change: impl FnOnce(&mut DataConfig)) -> anyhow::Result<Self> {
+        Self::start_at(resources, Pace::REAL, change)
+    }
+
+    /// At a pace that is not the real one.
+    pub(crate) fn start_at(
+        resources: &Resources,
+        pace: Pace,
+        change: impl FnOnce(&mut DataConfig),
+    ) -> anyhow::Result<Self> {
         // Another test has installed it already, if it fails.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = DataConfig {
@@ -116,6 +125,7 @@ impl Bed {
             workers: NonZeroUsize::new(1),
             auth: Auth::Open,
             max_body: 1 << 20,
+            limits: Limits { requests: 1000, connections: 1000, held: 64 << 20 },
             hold_head: Duration::from_secs(15),
             grace: Duration::ZERO,
             drain: PATIENCE,
@@ -124,7 +134,7 @@ impl Bed {
         };
         change(&mut config);
         let metrics = Metrics::new();
-        let live = Live::new(metrics.clone());
+        let live = Live::at(metrics.clone(), pace);
         let refused = live.apply(&resources.snapshot());
         anyhow::ensure!(refused.is_empty(), "{refused:?}");
         let plane = DataPlane::bind(config, live.clone(), metrics.clone())?;

@@ -15,6 +15,7 @@ mod messages;
 mod mistral;
 mod ollama;
 mod operations;
+mod overload;
 mod prices;
 mod provider;
 mod responses;
