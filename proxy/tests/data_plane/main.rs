@@ -10,6 +10,7 @@ mod failures;
 mod gemini;
 mod gemini_clients;
 mod hostile;
+mod leaving;
 mod log;
 mod messages;
 mod mistral;
