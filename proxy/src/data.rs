@@ -128,7 +128,8 @@ impl DataPlane {
         let began = Instant::now();
         phase.send_replace(Phase::Leaving);
         let _ = tokio::time::timeout(self.config.grace.min(self.config.drain), acceptor.run(&listener)).await;
-        drop(listener);
+        // Should the threads be too busy to take what waits, the deadline holds all the same.
+        let _ = tokio::time::timeout_at(began + self.config.drain, acceptor.finish(listener)).await;
         phase.send_replace(Phase::Draining);
         let (done, threads) =
             workers.into_iter().map(|worker| (worker.done, worker.thread)).unzip::<_, _, Vec<_>, Vec<_>>();

@@ -58,6 +58,22 @@ impl<'w> Acceptor<'w> {
         }
     }
 
+    /// Takes what still waits in the kernel's queue, and closes the listener: connections in the queue of a listener that
+    /// is closed are reset. Asks the kernel itself, since the runtime may not have heard of them yet.
+    pub(super) async fn finish(&self, listener: tokio::net::TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        loop {
+            match listener.accept() {
+                Ok((socket, _)) => {
+                    socket.set_nonblocking(true)?;
+                    self.take(socket).await;
+                }
+                Err(error) if is_of_the_peer(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
     async fn take(&self, socket: TcpStream) {
         match self.shared.bounds.connections.take(1) {
             Ok(place) => self.hand_over(Accepted { socket, place }).await,
