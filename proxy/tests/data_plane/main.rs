@@ -7,6 +7,7 @@ mod bed;
 mod callers;
 mod credentials;
 mod failures;
+mod framing;
 mod gemini;
 mod gemini_clients;
 mod hostile;
