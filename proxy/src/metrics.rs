@@ -196,7 +196,7 @@ impl Metrics {
             passed_by: counters(
                 &registry,
                 "penstock_passed_by_total",
-                "Times that a target was not asked though it was its turn: it cools down, or its breaker is open.",
+                "Times that a target was not asked though it was its turn: it cools down, its breaker is open, or its provider is full.",
                 &["route", "provider", "model", "reason"],
             ),
             targets: Targets::new(&registry),

@@ -6,7 +6,7 @@ use penstock_llm::neutral::Usage;
 use prometheus::{Histogram, IntCounter};
 
 use super::{Metrics, Outcome};
-use crate::{error::Expired, health::Why};
+use crate::{error::Expired, health::Skipped};
 
 /// Handles of a route, resolved when it is built.
 pub(crate) struct RouteMetrics {
@@ -25,7 +25,7 @@ pub(crate) struct TargetMetrics {
     attempts: [Lazy<IntCounter>; 10],
     fallbacks: [Lazy<IntCounter>; 10],
     expired: [Lazy<IntCounter>; 5],
-    passed_by: [Lazy<IntCounter>; 2],
+    passed_by: [Lazy<IntCounter>; 3],
     labels: Labels,
     families: Metrics,
 }
@@ -128,7 +128,7 @@ impl TargetMetrics {
     }
 
     /// A request did not ask it though it was its turn.
-    pub(crate) fn passed_by(&self, why: Why) {
+    pub(crate) fn passed_by(&self, why: Skipped) {
         let family = &self.families.0.passed_by;
         let handle = &self.passed_by[why as usize];
         handle.get_or_init(|| family.with_label_values(&self.labels.with(why.as_str()))).inc();
