@@ -61,6 +61,8 @@ pub(crate) enum Error {
     Unavailable { wait: Duration },
     #[error("no provider could answer")]
     Upstream,
+    #[error("no provider could be connected to: {} has passed", Expired::Connect)]
+    NoConnection,
     #[error("the provider does not have this model")]
     ModelMissing,
     #[error("the prompt is longer than the model's context")]
@@ -125,7 +127,7 @@ impl Error {
             Error::RateLimited { .. } | Error::Quota => 429,
             Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
             Error::Timeout(_) => 504,
-            Error::Upstream => 502,
+            Error::Upstream | Error::NoConnection => 502,
             Error::Loop => 508,
             Error::Rejected(error) => error.status,
         }
@@ -151,7 +153,7 @@ impl Error {
             Error::Quota => "insufficient_quota",
             Error::Timeout(_) => "upstream_timeout",
             Error::Unavailable { .. } => "upstream_unavailable",
-            Error::Upstream => "upstream_error",
+            Error::Upstream | Error::NoConnection => "upstream_error",
             Error::ContextLength => "context_length_exceeded",
             Error::ContentFilter => "content_filter",
             Error::Rejected(error) => return error.code.as_deref(),
@@ -165,6 +167,7 @@ impl Error {
             | Error::Timeout(_)
             | Error::Unavailable { .. }
             | Error::Upstream
+            | Error::NoConnection
             | Error::ModelMissing => Side::Upstream,
             Error::Overloaded(_) | Error::Refused(_) | Error::Loop => Side::Gateway,
             Error::NoKey

@@ -81,7 +81,7 @@ async fn life(
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;
-    let ask = Ask {
+    let ask = Rc::new(Ask {
         client: Ask::client(&call, &scan),
         deadline: record.started + forward.deadline,
         pace,
@@ -92,7 +92,7 @@ async fn life(
         _held: held,
         scan,
         forward,
-    };
+    });
     if ask.scan.stream {
         return hold::answer(ask, upstream, record, shared.hold_head).await;
     }

@@ -198,6 +198,11 @@ impl<'a> Walk<'a> {
         self.stage == Stage::Walking && self.place + 1 < self.order.len() && self.fallback_on.contains(&class)
     }
 
+    /// The targets after the one whose turn it is.
+    pub(super) fn rest(&self) -> Vec<Arc<Target>> {
+        self.order.iter().skip(self.place + 1).copied().cloned().collect()
+    }
+
     /// The credentials that failed at this target.
     pub(super) fn tried(&self) -> &[Arc<Credential>] {
         self.here.as_ref().map_or(&[], |here| &here.tried)

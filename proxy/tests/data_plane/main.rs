@@ -5,6 +5,7 @@ mod azure;
 mod balance;
 mod bed;
 mod callers;
+mod continued;
 mod credentials;
 mod failures;
 mod framing;
