@@ -1,7 +1,7 @@
 //! The way of a request through the targets of its route: whom it asks, when it waits, when it gives up. Pure: it is told
 //! the time, what happened, and what chance says.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use penstock_crds::FallbackOn;
 use tokio::time::Instant;
@@ -164,8 +164,27 @@ impl<'a> Walk<'a> {
         self.may_have_elsewhere(class) && self.order[self.place + 1..].iter().any(|target| may_enter(target, &[], now))
     }
 
+    /// Until when a target that is asked now may be silent: to the moment to try elsewhere, or to the deadline if there is
+    /// nowhere else.
+    pub(super) fn patient_until(&self, patience: Duration, now: Instant) -> Instant {
+        let may_leave = self.may_have_elsewhere(FallbackOn::Timeout);
+        if may_leave { self.deadline.min(now + patience) } else { self.deadline }
+    }
+
+    /// It was silent until then. Gives the next such moment, if nobody else may be asked at this one. `limit` is the name
+    /// of the patience.
+    pub(super) fn silent(&self, until: Instant, limit: Expired, patience: Duration) -> Result<Instant, Failure> {
+        if until >= self.deadline {
+            Err(Failure::Silent(Expired::Request))
+        } else if self.has_elsewhere(FallbackOn::Timeout, until) {
+            Err(Failure::Silent(limit))
+        } else {
+            Ok(self.deadline.min(until + patience))
+        }
+    }
+
     /// Another target is left.
-    pub(super) fn may_have_elsewhere(&self, class: FallbackOn) -> bool {
+    fn may_have_elsewhere(&self, class: FallbackOn) -> bool {
         self.stage == Stage::Walking && self.place + 1 < self.order.len() && self.fallback_on.contains(&class)
     }
 
