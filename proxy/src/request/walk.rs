@@ -194,9 +194,10 @@ impl<'a> Walk<'a> {
     }
 
     /// What the client is told when the walk is over.
-    pub(super) fn verdict(mut self, now: Instant) -> Error {
-        self.ends.extend(self.closed.iter().map(|(_, closed)| Failure::closed(closed, now)));
-        verdict(self.ends)
+    pub(super) fn verdict(self, now: Instant) -> Error {
+        let closed = self.closed.iter().map(|(_, closed)| Failure::closed(closed, now));
+        // The last failure has a say of its own, and no target that was not asked may take it.
+        verdict(closed.chain(self.ends).collect())
     }
 
     fn expire(&mut self) {
