@@ -106,7 +106,11 @@ impl<'a> Walk<'a> {
                 None => Asking::First,
             };
             match enter(target, &here.tried, asking, now) {
-                Ok(turn) => return Next::Ask(turn),
+                Ok(turn) => {
+                    // With another key it would be a newcomer.
+                    here.again = None;
+                    return Next::Ask(turn);
+                }
                 Err(Barred::NoCredential) => self.leave(Failure::NoCredential),
                 Err(Barred::Closed(closed)) => self.pass_by(closed),
             }
