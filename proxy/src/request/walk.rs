@@ -273,3 +273,8 @@ fn may_enter(target: &Target, tried: &[Arc<Credential>], now: Instant) -> bool {
     let look = |fingerprint| target.seat.look(fingerprint, Asking::First, now);
     target.provider.credentials.choose(tried, now, look).is_ok()
 }
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
