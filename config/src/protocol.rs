@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Delta, Entry, Hash, Key, ObjectRef, Secrets, Snapshot, SnapshotError};
 
@@ -113,8 +113,8 @@ pub struct Ack {
     /// Objects that could not be built; all others are live.
     #[serde(default)]
     pub refused: Vec<Refused>,
-    /// All that the proxy knows of its upstreams now.
-    #[serde(default)]
+    /// All that the proxy knows of its upstreams now. What only a newer proxy reports is left out.
+    #[serde(default, deserialize_with = "known_reports")]
     pub reports: Vec<Report>,
 }
 
@@ -132,6 +132,16 @@ pub struct Refused {
 pub enum Report {
     /// A provider answered 401 or 403 to a key that is current.
     CredentialRejected { provider: ObjectRef, secret: String, key: String },
+    /// A provider's model failed so often that the breaker opened, now or in the last minute.
+    Failing { provider: ObjectRef, model: String },
+    /// A provider asked to be left alone for a while with a model, now or in the last minute.
+    CoolingDown { provider: ObjectRef, model: String },
+}
+
+/// An ACK says what runs: that must be heard though the proxy knows a kind of trouble that this version does not.
+fn known_reports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Report>, D::Error> {
+    let reports = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(reports.into_iter().filter_map(|report| serde_json::from_value(report).ok()).collect())
 }
 
 impl Full {
@@ -146,5 +156,28 @@ impl Full {
 
     pub fn into_snapshot(self) -> Result<Snapshot, SnapshotError> {
         Snapshot::receive(self.hash, self.objects, self.secrets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_an_unknown_kind_is_left_out_and_the_rest_of_the_ack_is_heard() {
+        let failing = Report::Failing { provider: ObjectRef::new("ns", "openai"), model: "gpt-4o".to_owned() };
+        let ack = Ack {
+            session: "s".to_owned(),
+            position: Position { epoch: 1, sequence: 2 },
+            hash: Hash::of(b"live"),
+            undecodable: None,
+            refused: vec![],
+            reports: vec![failing],
+        };
+        let mut json = serde_json::to_value(&ack).expect("must be JSON");
+        let reports = json["reports"].as_array_mut().expect("must be a list");
+        reports.insert(0, serde_json::json!({"haunted": {"provider": "ns/openai"}}));
+        reports.push(serde_json::json!("haunted"));
+        assert_eq!(serde_json::from_value::<Ack>(json).expect("must be read"), ack);
     }
 }

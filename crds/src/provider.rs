@@ -65,7 +65,8 @@ pub struct AIProviderSpec {
     /// When to ask this provider again before going elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retries>,
-    /// How many requests one proxy pod has in flight to this provider at most. Defaults to no bound.
+    /// How many requests one proxy pod has in flight to this provider at most. Past it a request goes to another target,
+    /// or waits for its turn up to 1 s. Defaults to no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_concurrent_requests: Option<u32>,

@@ -7,6 +7,7 @@ mod wait;
 use std::time::Duration;
 
 use crate::Dialect;
+use crate::neutral::Usage;
 
 pub use wait::wait;
 
@@ -25,11 +26,13 @@ pub struct UpstreamError {
     /// The provider's code, a number as text.
     pub code: Option<Box<str>>,
     /// The field that the provider blames.
-    pub param: Option<String>,
+    pub param: Option<Box<str>>,
     /// What Anthropic says beside it, an object: its SDKs go by it.
     pub details: Option<Box<str>>,
     /// How long the provider wants to be left alone.
     pub retry_after: Option<Duration>,
+    /// What the answer took all the same, where the provider says so beside it.
+    pub usage: Option<Box<Usage>>,
 }
 
 /// The meaning of an error, as the failure table needs it.
@@ -74,6 +77,12 @@ impl UpstreamError {
         let said = body::Said { message: message.into(), ..body::Said::default() };
         error(502, None, said)
     }
+
+    /// The same, of an answer that reports what it took.
+    pub(crate) fn after(self, usage: Usage) -> Self {
+        let usage = usage.is_reported().then(|| Box::new(usage));
+        Self { usage, ..self }
+    }
 }
 
 /// An error inside a 200, judged by its inner code.
@@ -87,9 +96,9 @@ fn error(status: u16, retry_after: Option<Duration>, said: body::Said) -> Upstre
     let kind = table::kind_of(status, &said);
     let retry_after = retry_after.or(said.google.retry_delay);
     let message = if said.message.is_empty() { format!("the provider answered {status}") } else { said.message };
-    let body::Said { param, .. } = said;
-    let [of_type, code, details] = [said.of_type, said.code, said.details].map(|it| it.map(String::into_boxed_str));
-    UpstreamError { kind, status, message, of_type, code, param, details, retry_after }
+    let words = [said.of_type, said.code, said.param, said.details];
+    let [of_type, code, param, details] = words.map(|it| it.map(String::into_boxed_str));
+    UpstreamError { kind, status, message, of_type, code, param, details, retry_after, usage: None }
 }
 
 #[cfg(test)]

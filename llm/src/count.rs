@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use crate::call::Call;
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{self, Fault, Kind};
-use crate::neutral::Usage;
 use crate::relay::Answer;
 use crate::translate::{self, Emitted, Target, unsupported};
 use crate::{Dialect, Error, anthropic, gemini};
@@ -99,13 +98,7 @@ pub(crate) fn answer(upstream: Dialect, client: Dialect, body: &[u8]) -> Result<
             anthropic::count::emit_answer(tokens)
         }
     };
-    Ok(Answer {
-        body: (client != upstream).then(written),
-        usage: Usage::default(),
-        finish: None,
-        has_content: true,
-        model: None,
-    })
+    Ok(Answer { body: (client != upstream).then(written), has_content: true, ..Answer::default() })
 }
 
 #[cfg(test)]

@@ -129,9 +129,9 @@ pub(crate) fn answer(upstream: Dialect, wanted: &Wanted<'_>, body: &[u8]) -> Res
     Ok(Answer {
         body: written,
         usage: vectors.usage,
-        finish: None,
         has_content: true,
         model: vectors.model.map(Text::into_owned),
+        ..Answer::default()
     })
 }
 

@@ -29,6 +29,7 @@ pub mod relay;
 mod responses;
 pub mod scan;
 mod schema;
+pub mod seen;
 pub mod splice;
 pub mod sse;
 pub mod translate;

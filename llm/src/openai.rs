@@ -14,6 +14,7 @@ mod request;
 mod response;
 mod stream;
 mod usage;
+mod words;
 
 pub(crate) use annotations::{length, page, url_citation};
 pub(crate) use effort::of_budget;
@@ -26,6 +27,7 @@ pub(crate) use request::{call_arguments, effort as effort_word, extra, file_sour
 pub(crate) use response::emit_response;
 pub(crate) use stream::{DONE, StreamEmitter};
 pub(crate) use usage::{count, read_as as read_usage, terms};
+pub(crate) use words::Words;
 
 #[cfg(test)]
 mod tests;

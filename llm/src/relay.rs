@@ -9,6 +9,7 @@ mod ends;
 use crate::classify::UpstreamError;
 use crate::json::Fault;
 use crate::neutral::{self, Finish, Usage};
+use crate::seen::Seen;
 use crate::sse::Event;
 use crate::translate::Names;
 use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
@@ -35,7 +36,7 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Relay {
     path: Path,
-    seen: Seen,
+    noted: Noted,
     include_usage: bool,
     /// The number of the next event, where the provider numbers them.
     sequence: u64,
@@ -58,9 +59,10 @@ enum Path {
 
 /// What the events so far have told.
 #[derive(Debug)]
-struct Seen {
+struct Noted {
     usage: Usage,
     choices: Choices,
+    seen: Seen,
 }
 
 /// What one event of the provider means.
@@ -103,12 +105,14 @@ pub enum End {
 }
 
 /// A whole answer, checked, and translated if need be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
     /// The body for the client, or `None` if the provider's can go as it came.
     pub body: Option<Vec<u8>>,
     /// What it cost.
     pub usage: Usage,
+    /// How much it says.
+    pub seen: Seen,
     /// Why the first choice ended.
     pub finish: Option<Finish>,
     /// A choice says something: text, a tool call, or whatever is not a refusal.
@@ -149,7 +153,9 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
         Dialect::Ollama => ollama::parse_response(body),
     };
     let response = match response {
-        Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => return Err(failed()),
+        Ok(response) if response.choices.iter().any(|choice| choice.finish == Finish::Failed) => {
+            return Err(failed().after(response.usage));
+        }
         Ok(response) => response,
         Err(_) if anthropic::is_error(body) || gemini::is_error(body) => return Err(crate::classify::in_band(body)),
         Err(fault) => return Err(UpstreamError::broken_answer(Error::in_answer(body, &fault).to_string())),
@@ -164,6 +170,7 @@ pub fn answer(upstream: Dialect, client: &Client, names: &Names, body: &[u8]) ->
     Ok(Answer {
         body: (client.dialect != upstream).then(written),
         usage: response.usage,
+        seen: Seen::of(&response),
         has_content: response.choices.iter().any(|choice| choice.parts.iter().any(neutral::Part::is_content)),
         finish: response.choices.first().map(|choice| choice.finish),
         model: Some(response.model.into_owned()),
@@ -189,8 +196,8 @@ impl Relay {
         };
         // What reads Gemini's candidates tells when the last of them is finished.
         let wanted = if upstream == Dialect::Gemini { 1 } else { client.choices };
-        let seen = Seen { usage: Usage::default(), choices: Choices::new(wanted) };
-        Self { path, seen, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false }
+        let noted = Noted { usage: Usage::default(), choices: Choices::new(wanted), seen: Seen::default() };
+        Self { path, noted, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false }
     }
 
     /// Takes the next event. What is written for the client is appended to `out`.
@@ -205,15 +212,15 @@ impl Relay {
         if data.is_empty() {
             return step;
         }
-        let before = out.len();
+        let (before, seen) = (out.len(), self.noted.seen);
         let read = match &mut self.path {
-            Path::InPlace => in_place(&mut self.seen, event.name(), &data, self.include_usage, &mut step),
-            Path::Responses => response_event(&mut self.seen, &data, &mut self.sequence, &mut step),
-            Path::Read(parser, _) => parser.push(event.name(), &data, &mut |event| self.seen.note(event, &mut step)),
+            Path::InPlace => in_place(&mut self.noted, event.name(), &data, self.include_usage, &mut step),
+            Path::Responses => response_event(&mut self.noted, &data, &mut self.sequence, &mut step),
+            Path::Read(parser, _) => parser.push(event.name(), &data, &mut |event| self.noted.note(event, &mut step)),
             Path::Translated(ends) => {
                 let (parser, emitter) = &mut **ends;
                 let read =
-                    parser.push(event.name(), &data, &mut |event| self.seen.pass(event, emitter, out, &mut step));
+                    parser.push(event.name(), &data, &mut |event| self.noted.pass(event, emitter, out, &mut step));
                 emitter.flush(out);
                 read
             }
@@ -230,6 +237,7 @@ impl Relay {
             (false, false) => Forward::Written,
         };
         if cut {
+            self.noted.seen = seen;
             out.truncate(before);
         }
         step
@@ -253,7 +261,7 @@ impl Relay {
 
     /// Every answer has finished: wait a moment for usage and end marker, then [`Relay::finish`].
     pub fn is_finished(&self) -> bool {
-        self.seen.choices.all_wanted()
+        self.noted.choices.all_wanted()
     }
 
     /// The number of the next event for the client, where events are numbered.
@@ -266,12 +274,17 @@ impl Relay {
 
     /// What it cost so far.
     pub fn usage(&self) -> &Usage {
-        &self.seen.usage
+        &self.noted.usage
+    }
+
+    /// How much of it the client was sent so far.
+    pub fn seen(&self) -> Seen {
+        self.noted.seen
     }
 
     /// Why the latest finished answer ended.
     pub fn finish_reason(&self) -> Option<Finish> {
-        self.seen.choices.last()
+        self.noted.choices.last()
     }
 
     fn malformed(&mut self, data: &[u8], fault: &Fault, step: &mut Step) {
@@ -289,7 +302,7 @@ impl Default for Step {
     }
 }
 
-impl Seen {
+impl Noted {
     /// Writes an event for the client, and notes it. The end marker is for a whole answer only.
     fn pass(&mut self, event: neutral::Event<'_>, emitter: &mut Emitter, out: &mut Vec<u8>, step: &mut Step) {
         if event != neutral::Event::End || self.choices.all_ended() {
@@ -300,6 +313,7 @@ impl Seen {
 
     fn note(&mut self, event: neutral::Event<'_>, step: &mut Step) {
         step.commits |= event.commits();
+        self.seen.note(&event);
         match event {
             neutral::Event::Usage(usage) => self.usage.update(&usage),
             neutral::Event::Finish(Finish::Failed) => step.error = Some(failed()),
@@ -320,14 +334,14 @@ fn failed() -> UpstreamError {
 
 /// One chunk of OpenAI's for a client of OpenAI's.
 fn in_place(
-    seen: &mut Seen,
+    noted: &mut Noted,
     name: Option<&[u8]>,
     data: &[u8],
     include_usage: bool,
     step: &mut Step,
 ) -> Result<(), Fault> {
     if data.trim_ascii() == b"[DONE]" {
-        step.end = Some(seen.choices.end());
+        step.end = Some(noted.choices.end());
         return Ok(());
     }
     let chunk = openai::chunk(data)?;
@@ -339,10 +353,11 @@ fn in_place(
         (None, Some(Finish::Failed)) => Some(failed()),
         (None, _) => None,
     };
-    seen.choices.finish(chunk.seen, chunk.finished, chunk.finish);
-    seen.usage.terms = chunk.terms.or(seen.usage.terms);
+    noted.seen += chunk.words;
+    noted.choices.finish(chunk.seen, chunk.finished, chunk.finish);
+    noted.usage.terms = chunk.terms.or(noted.usage.terms);
     if let Some(usage) = chunk.usage {
-        seen.usage.update(&usage);
+        noted.usage.update(&usage);
         if chunk.choices == 0 && !include_usage {
             step.forward = Forward::Nothing;
         }
@@ -351,19 +366,20 @@ fn in_place(
 }
 
 /// One event of a response for a client of the Responses API.
-fn response_event(seen: &mut Seen, data: &[u8], sequence: &mut u64, step: &mut Step) -> Result<(), Fault> {
+fn response_event(noted: &mut Noted, data: &[u8], sequence: &mut u64, step: &mut Step) -> Result<(), Fault> {
     // Some servers send it all the same.
     if data.trim_ascii() == b"[DONE]" {
-        step.end = Some(seen.choices.end());
+        step.end = Some(noted.choices.end());
         return Ok(());
     }
     let event = responses::look(data)?;
     *sequence = event.sequence.map_or(*sequence, |number| number.saturating_add(1));
     (step.commits, step.finish, step.error) = (event.commits, event.finish, event.error);
-    event.usage.iter().for_each(|usage| seen.usage.update(usage));
+    noted.seen += event.words;
+    event.usage.iter().for_each(|usage| noted.usage.update(usage));
     if let Some(finish) = event.finish {
-        seen.choices.finish(1, 1, Some(finish));
-        step.end = Some(seen.choices.end());
+        noted.choices.finish(1, 1, Some(finish));
+        step.end = Some(noted.choices.end());
     }
     Ok(())
 }

@@ -49,8 +49,8 @@ impl Scan {
 
     /// Takes out of Gemini's conversation what proves other providers' thoughts to them, and would be refused.
     pub fn own_signatures(&self) -> impl Iterator<Item = Edit> + '_ {
-        let with = format!("\"{}\"", crate::gemini::NO_SIGNATURE).into_bytes();
-        self.foreign_signatures().iter().map(move |span| Edit { span: *span, with: with.clone() })
+        let with = || format!("\"{}\"", crate::gemini::NO_SIGNATURE).into_bytes();
+        self.foreign_signatures().iter().map(move |span| Edit { span: *span, with: with() })
     }
 
     /// Takes other providers' thoughts out of the items for a provider of the Responses API, which could not read them.

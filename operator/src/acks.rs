@@ -85,8 +85,24 @@ pub(crate) struct View<'a> {
     refused: BTreeSet<&'a Key>,
 }
 
-/// A key that a provider rejected, as proxies report it.
-pub(crate) type Rejected = BTreeMap<ObjectRef, BTreeSet<(String, String)>>;
+/// What is wrong with a provider, as expected proxies report it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Troubles {
+    /// Keys that it rejected: Secret and key.
+    pub(crate) rejected: BTreeSet<(String, String)>,
+    pub(crate) failing: Trouble,
+    pub(crate) cooling_down: Trouble,
+}
+
+/// One kind of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) models: BTreeSet<String>,
+    /// The pods that report it of some model.
+    pub(crate) pods: BTreeSet<String>,
+    /// How many could.
+    pub(crate) of: usize,
+}
 
 impl Proxy {
     fn new(boot: &str) -> Self {
@@ -218,19 +234,6 @@ impl Book {
     pub(crate) fn patience_ends(&self) -> Option<Instant> {
         (!self.settled).then(|| self.began + PATIENCE)
     }
-
-    /// Keys that providers rejected, by provider.
-    pub(crate) fn rejected(&self) -> Rejected {
-        let mut rejected = Rejected::new();
-        for report in self.proxies.values().flat_map(|proxy| &proxy.reports) {
-            match report {
-                Report::CredentialRejected { provider, secret, key } => {
-                    rejected.entry(provider.clone()).or_default().insert((secret.clone(), key.clone()));
-                }
-            }
-        }
-        rejected
-    }
 }
 
 impl View<'_> {
@@ -266,11 +269,39 @@ impl View<'_> {
         }
     }
 
+    /// What the pods report of providers. A provider of which nobody reports anything is not in it.
+    pub(crate) fn troubles(&self) -> BTreeMap<&ObjectRef, Troubles> {
+        let mut troubles = BTreeMap::<&ObjectRef, Troubles>::new();
+        let reports = self.proxies.iter().filter_map(|(pod, proxy)| Some((*pod, &(*proxy)?.reports)));
+        for (pod, report) in reports.flat_map(|(pod, reports)| reports.iter().map(move |report| (pod, report))) {
+            match report {
+                Report::CredentialRejected { provider, secret, key } => {
+                    troubles.entry(provider).or_default().rejected.insert((secret.clone(), key.clone()));
+                }
+                Report::Failing { provider, model } => {
+                    troubles.entry(provider).or_default().failing.add(model, pod, self.proxies.len());
+                }
+                Report::CoolingDown { provider, model } => {
+                    troubles.entry(provider).or_default().cooling_down.add(model, pod, self.proxies.len());
+                }
+            }
+        }
+        troubles
+    }
+
     /// Does every expected pod run it, and is there one? Quick where nobody lags and nobody refuses.
     fn is_everywhere(&self, key: &Key, since: u64) -> bool {
         let floor = self.floor.is_some_and(|floor| floor >= since);
         let runs = |(_, proxy): &(&str, Option<&Proxy>)| proxy.is_some_and(|proxy| proxy.refusal(key, since).is_none());
         floor && (!self.refused.contains(key) || self.proxies.iter().all(runs))
+    }
+}
+
+impl Trouble {
+    fn add(&mut self, model: &str, pod: &str, of: usize) {
+        self.models.insert(model.to_owned());
+        self.pods.insert(pod.to_owned());
+        self.of = of;
     }
 }
 

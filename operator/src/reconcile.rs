@@ -322,7 +322,7 @@ impl Reconciler {
         let connected = self.sessions.processes().into_iter().map(|process| process.pod).collect();
         book.look(&self.stores.pods, &connected, now);
         let view = book.view(&self.stores.pods, &connected);
-        let rejected = book.rejected();
+        let troubles = view.troubles();
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut wishes = BTreeMap::new();
         let mut notes = BTreeSet::new();
@@ -335,7 +335,7 @@ impl Reconciler {
             };
             let programmed = view.programmed(key);
             refused += i64::from(matches!(programmed, Programmed::Refused { .. }));
-            let facts = Facts { key, seen, verdict, programmed, rejected: rejected.get(&key.object) };
+            let facts = Facts { key, seen, verdict, programmed, troubles: troubles.get(&key.object) };
             let version = |secret: &str| {
                 let name = ObjectRef::new(&key.object.namespace, secret);
                 self.stores.secret_version(&name).map(str::to_owned)

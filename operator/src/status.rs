@@ -2,14 +2,15 @@
 
 mod write;
 
-use std::collections::BTreeSet;
-
 use penstock_config::{Finding, Key, Kind, Verdict};
 use penstock_crds::{
     AIProviderStatus, Condition, ConditionType, CredentialStatus, Reason, Truth, condition::MAX_MESSAGE,
 };
 
-use crate::{acks::Programmed, stores::object::Seen};
+use crate::{
+    acks::{Programmed, Trouble, Troubles},
+    stores::object::Seen,
+};
 
 pub(crate) use write::{Desired, Wishes, Writer};
 
@@ -25,8 +26,8 @@ pub(crate) struct Facts<'a> {
     /// None: it can't be read, for this reason.
     pub(crate) verdict: Result<&'a Verdict, &'a str>,
     pub(crate) programmed: Programmed,
-    /// Keys that the provider rejected: Secret and key.
-    pub(crate) rejected: Option<&'a BTreeSet<(String, String)>>,
+    /// What proxies report of a provider; none where all is well.
+    pub(crate) troubles: Option<&'a Troubles>,
 }
 
 impl Facts<'_> {
@@ -87,11 +88,10 @@ impl Facts<'_> {
         if self.key.kind != Kind::AIProvider || !self.is_live() {
             return None;
         }
-        let (status, reason, message) = match (self.rejected, &self.programmed) {
-            (Some(keys), _) => {
-                let keys: Vec<String> = keys.iter().map(|(secret, key)| format!("{key} of Secret {secret}")).collect();
-                let message = format!("the provider rejected {}; put a valid key there", list(&keys));
-                (false, Reason::CredentialsRejected, message)
+        let (status, reason, message) = match (self.troubles, &self.programmed) {
+            (Some(troubles), _) => {
+                let (reason, message) = worst(troubles);
+                (false, reason, message)
             }
             (None, Programmed::Yes { .. }) => (true, Reason::Healthy, "no proxy reports trouble".to_owned()),
             (None, Programmed::Unknown | Programmed::Pending { .. } | Programmed::Refused { .. }) => {
@@ -162,6 +162,24 @@ pub(crate) fn complaints(status: &AIProviderStatus) -> impl Iterator<Item = (&st
     };
     let bad = status.conditions.iter().filter(bad);
     bad.map(|condition| (condition.reason.as_str(), condition.message.as_str()))
+}
+
+/// The one that is told of: what a person has to put right before what may pass by itself.
+fn worst(troubles: &Troubles) -> (Reason, String) {
+    let Troubles { rejected, failing, cooling_down } = troubles;
+    let told = |trouble: &Trouble, what: &str| {
+        let models: Vec<String> = trouble.models.iter().cloned().collect();
+        format!("{} of {} proxies report that {what}: {}", trouble.pods.len(), trouble.of, list(&models))
+    };
+    if !rejected.is_empty() {
+        let keys: Vec<String> = rejected.iter().map(|(secret, key)| format!("{key} of Secret {secret}")).collect();
+        let message = format!("the provider rejected {}; put a valid key there", list(&keys));
+        (Reason::CredentialsRejected, message)
+    } else if !failing.models.is_empty() {
+        (Reason::Failing, told(failing, "these models fail, or failed in the last minute"))
+    } else {
+        (Reason::CoolingDown, told(cooling_down, "the provider asks to be left alone for a while with these models"))
+    }
 }
 
 /// The first few, and how many more.

@@ -7,7 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use penstock_proxy::{Live, Metrics, State as LiveState, health::TargetState};
+use penstock_proxy::{
+    Live, Metrics, State as LiveState,
+    health::{ProviderState, TargetState},
+};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +38,8 @@ struct Config {
     live: LiveState,
     /// Of every target: whether it may be asked, and how busy it is.
     targets: Vec<TargetState>,
+    /// Of every provider: how many requests are on their way to it, and wait.
+    providers: Vec<ProviderState>,
 }
 
 impl Admin {
@@ -73,5 +78,6 @@ async fn config(State(admin): State<Admin>) -> impl IntoResponse {
         age_seconds: admin.metrics.snapshot_age(),
         live: admin.live.state(),
         targets: admin.live.targets(),
+        providers: admin.live.providers(),
     })
 }

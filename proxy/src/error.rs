@@ -4,6 +4,9 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
+/// When to come again to what has too much to do.
+const OVERLOADED_FOR: Duration = Duration::from_secs(1);
+
 /// The one error of a request's life.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -29,6 +32,8 @@ pub(crate) enum Error {
     BodySlow,
     #[error("this request has passed here before: a provider's baseURL leads back to this gateway")]
     Loop,
+    #[error("{0} are on their way already, and as many wait as may: try again soon")]
+    Overloaded(Limit),
     #[error("{0}")]
     Refused(String),
     #[error("`{0}` refers to state on a provider's account, which this route does not keep")]
@@ -67,6 +72,13 @@ pub(crate) enum Error {
     Rejected(Box<UpstreamError>),
 }
 
+/// A bound of our own that a request met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Requests in flight at a provider.
+    Provider,
+}
+
 /// A limit of time, by its name in `timeouts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
@@ -97,6 +109,14 @@ impl Expired {
     }
 }
 
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::Provider => f.write_str("as many requests as the provider's maxConcurrentRequests allows"),
+        }
+    }
+}
+
 impl fmt::Display for Expired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", self.as_str())
@@ -116,7 +136,7 @@ impl Error {
             Error::State(_) | Error::Hints(_) => 422,
             Error::Request(error) => error.status(),
             Error::RateLimited { .. } | Error::Quota => 429,
-            Error::Refused(_) | Error::Unavailable { .. } => 503,
+            Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
             Error::Timeout(_) => 504,
             Error::Upstream => 502,
             Error::Loop => 508,
@@ -135,6 +155,7 @@ impl Error {
             Error::Encoded => "unsupported_encoding",
             Error::BodyCut | Error::BodySlow => "incomplete_body",
             Error::Loop => "loop_detected",
+            Error::Overloaded(_) => "overloaded",
             Error::Refused(_) => "route_refused",
             Error::Stored(_) | Error::State(_) | Error::Thread => "state_not_allowed",
             Error::Request(error) => error.code(),
@@ -158,7 +179,7 @@ impl Error {
             | Error::Unavailable { .. }
             | Error::Upstream
             | Error::ModelMissing => Side::Upstream,
-            Error::Refused(_) | Error::Loop => Side::Gateway,
+            Error::Overloaded(_) | Error::Refused(_) | Error::Loop => Side::Gateway,
             Error::NoKey
             | Error::UnknownKey
             | Error::NotFound(_)
@@ -182,13 +203,14 @@ impl Error {
 
     /// May the same request succeed later? What was tried everywhere is not worth the client's own retries.
     pub(crate) fn retryable(&self) -> bool {
-        matches!(self, Error::BodyCut | Error::BodySlow | Error::Unavailable { .. })
+        matches!(self, Error::BodyCut | Error::BodySlow | Error::Overloaded(_) | Error::Unavailable { .. })
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::RateLimited { wait } => *wait,
             Error::Unavailable { wait } => Some(*wait),
+            Error::Overloaded(_) => Some(OVERLOADED_FOR),
             _ => None,
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     auth::Consumer,
-    health::{Seats, TargetState},
+    health::{ProviderState, Seats, TargetState},
     metrics::Metrics,
     pace::Pace,
 };
@@ -158,12 +158,24 @@ impl Live {
 
     /// What is known of upstreams now, in no order.
     pub fn reports(&self) -> Vec<Report> {
-        self.0.built.lock().unwrap_or_else(PoisonError::into_inner).cells.reports()
+        let built = self.0.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = |name: &ObjectRef, base_url: &str, fingerprint| {
+            let provider = built.providers.get(name).filter(|provider| provider.base_url() == base_url);
+            provider.is_some_and(|provider| provider.credentials.has(fingerprint))
+        };
+        let mut reports = self.0.seats.reports(current, Instant::now());
+        reports.extend(built.cells.reports());
+        reports
     }
 
     /// What is known of each target now, for `/config`.
     pub fn targets(&self) -> Vec<TargetState> {
         self.0.seats.states(Instant::now())
+    }
+
+    /// How full each provider is now, for `/config`.
+    pub fn providers(&self) -> Vec<ProviderState> {
+        self.0.seats.rooms()
     }
 
     pub(crate) fn pace(&self) -> Pace {
@@ -221,7 +233,7 @@ impl Build<'_> {
         let name = &entry.key().object;
         let old = self.old.providers.get(name);
         let credentials = self.old.cells.update(name, &object, self.snapshot.secrets())?;
-        let provider = Provider::build(name, &object, credentials, old)?;
+        let provider = Provider::build(name, &object, credentials, &self.live.seats, old)?;
         self.providers.insert(name.clone(), provider);
         Ok(())
     }

@@ -14,11 +14,13 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
+use dollars::Dollars;
 pub(crate) use handles::{RouteMetrics, TargetMetrics};
 use targets::Targets;
 
 use crate::health::Seats;
 
+mod dollars;
 mod handles;
 mod targets;
 
@@ -42,6 +44,7 @@ struct Families {
     seconds: HistogramVec,
     first_content: HistogramVec,
     tokens: IntCounterVec,
+    cost: Dollars,
     unpriced: IntCounterVec,
     attempts: IntCounterVec,
     fallbacks: IntCounterVec,
@@ -152,13 +155,24 @@ impl Metrics {
             tokens: counters(
                 &registry,
                 "penstock_tokens_total",
-                "Tokens as providers report them.",
+                "Tokens as providers report them, and estimated where they do not.",
                 &["route", "provider", "model", "direction"],
+            ),
+            cost: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "penstock_cost_usd_total",
+                        "Dollars that providers take for these tokens, as far as prices are known.",
+                    ),
+                    target,
+                )
+                .map(Dollars),
             ),
             unpriced: counters(
                 &registry,
                 "penstock_unpriced_answers_total",
-                "Answers whose cost is unknown: a price is missing.",
+                "Answers and failed attempts whose cost is unknown: a price is missing.",
                 target,
             ),
             attempts: counters(
@@ -182,7 +196,7 @@ impl Metrics {
             passed_by: counters(
                 &registry,
                 "penstock_passed_by_total",
-                "Times that a target was not asked though it was its turn: it cools down, or its breaker is open.",
+                "Times that a target was not asked though it was its turn: it cools down, its breaker is open, or its provider is full.",
                 &["route", "provider", "model", "reason"],
             ),
             targets: Targets::new(&registry),
@@ -290,6 +304,8 @@ fn register<C: Collector + Clone + 'static>(registry: &Registry, family: prometh
 
 #[cfg(test)]
 mod tests {
+    use penstock_llm::neutral::Usage;
+
     use super::*;
 
     #[test]
@@ -298,12 +314,15 @@ mod tests {
         let target = metrics.target("default/chat", "default/openai", "gpt-4o");
         assert!(!metrics.render().contains("penstock_requests_total{"));
         target.request(200, 0.3);
-        target.tokens(7, 9);
+        target.spent(&Usage { input: Some(7), output: Some(9), ..Usage::default() }, Some(1_250_000_000));
+        target.spent(&Usage::default(), None);
         target.attempt(Outcome::RateLimit);
         let text = metrics.render();
         for line in [
             "penstock_requests_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\",status=\"2xx\"} 1",
             "penstock_tokens_total{direction=\"output\",model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 9",
+            "penstock_cost_usd_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 0.00125",
+            "penstock_unpriced_answers_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 1",
             "penstock_attempts_total{model=\"gpt-4o\",outcome=\"rate_limit\",provider=\"default/openai\",route=\"default/chat\"} 1",
         ] {
             assert!(text.contains(line), "{line} must be in\n{text}");

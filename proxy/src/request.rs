@@ -32,6 +32,7 @@ mod plan;
 mod prepare;
 mod reader;
 mod record;
+mod settle;
 mod stream;
 mod targets;
 mod walk;
@@ -75,7 +76,7 @@ async fn life(
     let body = body::read(&head.headers, body, shared.max_body).await?;
     let scan = Box::new(scan(&call, &body)?);
     let route = route(&shared.live.tables(), &caller, &scan)?;
-    record.route(&route, &scan);
+    record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;
     let ask = Ask {
         client: Ask::client(&call, &scan),

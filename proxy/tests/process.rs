@@ -135,6 +135,13 @@ async fn it_says_where_it_listens_serves_its_pages_and_never_shows_a_key() -> an
     assert_eq!(live["hash"].as_str().map(str::len), Some(64));
     let named = |object: &serde_json::Value| object["kind"] == "AIProvider" && object["name"] == "openai";
     assert!(live["objects"].as_array().is_some_and(|objects| objects.iter().any(named)), "{config}");
+    for shown in [&live["targets"][0], &live["providers"][0]] {
+        assert_eq!(
+            (shown["provider"].as_str(), shown["inFlight"].as_u64()),
+            (Some("default/openai"), Some(0)),
+            "{config}"
+        );
+    }
     proxy.signal(Signal::TERM)?;
     let (status, out, err) = proxy.end().await?;
     assert!(status.success(), "{status}");

@@ -1,10 +1,12 @@
 //! The operator and the proxies of this repository on a real API server.
 
 mod flaps;
+mod health;
 pub(crate) mod installation;
 mod load;
 mod reader;
 mod rotation;
+mod surroundings;
 mod verdicts;
 
 use std::time::Duration;

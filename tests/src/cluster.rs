@@ -3,6 +3,7 @@
 //! [`Cluster::shared`] is one API server for all tests of a test binary; give each test its own namespaces.
 //! [`kubelet::Kubelet`] runs programs as Pods.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -89,6 +90,15 @@ impl Cluster {
         let path = self.control_plane.dir.join(format!("kubeconfig-{number}"));
         std::fs::write(&path, self.kubeconfig_for(&json!({"token": token})).to_string())?;
         Ok(path)
+    }
+
+    /// The API server's address.
+    ///
+    /// # Errors
+    /// When it is not a URL with an address and a port.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        let address = self.control_plane.server.trim_start_matches("https://").parse();
+        address.with_context(|| format!("{} must be an address", self.control_plane.server))
     }
 
     /// The administrator's bearer token.

@@ -20,9 +20,6 @@ pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
         | ProviderType::Ollama => {}
         ProviderType::Bedrock | ProviderType::VertexAI => refuse(draft, &format!("type: {:?}", spec.type_)),
     }
-    if spec.max_concurrent_requests.is_some() {
-        refuse(draft, "maxConcurrentRequests");
-    }
 }
 
 pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {

@@ -6,6 +6,7 @@ use super::*;
 use crate::call::{Form, InPath, Operation, Reader};
 use crate::classify::ErrorKind;
 use crate::facts::{Facts, Provider};
+use crate::neutral::Usage;
 use crate::relay::Client;
 use crate::translate::Names;
 

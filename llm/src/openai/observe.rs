@@ -1,10 +1,12 @@
 //! A look at OpenAI's answers in place: the few fields that matter, and no tree.
 
+use super::words::{Words, members};
 use super::{finish, usage};
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Finish, Terms, Usage};
 use crate::relay::Answer;
+use crate::seen::Seen;
 
 /// What one chunk of a stream holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +21,7 @@ pub(crate) struct Chunk {
     pub(crate) usage: Option<Usage>,
     pub(crate) terms: Option<Terms>,
     pub(crate) error: Option<UpstreamError>,
+    pub(crate) words: Seen,
 }
 
 /// Looks at the data of one event.
@@ -53,14 +56,15 @@ fn choice(reader: &mut Reader<'_>, chunk: &mut Chunk) -> Result<(), Fault> {
     reader.object(|reader, key| {
         match &*key.decode() {
             "index" => index = usage::count(reader)?.unwrap_or(0),
-            "delta" if reader.peek()? == Kind::Object => reader.object(|reader, key| {
-                let role = key.decode() == "role";
-                let empty = is_empty(reader)?;
-                chunk.commits |= !role && !empty;
-                Ok::<(), Fault>(())
-            })?,
+            "delta" if reader.peek()? == Kind::Object => {
+                members(reader, &mut chunk.words, |key, any| chunk.commits |= any && key != "role")?;
+            }
             // Legacy completions have no delta.
-            "text" => chunk.commits |= !is_empty(reader)?,
+            "text" => {
+                let words = Words::of(reader)?;
+                chunk.commits |= words.any;
+                chunk.words.say(words.bytes);
+            }
             "finish_reason" => finished = reason(reader)?,
             _ => reader.skip()?,
         }
@@ -88,30 +92,7 @@ pub(super) fn reason(reader: &mut Reader<'_>) -> Result<Option<Finish>, Fault> {
 
 /// Passes over a value; true for null and for an empty string, list or object.
 pub(crate) fn is_empty(reader: &mut Reader<'_>) -> Result<bool, Fault> {
-    Ok(match reader.peek()? {
-        Kind::Null => reader.null()?,
-        Kind::String => reader.literal()?.text.is_empty(),
-        Kind::Array => {
-            let mut empty = true;
-            reader.array(|reader| {
-                empty = false;
-                reader.skip()
-            })?;
-            empty
-        }
-        Kind::Object => {
-            let mut empty = true;
-            reader.object(|reader, _| {
-                empty = false;
-                reader.skip()
-            })?;
-            empty
-        }
-        Kind::Number | Kind::Bool => {
-            reader.skip()?;
-            false
-        }
-    })
+    Words::of(reader).map(|words| !words.any)
 }
 
 /// Mistral and vLLM mark an error object by its `object`, and give it no `error`.
@@ -125,7 +106,7 @@ pub(super) fn is_error(reader: &mut Reader<'_>) -> Result<bool, Fault> {
 /// Looks at a whole answer: it must be an object with at least one finished or filled choice, and no `error`.
 pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     let broken = |fault: Fault| UpstreamError::broken_answer(crate::Error::in_answer(body, &fault).to_string());
-    let mut answer = Answer { body: None, usage: Usage::default(), finish: None, has_content: false, model: None };
+    let mut answer = Answer::default();
     let (mut failed, mut choices, mut terms) = (false, false, None);
     let mut read = || {
         let mut reader = Reader::of_answer(body)?;
@@ -136,13 +117,17 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
                     reader.object(|reader, key| {
                         match &*key.decode() {
                             "finish_reason" => answer.finish = answer.finish.or(reason(reader)?),
-                            "message" if reader.peek()? == Kind::Object => reader.object(|reader, key| {
-                                let refuses = matches!(&*key.decode(), "role" | "refusal");
-                                answer.has_content |= !is_empty(reader)? && !refuses;
-                                Ok::<(), Fault>(())
-                            })?,
+                            "message" if reader.peek()? == Kind::Object => {
+                                members(reader, &mut answer.seen, |key, any| {
+                                    answer.has_content |= any && !matches!(key, "role" | "refusal");
+                                })?;
+                            }
                             // Completions of a text have no message.
-                            "text" => answer.has_content |= !is_empty(reader)?,
+                            "text" => {
+                                let words = Words::of(reader)?;
+                                answer.has_content |= words.any;
+                                answer.seen.say(words.bytes);
+                            }
                             _ => reader.skip()?,
                         }
                         Ok::<(), Fault>(())
@@ -162,13 +147,14 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     read().map_err(broken)?;
     answer.usage.terms = terms;
     if failed {
-        return Err(in_band(body));
+        return Err(in_band(body).after(answer.usage));
     }
     if !choices {
         return Err(UpstreamError::broken_answer("the provider's answer has no choices"));
     }
     if answer.finish == Some(Finish::Failed) {
-        return Err(UpstreamError::broken_answer("the provider's finish reason says that it failed"));
+        let error = UpstreamError::broken_answer("the provider's finish reason says that it failed");
+        return Err(error.after(answer.usage));
     }
     Ok(answer)
 }

@@ -1,3 +1,4 @@
+mod seen;
 mod translated;
 
 use bytes::Bytes;

@@ -4,18 +4,20 @@ use super::usage;
 use crate::classify::{UpstreamError, in_band};
 use crate::json::{Fault, Kind, Reader};
 use crate::neutral::{Finish, Text, Usage};
-use crate::openai::{self, count, is_empty};
+use crate::openai::{self, Words, count, is_empty};
 use crate::relay::Answer;
+use crate::seen::Seen;
 
 /// What one event of a stream means.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct Meaning {
     pub(crate) commits: bool,
     pub(crate) finish: Option<Finish>,
     pub(crate) usage: Option<Usage>,
     pub(crate) error: Option<UpstreamError>,
     /// Its number.
     pub(crate) sequence: Option<u64>,
+    pub(crate) words: Seen,
 }
 
 /// The members of an event, as they stand in it.
@@ -26,8 +28,7 @@ struct Members<'e> {
     response: Option<&'e str>,
     /// An item or a part that begins.
     begun: Option<&'e str>,
-    /// It has a delta that says something.
-    delta: bool,
+    delta: Words,
     error: bool,
 }
 
@@ -43,24 +44,34 @@ struct Response<'e> {
     has_output: bool,
     has_calls: bool,
     has_content: bool,
+    words: Seen,
 }
 
 /// Looks at the data of one event.
 ///
 /// What does not commit: the response's beginning, an item or a part that begins empty, an empty delta, a ping. All else
 /// does, events that are not known included.
-pub(crate) fn look(data: &[u8]) -> Result<Seen, Fault> {
+pub(crate) fn look(data: &[u8]) -> Result<Meaning, Fault> {
     let event = Members::read(data)?;
-    let mut seen = Seen { sequence: event.sequence, ..Seen::default() };
+    let mut seen = Meaning { sequence: event.sequence, ..Meaning::default() };
     match &*event.of_type {
         "response.created" | "response.in_progress" | "response.queued" | "ping" | "keepalive" => {}
         "response.output_item.added" | "response.content_part.added" | "response.reasoning_summary_part.added" => {
-            seen.commits = event.begun.map_or(Ok(true), says_something)?;
+            let begun = event.begun.map_or(Ok(Words { any: true, bytes: 0 }), begun)?;
+            seen.commits = begun.any;
+            seen.words.say(begun.bytes);
         }
         "response.output_text.delta"
         | "response.refusal.delta"
-        | "response.reasoning_text.delta"
-        | "response.reasoning_summary_text.delta" => seen.commits = event.delta,
+        | "response.function_call_arguments.delta"
+        | "response.custom_tool_call_input.delta" => {
+            seen.commits = event.delta.any;
+            seen.words.say(event.delta.bytes);
+        }
+        "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => {
+            seen.commits = event.delta.any;
+            seen.words.think(event.delta.bytes);
+        }
         "response.completed" | "response.incomplete" | "response.failed" => {
             let whole = event.response.unwrap_or("{}");
             let response = Response::read(&mut Reader::of(whole))?;
@@ -88,8 +99,11 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
     };
     let response = read().map_err(broken)?;
     match response.status.as_deref() {
-        _ if response.failed => return Err(in_band(body)),
-        Some("failed" | "cancelled") => return Err(UpstreamError::broken_answer("the provider's response failed")),
+        _ if response.failed => return Err(in_band(body).after(response.usage.unwrap_or_default())),
+        Some("failed" | "cancelled") => {
+            let error = UpstreamError::broken_answer("the provider's response failed");
+            return Err(error.after(response.usage.unwrap_or_default()));
+        }
         _ if !response.has_output => return Err(UpstreamError::broken_answer("the provider's answer has no output")),
         Some(_) | None => {}
     }
@@ -97,6 +111,7 @@ pub(crate) fn observe_answer(body: &[u8]) -> Result<Answer, UpstreamError> {
         body: None,
         finish: response.finish(),
         usage: response.usage.unwrap_or_default(),
+        seen: response.words,
         has_content: response.has_content,
         model: response.model.map(Text::into_owned),
     })
@@ -119,7 +134,7 @@ impl<'e> Members<'e> {
                 "sequence_number" => event.sequence = count(reader)?,
                 "response" if kind == Kind::Object => event.response = Some(reader.raw()?),
                 "item" | "part" if kind == Kind::Object => event.begun = Some(reader.raw()?),
-                "delta" => event.delta = !is_empty(reader)?,
+                "delta" => event.delta = Words::of(reader)?,
                 "error" => event.error = !is_empty(reader)?,
                 _ => reader.skip()?,
             }
@@ -130,10 +145,10 @@ impl<'e> Members<'e> {
     }
 }
 
-/// Whether an item or a part that begins is content already. Of messages and thoughts that is what they hold; any other
-/// item is by itself.
-fn says_something(begun: &str) -> Result<bool, Fault> {
-    let (mut prose, mut filled) = (false, false);
+/// Whether an item or a part that begins is content already, and the name of what it calls. Of messages and thoughts what
+/// they hold is content; any other item is by itself.
+fn begun(begun: &str) -> Result<Words, Fault> {
+    let (mut prose, mut filled, mut name) = (false, false, Words::default());
     Reader::of(begun).object(|reader, key| {
         match &*key.decode() {
             "type" if reader.peek()? == Kind::String => {
@@ -143,11 +158,12 @@ fn says_something(begun: &str) -> Result<bool, Fault> {
                 );
             }
             "content" | "summary" | "text" | "refusal" => filled |= !is_empty(reader)?,
+            "name" => name = Words::of(reader)?,
             _ => reader.skip()?,
         }
         Ok::<(), Fault>(())
     })?;
-    Ok(filled || !prose)
+    Ok(Words { any: filled || !prose, bytes: name.bytes })
 }
 
 impl<'e> Response<'e> {
@@ -182,6 +198,7 @@ impl<'e> Response<'e> {
 
     fn item(&mut self, reader: &mut Reader<'e>) -> Result<(), Fault> {
         let (mut of_type, mut spoken) = (Text::default(), false);
+        let (mut said, mut thought) = (0, 0);
         reader.object(|reader, key| {
             let kind = reader.peek()?;
             match &*key.decode() {
@@ -191,7 +208,11 @@ impl<'e> Response<'e> {
                     reader.object(|reader, key| {
                         match &*key.decode() {
                             "type" if reader.peek()? == Kind::String => refuses = reader.string()? == "refusal",
-                            "text" => filled = !is_empty(reader)?,
+                            "text" | "refusal" => {
+                                let words = Words::of(reader)?;
+                                filled |= words.any;
+                                said += words.bytes;
+                            }
                             _ => reader.skip()?,
                         }
                         Ok::<(), Fault>(())
@@ -199,10 +220,14 @@ impl<'e> Response<'e> {
                     spoken |= filled && !refuses;
                     Ok::<(), Fault>(())
                 })?,
+                "summary" => thought += Words::of(reader)?.bytes,
+                "name" | "arguments" | "input" => said += Words::of(reader)?.bytes,
                 _ => reader.skip()?,
             }
             Ok::<(), Fault>(())
         })?;
+        self.words.say(said);
+        self.words.think(thought);
         self.has_calls |= matches!(&*of_type, "function_call" | "custom_tool_call");
         self.has_content |= if of_type == "message" { spoken } else { of_type != "reasoning" };
         Ok(())

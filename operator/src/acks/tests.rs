@@ -73,8 +73,18 @@ impl Case {
         self.book.look(&self.pods, &self.connected, self.now);
     }
 
+    fn leave(&mut self, pod: &str) {
+        self.pods.remove(pod);
+        self.connected.remove(pod);
+        self.look();
+    }
+
+    fn view(&self) -> View<'_> {
+        self.book.view(&self.pods, &self.connected)
+    }
+
     fn programmed(&self, name: &str) -> Programmed {
-        self.book.view(&self.pods, &self.connected).programmed(&key(name))
+        self.view().programmed(&key(name))
     }
 }
 
@@ -237,7 +247,28 @@ fn a_rejected_key_is_known_until_its_proxy_reports_otherwise() {
         key: "api-key".to_owned(),
     };
     case.book.acked(&process("x", "1"), Ack { reports: vec![report], ..ack(1, 1, &[]) });
-    assert!(case.book.rejected().contains_key(&provider));
+    let rejected = case.view().troubles()[&provider].rejected.clone();
+    assert_eq!(rejected, [("openai".to_owned(), "api-key".to_owned())].into());
     case.ack("x", 1, &[]);
-    assert!(case.book.rejected().is_empty());
+    assert!(case.view().troubles().is_empty());
+}
+
+#[test]
+fn trouble_is_counted_by_expected_pods_and_gathers_their_models() {
+    let mut case = Case::new(&["x", "y", "z"]);
+    let provider = ObjectRef::new("ns", "openai");
+    let failing = |model: &str| Report::Failing { provider: provider.clone(), model: model.to_owned() };
+    let cooling_down = Report::CoolingDown { provider: provider.clone(), model: "m1".to_owned() };
+    let both = vec![failing("m1"), failing("m2"), cooling_down];
+    case.book.acked(&process("x", "1"), Ack { reports: both, ..ack(1, 1, &[]) });
+    case.book.acked(&process("y", "1"), Ack { reports: vec![failing("m3")], ..ack(1, 1, &[]) });
+    let troubles = case.view().troubles()[&provider].clone();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let (models, pods) = (names(&["m1", "m2", "m3"]), names(&["proxy-x", "proxy-y"]));
+    assert_eq!(troubles.failing, Trouble { models, pods, of: 3 });
+    assert_eq!(troubles.cooling_down, Trouble { models: names(&["m1"]), pods: names(&["proxy-x"]), of: 3 });
+    case.leave("x");
+    let troubles = case.view().troubles()[&provider].clone();
+    assert_eq!(troubles.failing, Trouble { models: names(&["m3"]), pods: names(&["proxy-y"]), of: 2 });
+    assert_eq!(troubles.cooling_down, Trouble::default());
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use penstock_config::{CredentialState, Hash, ObjectRef};
 
 use super::*;
@@ -47,7 +49,7 @@ fn verdict(live: bool) -> Verdict {
 
 fn status(seen: &Seen, verdict: Result<&Verdict, &str>, programmed: Programmed) -> AIProviderStatus {
     let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
-    let facts = Facts { key: &key, seen, verdict, programmed, rejected: None };
+    let facts = Facts { key: &key, seen, verdict, programmed, troubles: None };
     facts.status(|_| Some("42".to_owned()), "now")
 }
 
@@ -130,20 +132,51 @@ fn a_refused_object_names_pods_and_reasons_and_an_invalid_one_points_at_its_cond
 
 #[test]
 fn a_rejected_key_makes_its_provider_unhealthy_and_names_the_key() {
-    let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
-    let rejected = BTreeSet::from([("openai".to_owned(), "api-key".to_owned())]);
-    let (seen, verdict) = (seen(vec![], vec![]), verdict(true));
-    let facts = Facts {
-        key: &key,
-        seen: &seen,
-        verdict: Ok(&verdict),
-        programmed: Programmed::Yes { pods: 1 },
-        rejected: Some(&rejected),
-    };
-    let status = facts.status(|_| None, "now");
-    let healthy = find(&status, "Healthy").expect("must be there");
+    let healthy = healthy(&Troubles { rejected: rejected(), ..Troubles::default() });
     assert_eq!((healthy.status, healthy.reason.as_str()), (Truth::False, "CredentialsRejected"));
     assert!(healthy.message.contains("api-key of Secret openai"), "{healthy:?}");
+}
+
+#[test]
+fn models_that_fail_are_named_with_how_many_proxies_say_so() {
+    let failing = trouble(&["gpt-4o", "gpt-4o-mini"], &["proxy-0", "proxy-2"], 3);
+    let healthy = healthy(&Troubles { failing, ..Troubles::default() });
+    assert_eq!((healthy.status, healthy.reason.as_str()), (Truth::False, "Failing"));
+    assert!(healthy.message.starts_with("2 of 3 proxies report"), "{healthy:?}");
+    assert!(healthy.message.ends_with(": gpt-4o, gpt-4o-mini"), "{healthy:?}");
+}
+
+#[test]
+fn a_rejected_key_is_told_before_failures_and_these_before_cooldowns() {
+    let mut troubles = Troubles {
+        rejected: rejected(),
+        failing: trouble(&["gpt-4o"], &["proxy-0"], 1),
+        cooling_down: trouble(&["gpt-4o-mini"], &["proxy-0"], 1),
+    };
+    assert_eq!(healthy(&troubles).reason, "CredentialsRejected");
+    troubles.rejected.clear();
+    assert_eq!(healthy(&troubles).reason, "Failing");
+    troubles.failing = Trouble::default();
+    let healthy = healthy(&troubles);
+    assert_eq!(healthy.reason, "CoolingDown");
+    assert!(healthy.message.ends_with(": gpt-4o-mini"), "{healthy:?}");
+}
+
+fn rejected() -> BTreeSet<(String, String)> {
+    BTreeSet::from([("openai".to_owned(), "api-key".to_owned())])
+}
+
+fn trouble(models: &[&str], pods: &[&str], of: usize) -> Trouble {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Trouble { models: names(models), pods: names(pods), of }
+}
+
+fn healthy(troubles: &Troubles) -> Condition {
+    let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
+    let (seen, verdict) = (seen(vec![], vec![]), verdict(true));
+    let programmed = Programmed::Yes { pods: 1 };
+    let facts = Facts { key: &key, seen: &seen, verdict: Ok(&verdict), programmed, troubles: Some(troubles) };
+    find(&facts.status(|_| None, "now"), "Healthy").expect("must be there").clone()
 }
 
 #[test]

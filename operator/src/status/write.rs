@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::ready,
     sync::Arc,
     time::Duration,
 };
@@ -98,7 +99,8 @@ impl Writer {
         }
     }
 
-    /// Writes whatever differs. Returns when to look again without being asked.
+    /// Writes whatever differs, until other wishes come: among very many objects, what was wished for first may be out of
+    /// date before its turn comes. Returns when to look again without being asked.
     async fn grant(&mut self, wishes: &BTreeMap<Key, Desired>) -> Option<Instant> {
         self.written.retain(|(key, uid), _| wishes.get(key).is_some_and(|wish| wish.uid == *uid));
         let mut due = Vec::new();
@@ -118,7 +120,9 @@ impl Writer {
             let result = apply(client, &key, &wish).await;
             Some((key, wish, result))
         };
-        let done: Vec<_> = stream::iter(due).map(write).buffer_unordered(CONCURRENT).collect().await;
+        let current = |_: &(Key, Desired)| ready(!self.wishes.has_changed().unwrap_or(true));
+        let due = stream::iter(due).take_while(current);
+        let done: Vec<_> = due.map(write).buffer_unordered(CONCURRENT).collect().await;
         for (key, wish, result) in done.into_iter().flatten() {
             match result {
                 Ok(resource_version) => {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use penstock_config::{ObjectRef, protocol::Report};
 use penstock_crds::FallbackOn;
 use tokio::time::Instant;
 
@@ -21,6 +22,8 @@ const VOLUME: u32 = 10;
 /// and stays open so long; it doubles with each probe that fails.
 const OPEN: Duration = Duration::from_secs(5);
 const MAX_OPEN: Duration = Duration::from_secs(30);
+/// Trouble is reported for so long after it: what comes and goes is one trouble, and not a report a second.
+const REPORTED_FOR: Duration = Duration::from_secs(60);
 /// So many requests at once go to a target that is open, where there is no other.
 const LAST_PROBES: u8 = 4;
 
@@ -34,6 +37,14 @@ pub(super) struct Gate {
     breaker: Breaker,
     /// How often the breaker has opened.
     openings: u32,
+    reported: Reported,
+}
+
+/// Until when people are told of trouble.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reported {
+    failing: Option<Instant>,
+    cooling_down: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +117,14 @@ pub(crate) enum Effect {
     Wait(Option<Duration>, FallbackOn),
 }
 
+/// What people are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trouble {
+    /// The breaker opened.
+    Failing,
+    CoolingDown,
+}
+
 /// What a gate is, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -117,7 +136,15 @@ pub(super) enum Phase {
 impl Gate {
     pub(super) fn new(pace: Pace, now: Instant) -> Self {
         let window = Window::new(pace.of(WINDOW), now);
-        Self { pace, cooldown: None, rests: 0, window, breaker: Breaker::Closed, openings: 0 }
+        Self {
+            pace,
+            cooldown: None,
+            rests: 0,
+            window,
+            breaker: Breaker::Closed,
+            openings: 0,
+            reported: Reported::default(),
+        }
     }
 
     /// Lets one in, or says why not. A probe is to be given back by [`Gate::note`] or [`Gate::release`].
@@ -186,6 +213,12 @@ impl Gate {
         self.cooling(now).map(|cooldown| cooldown.until)
     }
 
+    /// What there is to report, now or a moment ago.
+    pub(super) fn troubles(&self, now: Instant) -> impl Iterator<Item = Trouble> + use<> {
+        let all = [(self.reported.failing, Trouble::Failing), (self.reported.cooling_down, Trouble::CoolingDown)];
+        all.into_iter().filter(move |(until, _)| until.is_some_and(|until| now < until)).map(|(_, trouble)| trouble)
+    }
+
     pub(super) fn phase(&self, now: Instant) -> (Phase, Option<Instant>) {
         match self.breaker {
             Breaker::Closed => (Phase::Closed, None),
@@ -213,12 +246,15 @@ impl Gate {
                 self.window.failed(now);
                 if is_bad(self.window.tally(now)) {
                     self.openings = self.openings.wrapping_add(1);
-                    self.breaker = Breaker::Open { until: now + self.pace.of(OPEN), failures: 0, probes: 0, class };
+                    let until = now + self.pace.of(OPEN);
+                    self.breaker = Breaker::Open { until, failures: 0, probes: 0, class };
+                    self.reported.failing = Some(until + self.pace.of(REPORTED_FOR));
                 }
             }
             (Breaker::Open { until, failures, .. }, Entry::Probe { due: true, .. }) if is_awaited => {
                 *failures += 1;
                 *until = now + self.pace.of(doubled(OPEN, *failures, MAX_OPEN));
+                self.reported.failing = Some(*until + self.pace.of(REPORTED_FOR));
             }
             // It came in before the breaker opened, or had no other place to go: nothing new.
             (Breaker::Open { .. }, Entry::Ordinary | Entry::Probe { .. }) => {}
@@ -244,14 +280,15 @@ impl Gate {
         }
         let until = running.map_or(now + time, |running| running.until.max(now + time));
         self.cooldown = Some(Cooldown { since: now, until, class });
+        self.reported.cooling_down = Some(until + self.pace.of(REPORTED_FOR));
     }
 }
 
-impl Why {
-    pub(crate) fn as_str(self) -> &'static str {
+impl Trouble {
+    pub(super) fn report(self, provider: ObjectRef, model: String) -> Report {
         match self {
-            Why::CoolingDown => "cooling_down",
-            Why::BreakerOpen => "breaker_open",
+            Trouble::Failing => Report::Failing { provider, model },
+            Trouble::CoolingDown => Report::CoolingDown { provider, model },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A model of a provider as requests see it: how busy it is, how fast, and whether it may be asked.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -13,8 +14,9 @@ use tokio::time::Instant;
 use tower::retry::budget::{Budget, TpsBudget};
 
 use super::{
-    gate::{Asking, Closed, Effect, Entry, Gate},
+    gate::{Asking, Closed, Effect, Entry, Gate, Trouble},
     latency::Latency,
+    room::Place,
     view::{GateState, TargetState},
 };
 use crate::pace::Pace;
@@ -52,6 +54,8 @@ pub(crate) struct Permit {
     entry: Entry,
     since: Instant,
     standing: Standing,
+    /// At the provider, next to all its other models.
+    place: Option<Place>,
 }
 
 /// What is known of how an attempt goes.
@@ -87,7 +91,7 @@ impl Seat {
         if asking != Asking::Again {
             self.retries.deposit();
         }
-        Ok(Permit { seat: self.clone(), fingerprint, entry, since: now, standing: Standing::Asking })
+        Ok(Permit { seat: self.clone(), fingerprint, entry, since: now, standing: Standing::Asking, place: None })
     }
 
     /// What [`Seat::enter`] would say.
@@ -110,6 +114,17 @@ impl Seat {
     /// What it costs to ask now, in seconds; to compare targets by.
     pub(crate) fn latency(&self, now: Instant) -> f64 {
         self.state().latency.cost(self.in_flight(), now)
+    }
+
+    /// What there is to report of it with credentials that are `current`.
+    pub(super) fn troubles(&self, current: impl Fn(Fingerprint) -> bool, now: Instant) -> BTreeSet<Trouble> {
+        let state = self.state();
+        let troubles = |(fingerprint, gate): &(Fingerprint, Gate)| {
+            let fingerprint = *fingerprint;
+            gate.troubles(now).map(move |trouble| (fingerprint, trouble))
+        };
+        let all = state.gates.iter().flat_map(troubles);
+        all.filter(|(fingerprint, _)| current(*fingerprint)).map(|(_, trouble)| trouble).collect()
     }
 
     pub(super) fn view(&self, now: Instant) -> TargetState {
@@ -152,6 +167,11 @@ impl State {
 }
 
 impl Permit {
+    /// Keeps this place for as long as the permit.
+    pub(crate) fn keep(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+
     /// Notes what an attempt showed that was sent with this credential in the end.
     pub(crate) fn note(&mut self, sent_with: Fingerprint, effect: Effect, now: Instant) {
         let mut state = self.seat.state();
@@ -237,6 +257,14 @@ mod tests {
         assert!(seat.enter(key("old"), Asking::First, now).is_err());
         assert!(seat.enter(key("new"), Asking::First, now).is_ok());
         assert_eq!(seat.in_flight(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_troubles_of_current_keys_are_reported() {
+        let (seat, now) = (seat(), Instant::now());
+        (0..10).for_each(|_| fails(&seat, key("old"), now));
+        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("old"), now), [Trouble::Failing].into());
+        assert_eq!(seat.troubles(|fingerprint| fingerprint == key("new"), now), [].into());
     }
 
     #[tokio::test(start_paused = true)]

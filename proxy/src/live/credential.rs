@@ -174,6 +174,15 @@ impl Cell {
         credential.rejected_at.store(credential.age(now), Ordering::Relaxed);
     }
 
+    /// Is it what requests are sent with now?
+    pub(crate) fn has(&self, fingerprint: Fingerprint) -> bool {
+        let keys = self.keys.load();
+        match fingerprint {
+            None => !keys.wanted,
+            Some(digest) => keys.credentials.iter().any(|credential| credential.source.digest == digest),
+        }
+    }
+
     fn left_alone(&self) -> Duration {
         self.pace.of(REJECTED_FOR)
     }

@@ -22,6 +22,7 @@ use super::{
     credential::{Cell, Scheme},
     endpoint::Endpoint,
 };
+use crate::health::{Room, Seats};
 
 /// A provider. The same one as long as its object says the same, whatever its keys are.
 pub(crate) struct Provider {
@@ -36,6 +37,8 @@ pub(crate) struct Provider {
     pub(crate) endpoint: Endpoint,
     pub(crate) retries: Retries,
     pub(crate) credentials: Arc<Cell>,
+    /// How many requests it has at once.
+    pub(crate) room: Arc<Room>,
     pub(crate) scheme: Scheme,
     /// It is known not to need `stream_options`, or answered 400 to `stream_options`, and is not sent them again.
     takes_no_options: AtomicBool,
@@ -53,6 +56,7 @@ impl Provider {
         name: &ObjectRef,
         object: &object::Provider,
         credentials: Arc<Cell>,
+        seats: &Seats,
         old: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, String> {
         let mut object = object.clone();
@@ -78,6 +82,7 @@ impl Provider {
             endpoint,
             retries,
             credentials,
+            room: seats.room(name, &object.base_url, object.max_concurrent_requests),
             scheme: Scheme::of(object.r#type),
             takes_no_options: AtomicBool::new(!manners.stream_options),
             object,

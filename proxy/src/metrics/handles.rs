@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
+use penstock_llm::neutral::Usage;
 use prometheus::{Histogram, IntCounter};
 
 use super::{Metrics, Outcome};
-use crate::{error::Expired, health::Why};
+use crate::{error::Expired, health::Skipped};
 
 /// Handles of a route, resolved when it is built.
 pub(crate) struct RouteMetrics {
@@ -19,11 +20,12 @@ pub(crate) struct TargetMetrics {
     seconds: Lazy<Histogram>,
     first_content: Lazy<Histogram>,
     tokens: [Lazy<IntCounter>; 2],
+    cost: Lazy<IntCounter>,
     unpriced: Lazy<IntCounter>,
     attempts: [Lazy<IntCounter>; 10],
     fallbacks: [Lazy<IntCounter>; 10],
     expired: [Lazy<IntCounter>; 5],
-    passed_by: [Lazy<IntCounter>; 2],
+    passed_by: [Lazy<IntCounter>; 3],
     labels: Labels,
     families: Metrics,
 }
@@ -54,6 +56,7 @@ impl Metrics {
             seconds: Lazy::new(),
             first_content: Lazy::new(),
             tokens: Default::default(),
+            cost: Lazy::new(),
             unpriced: Lazy::new(),
             attempts: Default::default(),
             fallbacks: Default::default(),
@@ -85,17 +88,22 @@ impl TargetMetrics {
         self.first_content.get_or_init(|| family.with_label_values(&self.labels.target())).observe(seconds);
     }
 
-    pub(crate) fn tokens(&self, input: u64, output: u64) {
-        let family = &self.families.0.tokens;
-        for (handle, (direction, n)) in self.tokens.iter().zip([("input", input), ("output", output)]) {
-            handle.get_or_init(|| family.with_label_values(&self.labels.with(direction))).inc_by(n);
+    /// What an answer took of the provider, whoever pays for it; its cost in picodollars, or none where that is not known.
+    pub(crate) fn spent(&self, usage: &Usage, cost: Option<u64>) {
+        let tokens = &self.families.0.tokens;
+        for (handle, (direction, n)) in self.tokens.iter().zip([("input", usage.input), ("output", usage.output)]) {
+            handle.get_or_init(|| tokens.with_label_values(&self.labels.with(direction))).inc_by(n.unwrap_or(0));
         }
-    }
-
-    /// An answer that nobody knows the cost of.
-    pub(crate) fn unpriced(&self) {
-        let family = &self.families.0.unpriced;
-        self.unpriced.get_or_init(|| family.with_label_values(&self.labels.target())).inc();
+        match cost {
+            Some(picodollars) => {
+                let family = &self.families.0.cost;
+                self.cost.get_or_init(|| family.with_label_values(&self.labels.target())).inc_by(picodollars);
+            }
+            None => {
+                let family = &self.families.0.unpriced;
+                self.unpriced.get_or_init(|| family.with_label_values(&self.labels.target())).inc();
+            }
+        }
     }
 
     pub(crate) fn attempt(&self, outcome: Outcome) {
@@ -120,7 +128,7 @@ impl TargetMetrics {
     }
 
     /// A request did not ask it though it was its turn.
-    pub(crate) fn passed_by(&self, why: Why) {
+    pub(crate) fn passed_by(&self, why: Skipped) {
         let family = &self.families.0.passed_by;
         let handle = &self.passed_by[why as usize];
         handle.get_or_init(|| family.with_label_values(&self.labels.with(why.as_str()))).inc();

@@ -13,11 +13,16 @@ pub(super) struct Targets {
     in_flight: IntGaugeVec,
     breaker_open: IntGaugeVec,
     cooling_down: IntGaugeVec,
+    at_provider: IntGaugeVec,
+    queued: IntGaugeVec,
 }
 
 impl Targets {
     pub(super) fn new(registry: &Registry) -> Self {
-        let gauges = |name, help| register(registry, IntGaugeVec::new(Opts::new(name, help), &["provider", "model"]));
+        let by = |labels: &[&str], name: &str, help: &str| {
+            register(registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let gauges = |name: &str, help: &str| by(&["provider", "model"], name, help);
         Self {
             seats: OnceLock::new(),
             in_flight: gauges("penstock_target_requests_in_flight", "Requests on their way to a provider's model."),
@@ -29,6 +34,16 @@ impl Targets {
                 "penstock_target_cooling_down",
                 "Credentials with which a provider's model wants to be left alone for now.",
             ),
+            at_provider: by(
+                &["provider"],
+                "penstock_provider_requests_in_flight",
+                "Requests on their way to a provider, which maxConcurrentRequests bounds.",
+            ),
+            queued: by(
+                &["provider"],
+                "penstock_provider_requests_queued",
+                "Requests that wait until a provider has fewer than maxConcurrentRequests.",
+            ),
         }
     }
 
@@ -39,7 +54,13 @@ impl Targets {
 
     pub(super) fn look(&self) {
         let Some(seats) = self.seats.get().and_then(Weak::upgrade) else { return };
-        [&self.in_flight, &self.breaker_open, &self.cooling_down].into_iter().for_each(IntGaugeVec::reset);
+        let all = [&self.in_flight, &self.breaker_open, &self.cooling_down, &self.at_provider, &self.queued];
+        all.into_iter().for_each(IntGaugeVec::reset);
+        // One may be there at two base URLs for a while: it was moved, and old answers are not over.
+        for room in seats.rooms() {
+            self.at_provider.with_label_values(&[&room.provider]).add(room.in_flight as i64);
+            self.queued.with_label_values(&[&room.provider]).add(room.queued as i64);
+        }
         for target in seats.states(Instant::now()) {
             let labels = [&target.provider, &target.model];
             let count = |is: fn(&GateState) -> bool| target.credentials.iter().filter(|gate| is(gate)).count() as i64;

@@ -15,7 +15,7 @@ use http::{
 use penstock_llm::{
     call::{self, Operation},
     classify::{UpstreamError, classify, wait},
-    neutral::{Finish, Usage},
+    neutral::Finish,
     relay::{self, Relay},
     sse::Framing,
 };
@@ -28,6 +28,7 @@ use super::{
     prepare::{Prepared, off_thread},
     reader::Reader,
     record::Record,
+    settle::Told,
     stream::{self, Frame, Patience, Stream},
 };
 use crate::{
@@ -73,7 +74,7 @@ pub(super) struct Answered {
 }
 
 enum Body {
-    Whole(Bytes, Usage, Option<Finish>),
+    Whole(Bytes, Option<Finish>),
     /// Too large to be held: what has arrived, and the rest.
     Passing(BytesMut, Incoming, Patience),
     Stream(Box<Stream>),
@@ -83,7 +84,7 @@ impl Body {
     /// Why the answer ended, if that is known when its head is sent.
     fn finish(&self) -> Option<Finish> {
         match self {
-            Body::Whole(_, _, finish) => *finish,
+            Body::Whole(_, finish) => *finish,
             Body::Passing(..) => None,
             Body::Stream(stream) => stream.finish(),
         }
@@ -112,11 +113,11 @@ impl Attempt<'_> {
         }
         let body = if self.ask.scan.stream {
             if is_json(&head.headers) {
-                return Err(self.no_stream(incoming).await);
+                return Err(self.no_stream(incoming, record).await);
             }
             self.stream(incoming, record).await?
         } else {
-            self.whole(&head.headers, incoming).await?
+            self.whole(&head.headers, incoming, record).await?
         };
         let mut answer = HeaderMap::with_capacity(12);
         headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask);
@@ -142,16 +143,18 @@ impl Attempt<'_> {
     }
 
     /// A whole answer where a stream was asked for: mostly an error with the wrong status.
-    async fn no_stream(&self, incoming: Incoming) -> Failure {
+    async fn no_stream(&self, incoming: Incoming, record: &Record) -> Failure {
         let body = beginning(incoming).await;
-        match self.reading(body.freeze())() {
+        let answer = self.reading(body.freeze())();
+        record.told(Told::of(&answer));
+        match answer {
             Err(error) => Failure::Broken(error),
             Ok(_) => broken("the provider sent a whole answer where a stream was asked for"),
         }
     }
 
     /// A unary answer: whole, checked, and translated if need be.
-    async fn whole(&self, headers: &HeaderMap, mut incoming: Incoming) -> Result<Body, Failure> {
+    async fn whole(&self, headers: &HeaderMap, mut incoming: Incoming, record: &Record) -> Result<Body, Failure> {
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let mut held = Held::default();
         while let Some(chunk) = incoming.chunk().await {
@@ -167,11 +170,12 @@ impl Attempt<'_> {
         let is_vectors = matches!(self.ask.call.operation, Operation::Embeddings | Operation::BatchEmbeddings);
         let is_slow = body.len() > LARGE && (self.prepared.translated || is_vectors);
         let answer = off_thread(is_slow, self.reading(body.clone())).await;
+        record.told(Told::of(&answer));
         let answer = answer.map_err(Failure::Broken)?;
         if self.refusal_fails && answer.finish == Some(Finish::ContentFilter) && !answer.has_content {
             return Err(Failure::Refusal);
         }
-        Ok(Body::Whole(answer.body.map_or(body, Bytes::from), answer.usage, answer.finish))
+        Ok(Body::Whole(answer.body.map_or(body, Bytes::from), answer.finish))
     }
 
     /// Reads a whole answer, wherever that is done.
@@ -227,8 +231,8 @@ impl Answered {
     pub(super) fn into_response(self, record: &Rc<Record>) -> Response<Answer> {
         let status = self.status.as_u16();
         let body = match self.body {
-            Body::Whole(body, usage, finish) => {
-                record.answered(status, usage, finish);
+            Body::Whole(body, _) => {
+                record.answered(status);
                 Answer::Whole(body)
             }
             Body::Passing(held, incoming, patience) => {

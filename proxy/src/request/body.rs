@@ -8,8 +8,8 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tokio::time::timeout;
+use hyper::body::{Frame, Incoming};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::Error;
 
@@ -40,10 +40,6 @@ pub(crate) async fn drain(waits: bool, body: &mut Incoming, limit: usize) {
 }
 
 pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
-    timeout(WHOLE, in_time(headers, body, limit)).await.unwrap_or(Err(Error::BodySlow))
-}
-
-async fn in_time(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Error::Encoded);
     }
@@ -51,9 +47,10 @@ async fn in_time(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Resu
     if length.is_some_and(|length| length > limit) {
         return Err(Error::BodyTooLarge { limit });
     }
+    let end = Instant::now() + WHOLE;
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = timeout(PAUSE, body.frame()).await.map_err(|_| Error::BodySlow)? {
+    while let Some(frame) = next(body, end).await? {
         let Ok(data) = frame.map_err(|_| Error::BodyCut)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
             return Err(Error::BodyTooLarge { limit });
@@ -70,4 +67,9 @@ async fn in_time(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Resu
         rest.extend_from_slice(&data);
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// The next piece, if it comes before its client has lost its turn, or the time for all of it is over.
+async fn next(body: &mut Incoming, end: Instant) -> Result<Option<hyper::Result<Frame<Bytes>>>, Error> {
+    timeout_at(end.min(Instant::now() + PAUSE), body.frame()).await.map_err(|_| Error::BodySlow)
 }

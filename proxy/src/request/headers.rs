@@ -13,18 +13,35 @@ use crate::{
     upstream::Outgoing,
 };
 
+// A name that is given as text is parsed and looked up among the known ones each time.
 const HOPS: HeaderName = HeaderName::from_static("x-penstock-hop");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const PROVIDER: HeaderName = HeaderName::from_static("x-penstock-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-penstock-model");
+const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-penstock-upstream-request-id");
+const DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-penstock-dropped-params");
+const FINISH: HeaderName = HeaderName::from_static("x-penstock-finish");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-penstock-attempts");
+/// What providers call the id that they give a request.
+const REQUEST_IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 /// A chain of gateways longer than this is a loop that changes its name.
 const MAX_HOPS: usize = 4;
-const ANTHROPIC_VERSION: &str = "2023-06-01";
+/// The version of Anthropic's API that Penstock speaks by itself.
+const SPOKEN_VERSION: &str = "2023-06-01";
 const AGENT: &str = concat!("penstock/", env!("CARGO_PKG_VERSION"));
 
 /// What of a client's headers a provider of the dialect is sent.
-fn allowed(dialect: Dialect) -> &'static [&'static str] {
+fn allowed(dialect: Dialect) -> &'static [HeaderName] {
+    const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+    const PARENT: HeaderName = HeaderName::from_static("traceparent");
+    const STATE: HeaderName = HeaderName::from_static("tracestate");
+    static OPENAI: [HeaderName; 4] = [HeaderName::from_static("openai-beta"), KEY, PARENT, STATE];
+    static ANTHROPIC: [HeaderName; 4] = [HeaderName::from_static("anthropic-beta"), KEY, PARENT, STATE];
+    static OTHERS: [HeaderName; 2] = [PARENT, STATE];
     match dialect {
-        Dialect::OpenAI | Dialect::Responses => &["openai-beta", "idempotency-key", "traceparent", "tracestate"],
-        Dialect::Anthropic => &["anthropic-beta", "idempotency-key", "traceparent", "tracestate"],
-        Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => &["traceparent", "tracestate"],
+        Dialect::OpenAI | Dialect::Responses => &OPENAI,
+        Dialect::Anthropic => &ANTHROPIC,
+        Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => &OTHERS,
     }
 }
 
@@ -60,14 +77,14 @@ pub(super) fn request(ask: &Ask, target: &Target, prepared: &Prepared, credentia
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(HOPS, ask.hops.clone());
     for name in allowed(prepared.way.dialect) {
-        if let Some(value) = ask.headers.get(*name) {
-            headers.insert(*name, value.clone());
+        if let Some(value) = ask.headers.get(name) {
+            headers.insert(name.clone(), value.clone());
         }
     }
     if prepared.way.dialect == Dialect::Anthropic {
-        let own = HeaderValue::from_static(ANTHROPIC_VERSION);
-        let theirs = ask.headers.get("anthropic-version").filter(|_| !prepared.translated);
-        headers.insert("anthropic-version", theirs.cloned().unwrap_or(own));
+        let own = HeaderValue::from_static(SPOKEN_VERSION);
+        let theirs = ask.headers.get(ANTHROPIC_VERSION).filter(|_| !prepared.translated);
+        headers.insert(ANTHROPIC_VERSION, theirs.cloned().unwrap_or(own));
     }
     if let Pick::Key(credential) = credential {
         headers.insert(provider.scheme.header(), credential.header.clone());
@@ -87,13 +104,13 @@ pub(super) fn answer(headers: &mut HeaderMap, target: &Target, upstream: &Header
         headers.insert(CONTENT_TYPE, theirs.clone());
     }
     let [provider, model] = &target.headers;
-    headers.insert("x-penstock-provider", provider.clone());
-    headers.insert("x-penstock-model", model.clone());
-    if let Some(id) = upstream.get("x-request-id").or_else(|| upstream.get("request-id")) {
-        headers.insert("x-penstock-upstream-request-id", id.clone());
+    headers.insert(PROVIDER, provider.clone());
+    headers.insert(MODEL, model.clone());
+    if let Some(id) = REQUEST_IDS.iter().find_map(|name| upstream.get(name)) {
+        headers.insert(UPSTREAM_REQUEST_ID, id.clone());
     }
     if let Some(dropped) = &prepared.dropped {
-        headers.insert("x-penstock-dropped-params", dropped.clone());
+        headers.insert(DROPPED_PARAMS, dropped.clone());
     }
 }
 
@@ -107,12 +124,12 @@ pub(super) fn stream(headers: &mut HeaderMap, form: Option<Form>) {
 /// Why the answer ended, in words that tell more apart than the client's dialect does.
 pub(super) fn say_finish(headers: &mut HeaderMap, finish: Option<Finish>) {
     if let Some(finish) = finish {
-        headers.insert("x-penstock-finish", HeaderValue::from_static(finish.name()));
+        headers.insert(FINISH, HeaderValue::from_static(finish.name()));
     }
 }
 
 pub(super) fn say_attempts(headers: &mut HeaderMap, attempts: u32) {
-    headers.insert("x-penstock-attempts", HeaderValue::from(attempts));
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
 #[cfg(test)]

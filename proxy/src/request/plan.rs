@@ -7,7 +7,7 @@ use penstock_llm::classify::{ErrorKind, UpstreamError};
 use tokio::time::Instant;
 
 use crate::{
-    error::{Error, Expired},
+    error::{Error, Expired, Limit},
     health::{Closed, Effect, Why},
     live::provider::Retries,
     metrics::Outcome,
@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     CoolingDown(Duration, FallbackOn),
     /// It failed too often lately, and may be asked again after so long.
     BreakerOpen(Duration, FallbackOn),
+    /// As many requests as its provider may have are on their way, and this one found no room in time.
+    Full,
     /// The target has no way to say what the request means.
     Meaning(penstock_llm::Error),
     /// The member refers to state on the provider's account, which the route does not keep.
@@ -114,6 +116,7 @@ impl fmt::Display for Failure {
             Failure::NoCredential => f.write_str("no credential may be used now"),
             Failure::CoolingDown(..) => f.write_str("it wants to be left alone"),
             Failure::BreakerOpen(..) => f.write_str("it failed too often lately"),
+            Failure::Full => f.write_str("its provider has as many requests as it may"),
             Failure::Meaning(error) => write!(f, "{error}"),
             Failure::State(field) => write!(f, "{field} refers to state"),
             Failure::Hints { names, .. } => write!(f, "hints that it does not know: {names}"),
@@ -136,7 +139,7 @@ impl Failure {
                 let next = if error.status() == 422 { Next::Always } else { Next::No };
                 Row { class: None, again: Again::No, next }
             }
-            Failure::State(_) => Row { class: None, again: Again::No, next: Next::Always },
+            Failure::Full | Failure::State(_) => Row { class: None, again: Again::No, next: Next::Always },
             Failure::Hints { reject, .. } => {
                 let next = if *reject { Next::No } else { Next::Always };
                 Row { class: None, again: Again::No, next }
@@ -157,11 +160,11 @@ impl Failure {
         }
     }
 
-    /// The target was not asked, since it has no words for the request.
+    /// The target was not asked: it has no words for the request, or no room.
     fn skips(&self) -> bool {
         match self {
             Failure::Meaning(error) => error.status() == 422,
-            Failure::Hints { .. } | Failure::State(_) | Failure::BreakerOpen(..) => true,
+            Failure::Hints { .. } | Failure::State(_) | Failure::BreakerOpen(..) | Failure::Full => true,
             _ => false,
         }
     }
@@ -206,6 +209,7 @@ impl Failure {
             Failure::NoCredential
             | Failure::CoolingDown(..)
             | Failure::BreakerOpen(..)
+            | Failure::Full
             | Failure::Meaning(_)
             | Failure::State(_)
             | Failure::Hints { .. } => None,
@@ -240,6 +244,7 @@ impl Failure {
             Failure::Silent(limit) => return Error::Timeout(Some(limit)),
             Failure::CoolingDown(wait, _) => return Error::RateLimited { wait: Some(wait) },
             Failure::BreakerOpen(wait, _) => return Error::Unavailable { wait },
+            Failure::Full => return Error::Overloaded(Limit::Provider),
             Failure::Refusal => return Error::ContentFilter,
             // To a target that keeps no state the member means nothing.
             Failure::Meaning(error) if error.param() == Some("thread") => return Error::Thread,
@@ -322,6 +327,11 @@ impl Budget {
 
 /// What a client is told when no target is left, from the last failure of each that was asked.
 pub(crate) fn verdict(mut ends: Vec<Failure>) -> Error {
+    // Nobody was asked, and where there is no room there soon will be.
+    let waits = |end: &Failure| matches!(end, Failure::Full | Failure::CoolingDown(..) | Failure::BreakerOpen(..));
+    if ends.iter().all(waits) && ends.iter().any(|end| matches!(end, Failure::Full)) {
+        return Error::Overloaded(Limit::Provider);
+    }
     // A target that was skipped has not failed: it has a say only where no other was asked.
     if !ends.iter().all(Failure::skips) {
         ends.retain(|end| !end.skips());

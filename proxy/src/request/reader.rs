@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use penstock_llm::{
     classify::UpstreamError,
-    neutral::{Finish, Usage},
+    neutral::Finish,
     relay::{End, Forward, Relay},
     sse::{Event, Framing, Splitter},
 };
+
+use super::settle::Told;
 
 /// Pure: bytes in, bytes and meaning out.
 pub(super) struct Reader {
@@ -97,8 +99,10 @@ impl Reader {
         self.relay.sequence()
     }
 
-    pub(super) fn usage(&self) -> Usage {
-        *self.relay.usage()
+    /// What is known of the answer so far.
+    pub(super) fn told(&self) -> Told {
+        let (usage, seen, finish) = (*self.relay.usage(), self.relay.seen(), self.relay.finish_reason());
+        Told { usage, seen, finish, is_whole: self.is_finished() }
     }
 }
 
@@ -192,7 +196,8 @@ mod tests {
         let look = reader.push(Bytes::from(format!("{first}{usage}{done}")), &mut out);
         assert_eq!(look.end, Some(End::Complete));
         assert_eq!(out, [first.as_str(), done]);
-        assert_eq!((reader.usage().input, reader.usage().output), (Some(3), Some(4)));
+        let usage = reader.told().usage;
+        assert_eq!((usage.input, usage.output), (Some(3), Some(4)));
     }
 
     #[test]

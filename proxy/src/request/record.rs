@@ -8,11 +8,14 @@ use std::{
 };
 
 use penstock_llm::{
-    neutral::{Finish, Usage},
+    call::{Call, Operation},
+    estimate::Size,
+    neutral::Finish,
     scan::Scan,
 };
 use tokio::time::Instant;
 
+use super::settle::{Count, End, Settlement, Told, settle};
 use crate::{
     auth::Caller,
     data::Load,
@@ -29,42 +32,52 @@ pub(super) struct Record {
     pub(super) started: Instant,
     caller: OnceCell<String>,
     route: OnceCell<Arc<Route>>,
-    model: OnceCell<String>,
-    stream: Cell<bool>,
+    asked: OnceCell<Asked>,
     /// Who is being asked, or has answered.
     target: RefCell<Option<Arc<Target>>>,
     attempts: Cell<u32>,
+    /// When the target was asked.
+    since: Cell<Instant>,
     /// 0 until the client has been sent a head.
     status: Cell<u16>,
     error: RefCell<Option<String>>,
     /// How the answer of the target went.
     outcome: Cell<Outcome>,
     first_content: Cell<Option<Duration>>,
-    usage: Cell<Usage>,
-    /// Why the answer ended; a word that nobody knows is `unknown` here and `stop` to the client.
-    finish: Cell<Option<Finish>>,
+    told: Cell<Told>,
+    /// What answers cost that the client never saw, in picodollars; none once that of one is not known.
+    lost: Cell<Option<u64>>,
     load: Arc<Load>,
     metrics: Metrics,
     _in_flight: InFlight,
 }
 
+/// What the client asks.
+struct Asked {
+    model: String,
+    stream: bool,
+    operation: Operation,
+    size: Size,
+}
+
 impl Record {
     pub(super) fn begin(worker: &Worker) -> Rc<Self> {
         worker.load.requests.fetch_add(1, Ordering::Relaxed);
+        let started = Instant::now();
         Rc::new(Self {
-            started: Instant::now(),
+            started,
             caller: OnceCell::new(),
             route: OnceCell::new(),
-            model: OnceCell::new(),
-            stream: Cell::new(false),
+            asked: OnceCell::new(),
             target: RefCell::new(None),
             attempts: Cell::new(0),
+            since: Cell::new(started),
             status: Cell::new(0),
             error: RefCell::new(None),
             outcome: Cell::new(Outcome::Cancelled),
             first_content: Cell::new(None),
-            usage: Cell::new(Usage::default()),
-            finish: Cell::new(None),
+            told: Cell::default(),
+            lost: Cell::new(Some(0)),
             load: worker.load.clone(),
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
@@ -75,30 +88,41 @@ impl Record {
         let _ = self.caller.set(caller.name().to_owned());
     }
 
-    pub(super) fn route(&self, route: &Arc<Route>, scan: &Scan) {
+    pub(super) fn route(&self, route: &Arc<Route>, call: &Call, scan: &Scan) {
         let _ = self.route.set(route.clone());
-        let _ = self.model.set(scan.model.clone());
-        self.stream.set(scan.stream);
+        let (model, stream) = (scan.model.clone(), scan.stream);
+        let _ = self.asked.set(Asked { model, stream, operation: call.operation, size: Size::of(scan) });
     }
 
     /// An attempt is sent.
     pub(super) fn attempt(&self, target: &Arc<Target>) {
         self.attempts.set(self.attempts.get() + 1);
+        self.since.set(Instant::now());
+        self.told.set(Told::default());
         *self.target.borrow_mut() = Some(target.clone());
     }
 
-    /// It failed, and the client saw nothing of it.
+    /// What is known by now of the answer that it brings.
+    pub(super) fn told(&self, told: Told) {
+        self.told.set(told);
+    }
+
+    /// It failed, and the client saw nothing of it. The client does not pay for it.
     pub(super) fn attempt_failed(&self, outcome: Outcome) {
+        let Told { usage, .. } = self.told.take();
         if let Some(target) = self.target.take() {
             target.metrics.attempt(outcome);
+            if usage.is_reported() {
+                let cost = target.price.as_ref().and_then(|price| price.cost(&usage));
+                target.metrics.spent(&usage, cost);
+                self.lost.set(self.lost.get().zip(cost).map(|(lost, cost)| lost.saturating_add(cost)));
+            }
         }
     }
 
     /// A whole answer goes to the client.
-    pub(super) fn answered(&self, status: u16, usage: Usage, finish: Option<Finish>) {
+    pub(super) fn answered(&self, status: u16) {
         self.status.set(status);
-        self.usage.set(usage);
-        self.finish.set(finish);
         self.outcome.set(Outcome::Ok);
     }
 
@@ -114,10 +138,8 @@ impl Record {
     }
 
     /// A stream is over, or was left by its client if the outcome is [`Outcome::Cancelled`].
-    pub(super) fn streamed(&self, outcome: Outcome, usage: Usage, finish: Option<Finish>) {
+    pub(super) fn streamed(&self, outcome: Outcome) {
         self.outcome.set(outcome);
-        self.usage.set(usage);
-        self.finish.set(finish);
     }
 
     /// A limit of time has ended the stream of the target that answers.
@@ -161,48 +183,76 @@ impl Record {
         }
     }
 
-    /// What the answer cost, in picodollars, as far as that is known.
-    fn cost(&self) -> Option<u64> {
-        self.target.borrow().as_ref()?.price.as_ref()?.cost(&self.usage.get())
+    fn end(&self) -> End {
+        if self.error.borrow().is_some() {
+            return End::Failed;
+        }
+        match self.outcome.get() {
+            Outcome::Ok => End::Complete,
+            Outcome::Broken => End::Broken,
+            Outcome::Cancelled if self.first_content.get().is_some() => End::ClientLeft,
+            Outcome::Cancelled => End::Cancelled,
+            Outcome::RateLimit
+            | Outcome::Timeout
+            | Outcome::ServerError
+            | Outcome::Auth
+            | Outcome::ContextLength
+            | Outcome::ContentFilter
+            | Outcome::Client => End::Failed,
+        }
     }
 
-    fn count(&self, elapsed: Duration) {
+    /// What the client is charged, and in picodollars as far as that is known.
+    fn settle(&self, elapsed: Duration) -> Settled {
+        let (end, told) = (self.end(), self.told.get());
+        let target = self.target.borrow();
+        let count = self.asked.get().zip(target.as_ref()).and_then(|(Asked { size, operation, .. }, target)| {
+            let until = self.started + self.first_content.get().unwrap_or(elapsed);
+            let silent = until.saturating_duration_since(self.since.get()).as_secs();
+            Count::of(size, *operation, &target.facts, &told.seen, silent)
+        });
+        let settlement = settle(end, &told, count);
+        let cost = settlement.cost(target.as_ref().and_then(|target| target.price.as_ref()));
+        Settled { end, settlement, cost }
+    }
+
+    fn count(&self, elapsed: Duration, settled: &Settled) {
         let Some(route) = self.route.get() else { return };
         let status = self.status();
         let target = self.target.borrow();
         let Some(target) = target.as_ref() else { return route.metrics.request(status) };
-        let usage = self.usage.get();
         target.metrics.attempt(self.outcome.get());
         target.metrics.request(status, elapsed.as_secs_f64());
-        target.metrics.tokens(usage.input.unwrap_or(0), usage.output.unwrap_or(0));
-        if usage.is_reported() && self.cost().is_none() {
-            target.metrics.unpriced();
-        }
+        target.metrics.spent(&settled.settlement.usage, settled.cost);
         if let Some(first) = self.first_content.get() {
             target.metrics.first_content(first.as_secs_f64());
         }
     }
 
-    fn log(&self, elapsed: Duration) {
+    fn log(&self, elapsed: Duration, settled: &Settled) {
         let target = self.target.borrow();
-        let usage = self.usage.get();
         let error = self.error.borrow();
+        let asked = self.asked.get();
+        let Settled { end, settlement: Settlement { usage, estimated }, cost } = settled;
         tracing::info!(
             target: "penstock::request",
             status = self.status(),
             route = self.route.get().map(|route| route.label.as_str()),
             consumer = self.caller.get().map(String::as_str),
-            model = self.model.get().map(String::as_str),
+            model = asked.map(|asked| asked.model.as_str()),
             provider = target.as_ref().map(|target| target.provider.name.as_str()),
             upstream_model = target.as_ref().map(|target| target.model.as_str()),
             attempts = self.attempts.get(),
-            stream = self.stream.get(),
+            stream = asked.is_some_and(|asked| asked.stream),
+            end = end.as_str(),
             input_tokens = usage.input,
             output_tokens = usage.output,
-            cost_picodollars = self.cost(),
+            estimated,
+            cost_picodollars = cost,
+            lost_picodollars = self.lost.get(),
             first_content_ms = self.first_content.get().map(|first| first.as_millis() as u64),
             ms = elapsed.as_millis() as u64,
-            finish = self.finish.get().map(Finish::name),
+            finish = self.told.get().finish.map(Finish::name),
             outcome = self.outcome.get().as_str(),
             error = error.as_deref(),
             "request"
@@ -210,11 +260,19 @@ impl Record {
     }
 }
 
+/// What is left to say once a request is over.
+struct Settled {
+    end: End,
+    settlement: Settlement,
+    cost: Option<u64>,
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         self.load.requests.fetch_sub(1, Ordering::Relaxed);
         let elapsed = self.started.elapsed();
-        self.count(elapsed);
-        self.log(elapsed);
+        let settled = self.settle(elapsed);
+        self.count(elapsed, &settled);
+        self.log(elapsed, &settled);
     }
 }

@@ -9,20 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use penstock_llm::{
-    Dialect,
-    call::Form,
-    classify::UpstreamError,
-    neutral::{Finish, Usage},
-    relay::End,
-    sse::Array,
-};
+use penstock_llm::{Dialect, call::Form, classify::UpstreamError, neutral::Finish, relay::End, seen::Seen, sse::Array};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{
     plan::Failure,
     reader::{Look, Reader},
     record::Record,
+    settle::Told,
 };
 use crate::{
     error::{Error, Expired},
@@ -106,6 +100,7 @@ impl Stream {
                 Some(Err(_)) | None => reader.end(&mut out),
             };
             record.withheld(look.withheld);
+            record.told(reader.told());
             if let Some(error) = look.error {
                 return Err(Failure::Broken(error));
             }
@@ -246,7 +241,8 @@ impl Frame {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.record.streamed(self.outcome, self.reader.usage(), self.reader.finish());
+        self.record.told(self.reader.told());
+        self.record.streamed(self.outcome);
     }
 }
 
@@ -284,17 +280,23 @@ pub(super) async fn pass(
     record: Rc<Record>,
     _permit: Option<Permit>,
 ) -> Result<(), Cut> {
+    let mut seen = Seen { unread: held.len() as u64, ..Seen::default() };
+    record.told(Told { seen, ..Told::default() });
     outlet.send(held).await;
     loop {
         let limit = patience.deadline.min(Instant::now() + patience.idle);
         match timeout_at(limit, incoming.chunk()).await {
-            Ok(Some(Ok(chunk))) => outlet.send(chunk).await,
+            Ok(Some(Ok(chunk))) => {
+                seen.unread += chunk.len() as u64;
+                record.told(Told { seen, ..Told::default() });
+                outlet.send(chunk).await;
+            }
             Ok(None) => {
-                record.streamed(Outcome::Ok, Usage::default(), None);
+                record.streamed(Outcome::Ok);
                 return Ok(());
             }
             Ok(Some(Err(_))) | Err(_) => {
-                record.streamed(Outcome::Broken, Usage::default(), None);
+                record.streamed(Outcome::Broken);
                 return Err(Cut);
             }
         }

@@ -57,6 +57,10 @@ impl<'a> Way<'a> {
                     }
                 }
                 Next::Wait(until) => sleep_until(until).await,
+                Next::Queue(ticket, until) => {
+                    let room = timeout_at(until, ticket.wait()).await.ok().flatten();
+                    self.walk.let_in(room);
+                }
                 Next::Over => return None,
             }
         }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::plan::{Budget, Circumstances, Failure, Step, verdict};
 use crate::{
     error::{Error, Expired},
-    health::{Asking, Closed, Permit, Why},
+    health::{Asking, Closed, Permit, Place, Skipped, Ticket, Why},
     live::{
         credential::{Barred, Credential, Pick},
         route::{Forward, Target},
@@ -19,10 +19,13 @@ use crate::{
 
 /// So many keys are tried at one target, however often they are replaced meanwhile.
 const MAX_CREDENTIALS: usize = 8;
+/// So long a request waits in all for room at providers that have as many requests as they may.
+const QUEUED_FOR: Duration = Duration::from_secs(1);
 
 pub(super) struct Walk<'a> {
-    /// Whom it would ask, one after the other.
+    /// Whom it would ask, one after the other. Behind `once` are those that had no room when it was their turn.
     order: Vec<&'a Arc<Target>>,
+    once: usize,
     fallback_on: &'a [FallbackOn],
     deadline: Instant,
     pace: Pace,
@@ -30,6 +33,10 @@ pub(super) struct Walk<'a> {
     here: Option<Here>,
     /// Targets that may not be asked now, by their places.
     closed: Vec<(usize, Closed)>,
+    /// Targets whose provider had no room, by their places.
+    full: Vec<usize>,
+    /// Until when it waits for room, once it does.
+    queued_until: Option<Instant>,
     /// The last failure of each target that was left.
     ends: Vec<Failure>,
     stage: Stage,
@@ -50,6 +57,8 @@ struct Here {
     tried: Vec<Arc<Credential>>,
     /// It is asked again then, and why.
     again: Option<(Instant, Failure)>,
+    /// What it has waited for.
+    room: Option<Place>,
 }
 
 /// What is to be done next.
@@ -57,6 +66,8 @@ pub(super) enum Next<'a> {
     Ask(Turn<'a>),
     /// Nothing until then.
     Wait(Instant),
+    /// Room at a provider, and until then; [`Walk::let_in`] is told.
+    Queue(Ticket, Instant),
     Over,
 }
 
@@ -80,6 +91,7 @@ pub(super) struct Ended<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn new(forward: &'a Forward, order: Vec<&'a Arc<Target>>, deadline: Instant, pace: Pace) -> Self {
         Self {
+            once: order.len(),
             order,
             fallback_on: &forward.fallback_on,
             deadline,
@@ -87,6 +99,8 @@ impl<'a> Walk<'a> {
             place: 0,
             here: None,
             closed: Vec::new(),
+            full: Vec::new(),
+            queued_until: None,
             ends: Vec::new(),
             stage: Stage::Walking,
         }
@@ -105,11 +119,16 @@ impl<'a> Walk<'a> {
                 Some(_) => Asking::Again,
                 None => Asking::First,
             };
-            match enter(target, &here.tried, asking, now) {
-                Ok(turn) => {
+            match enter(target, &here.tried, asking, here.room.take(), now) {
+                Ok(Some(turn)) => {
                     // With another key it would be a newcomer.
                     here.again = None;
                     return Next::Ask(turn);
+                }
+                Ok(None) => {
+                    if let Some((ticket, until)) = self.queue(target, now) {
+                        return Next::Queue(ticket, until);
+                    }
                 }
                 Err(Barred::NoCredential) => self.leave(Failure::NoCredential),
                 Err(Barred::Closed(closed)) => self.pass_by(closed),
@@ -158,14 +177,24 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The queue has come to an end: with room, or not in time.
+    pub(super) fn let_in(&mut self, room: Option<Place>) {
+        if let Some(here) = &mut self.here {
+            here.room = room;
+        }
+    }
+
     /// The targets that were not asked though they were next, and why.
-    pub(super) fn passed_by(&self) -> impl Iterator<Item = (&'a Arc<Target>, Why)> {
-        self.closed.iter().map(|(place, closed)| (self.order[*place], closed.why))
+    pub(super) fn passed_by(&self) -> impl Iterator<Item = (&'a Arc<Target>, Skipped)> {
+        let closed = self.closed.iter().map(|(place, closed)| (*place, closed.why.into()));
+        let full = self.full.iter().map(|place| (*place, Skipped::Full));
+        closed.chain(full).map(|(place, why)| (self.order[place], why))
     }
 
     /// Another target is left, and may be asked now, for a failure of this class.
     pub(super) fn has_elsewhere(&self, class: FallbackOn, now: Instant) -> bool {
-        self.may_have_elsewhere(class) && self.order[self.place + 1..].iter().any(|target| may_enter(target, &[], now))
+        let may_ask = |target: &&Arc<Target>| target.provider.room.has_room() && may_enter(target, &[], now);
+        self.may_have_elsewhere(class) && self.order[self.place + 1..].iter().any(may_ask)
     }
 
     /// Until when a target that is asked now may be silent: to the moment to try elsewhere, or to the deadline if there is
@@ -229,7 +258,29 @@ impl<'a> Walk<'a> {
             self.ends.push(failure);
         }
         self.closed.push((self.place, closed));
-        self.place = if self.fallback_on.contains(&closed.class) { self.place + 1 } else { self.order.len() };
+        let next = self.place + 1;
+        // Those without room have not failed, so they are still to be asked.
+        self.place = if self.fallback_on.contains(&closed.class) { next } else { next.max(self.once) };
+    }
+
+    /// There is no room. That is our own bound and no failure: whoever else is left is asked at once, whatever the route falls
+    /// back on. With nobody else, or for a repetition, it waits. None: the walk has gone on.
+    fn queue(&mut self, target: &'a Arc<Target>, now: Instant) -> Option<(Ticket, Instant)> {
+        let repeats = self.here.as_ref().is_some_and(|here| here.again.is_some());
+        if !repeats && self.place < self.once && self.place + 1 < self.order.len() {
+            self.full.push(self.place);
+            self.order.push(target);
+            (self.place, self.here) = (self.place + 1, None);
+            return None;
+        }
+        let until = *self.queued_until.get_or_insert(self.deadline.min(now + self.pace.of(QUEUED_FOR)));
+        if let Some(ticket) = Some(&target.provider.room).filter(|_| now < until).and_then(|room| room.queue()) {
+            return Some((ticket, until));
+        }
+        self.full.push(self.place);
+        let failed = self.here.take().and_then(|here| here.again);
+        self.leave(failed.map_or(Failure::Full, |(_, failure)| failure));
+        None
     }
 
     /// The last usable target is never skipped: the first that only our own guess keeps from being asked.
@@ -238,7 +289,7 @@ impl<'a> Walk<'a> {
         let mut guessed = (0..self.closed.len()).filter(|index| self.closed[*index].1.why == Why::BreakerOpen);
         let entered = guessed.find_map(|index| {
             let (place, _) = self.closed[index];
-            let turn = enter(self.order[place], &[], Asking::LastResort, now).ok()?;
+            let turn = enter(self.order[place], &[], Asking::LastResort, None, now).ok()??;
             Some((index, place, turn))
         });
         let Some((index, place, turn)) = entered else { return Next::Over };
@@ -250,7 +301,7 @@ impl<'a> Walk<'a> {
 
 impl Here {
     fn at(target: &Target, pace: Pace) -> Self {
-        Self { budget: Budget::new(target.provider.retries, pace), tried: Vec::new(), again: None }
+        Self { budget: Budget::new(target.provider.retries, pace), tried: Vec::new(), again: None, room: None }
     }
 
     fn has_other(&self, target: &Target, now: Instant) -> bool {
@@ -258,15 +309,19 @@ impl Here {
     }
 }
 
+/// None: its provider has no room for it.
 fn enter<'a>(
     target: &'a Arc<Target>,
     tried: &[Arc<Credential>],
     asking: Asking,
+    room: Option<Place>,
     now: Instant,
-) -> Result<Turn<'a>, Barred> {
+) -> Result<Option<Turn<'a>>, Barred> {
     let enter = |fingerprint| target.seat.enter(fingerprint, asking, now);
-    let (pick, permit) = target.provider.credentials.choose(tried, now, enter)?;
-    Ok(Turn { target, pick, permit })
+    let (pick, mut permit) = target.provider.credentials.choose(tried, now, enter)?;
+    let Some(place) = room.or_else(|| target.provider.room.enter()) else { return Ok(None) };
+    permit.keep(place);
+    Ok(Some(Turn { target, pick, permit }))
 }
 
 fn may_enter(target: &Target, tried: &[Arc<Credential>], now: Instant) -> bool {

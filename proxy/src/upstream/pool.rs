@@ -35,12 +35,11 @@ impl Pool {
 
     pub(super) fn put(&self, origin: &Origin, connection: Connection) {
         let mut all = self.0.borrow_mut();
-        if !all.contains_key(origin) {
-            all.insert(origin.clone(), Vec::new());
-        }
-        if let Some(idle) = all.get_mut(origin)
-            && idle.len() < PER_ORIGIN
-        {
+        let idle = match all.get_mut(origin) {
+            Some(idle) => idle,
+            None => all.entry(origin.clone()).or_default(),
+        };
+        if idle.len() < PER_ORIGIN {
             idle.push(Idle { connection, since: Instant::now() });
         }
     }

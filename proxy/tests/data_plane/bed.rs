@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use penstock_config::{
     Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, outbound::Outbound,
 };
-use penstock_proxy::{Auth, DataConfig, DataPlane, Live, Metrics, upstream};
+use penstock_proxy::{Auth, DataConfig, DataPlane, Live, Metrics, Pace, upstream};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -109,6 +109,15 @@ impl Bed {
     }
 
     pub(crate) fn start_with(resources: &Resources, change: impl FnOnce(&mut DataConfig)) -> anyhow::Result<Self> {
+        Self::start_at(resources, Pace::REAL, change)
+    }
+
+    /// The same, with all of the proxy's waits at another pace.
+    pub(crate) fn start_at(
+        resources: &Resources,
+        pace: Pace,
+        change: impl FnOnce(&mut DataConfig),
+    ) -> anyhow::Result<Self> {
         // Another test has installed it already, if it fails.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = DataConfig {
@@ -124,7 +133,7 @@ impl Bed {
         };
         change(&mut config);
         let metrics = Metrics::new();
-        let live = Live::new(metrics.clone());
+        let live = Live::at(metrics.clone(), pace);
         let refused = live.apply(&resources.snapshot());
         anyhow::ensure!(refused.is_empty(), "{refused:?}");
         let plane = DataPlane::bind(config, live.clone(), metrics.clone())?;
@@ -153,6 +162,17 @@ impl Bed {
 
     pub(crate) async fn unary(&self) -> anyhow::Result<Got> {
         self.ask(question(false)).await
+    }
+
+    /// Until the metrics say this line.
+    pub(crate) async fn metric_is(&self, line: &str) -> anyhow::Result<()> {
+        let poll = async {
+            while !self.metrics.render().lines().any(|said| said == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let said = tokio::time::timeout(PATIENCE, poll).await;
+        said.with_context(|| format!("{line} is not in {}", self.metrics.render()))
     }
 
     pub(crate) async fn stream(&self) -> anyhow::Result<Got> {

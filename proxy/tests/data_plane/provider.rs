@@ -47,6 +47,9 @@ pub(crate) struct Events {
     pub(crate) seen: Vec<Seen>,
     /// Connections that have ended, in order, whoever closed them.
     pub(crate) closed: Vec<usize>,
+    /// Requests whose last act is still to come: now, and the most that there were at once.
+    pub(crate) open: usize,
+    pub(crate) most_open: usize,
     pub(crate) flooded: usize,
     /// A flood met a peer that takes no more.
     pub(crate) stuck: bool,
@@ -183,10 +186,16 @@ impl Peer {
             self.sender.send_modify(|events| {
                 number = events.seen.len();
                 events.seen.push(Seen { connection: self.number, head, body });
+                events.open += 1;
+                events.most_open = events.most_open.max(events.open);
             });
             let acts = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(number);
             let mut open = true;
-            for act in acts {
+            let last = acts.len().saturating_sub(1);
+            for (place, act) in acts.into_iter().enumerate() {
+                if place == last {
+                    self.sender.send_modify(|events| events.open -= 1);
+                }
                 open = open && self.act(act, &mut socket).await.unwrap_or(false);
             }
             if !open {

@@ -121,8 +121,22 @@ impl<'a> Installation<'a> {
 
     /// A proxy's Pod that knows these operators.
     pub(crate) async fn proxy(&self, name: &str, operators: &[&RunningPod]) -> anyhow::Result<RunningPod> {
+        self.proxy_at(name, 1.0, operators).await
+    }
+
+    /// The same, whose waits last this share of what is written.
+    pub(crate) async fn proxy_at(
+        &self,
+        name: &str,
+        pace: f64,
+        operators: &[&RunningPod],
+    ) -> anyhow::Result<RunningPod> {
+        let mut template = self.proxy.clone();
+        for container in template.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
+            container.args.get_or_insert_default().push(format!("--pace={pace}"));
+        }
         let operators: Vec<String> = operators.iter().map(|pod| format!("https://{}:8443", pod.ip)).collect();
-        self.run(name, &self.proxy, &format!("https://{}:8443", self.service()), &operators.join(",")).await
+        self.run(name, &template, &format!("https://{}:8443", self.service()), &operators.join(",")).await
     }
 
     /// The name that the operators have in a cluster's DNS.

@@ -38,6 +38,8 @@ pub struct Kubelet<'a> {
     cluster: &'a Cluster,
     client: Client,
     probes: reqwest::Client,
+    /// Where Pods find the API server, if not at its own address.
+    relay: Option<String>,
 }
 
 /// A Pod to run, and the program that stands for its image.
@@ -93,7 +95,13 @@ impl<'a> Kubelet<'a> {
             cluster,
             client: cluster.client().await?,
             probes: reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build()?,
+            relay: None,
         })
+    }
+
+    /// Pods that are run from now on find the API server at this URL.
+    pub fn relay_through(&mut self, url: String) {
+        self.relay = Some(url);
     }
 
     /// Makes what controllers put into every namespace: the ServiceAccount `default` and the API server's certificate.
@@ -229,7 +237,10 @@ impl<'a> Kubelet<'a> {
             return Ok(None);
         };
         let path = dir.join("kubeconfig");
-        let kubeconfig = self.cluster.kubeconfig_for(&json!({"tokenFile": folder.join("token")}));
+        let mut kubeconfig = self.cluster.kubeconfig_for(&json!({"tokenFile": folder.join("token")}));
+        if let Some(relay) = &self.relay {
+            kubeconfig["clusters"][0]["cluster"]["server"] = json!(relay);
+        }
         std::fs::write(&path, kubeconfig.to_string())?;
         Ok(Some(path))
     }

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use penstock_llm::Dialect;
 use penstock_llm::neutral::{Finish, Usage};
 use penstock_llm::relay::{Client, End, Forward, Relay};
+use penstock_llm::seen::Seen;
 use penstock_llm::sse::{Event, Framing, Splitter};
 use penstock_llm::translate::Names;
 
@@ -19,6 +20,7 @@ struct Outcome {
     error: Option<String>,
     end: Option<End>,
     usage: Usage,
+    seen: Seen,
 }
 
 pub(crate) fn split(case: &Case) {
@@ -76,6 +78,6 @@ fn relayed(upstream: Dialect, dialect: Dialect, bytes: &[u8], cuts: &[usize]) ->
         seen.end = step.end.or(seen.end);
     }
     seen.end = seen.end.or_else(|| Some(relay.finish(&mut seen.written)));
-    seen.usage = *relay.usage();
+    (seen.usage, seen.seen) = (*relay.usage(), relay.seen());
     seen
 }

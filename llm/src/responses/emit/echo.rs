@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::json::{Fault, Reader, write_string};
 
@@ -61,8 +61,11 @@ impl Echo {
     }
 }
 
+/// That of a request that says nothing. Every request that is not translated has it, so it is written once.
+static SILENT: LazyLock<Echo> = LazyLock::new(|| Echo::from(&[None; MEMBERS.len()]));
+
 impl Default for Echo {
     fn default() -> Self {
-        Self::from(&[None; MEMBERS.len()])
+        SILENT.clone()
     }
 }

@@ -34,6 +34,10 @@ impl Bed {
         }
     }
 
+    fn troubles(&self, millis: u64) -> Vec<Trouble> {
+        self.gate.troubles(self.at(millis)).collect()
+    }
+
     fn wait(&mut self, seconds: Option<u64>, millis: u64) {
         let effect = Effect::Wait(seconds.map(Duration::from_secs), RATE_LIMIT);
         self.note(Entry::Ordinary, effect, millis, millis);
@@ -180,4 +184,38 @@ fn at_another_pace_the_same_things_happen_sooner() {
     }
     let closed = gate.enter(Asking::First, start).expect_err("must be open");
     assert_eq!(closed.until - start, Duration::from_millis(50));
+}
+
+#[test]
+fn a_breaker_that_opens_and_closes_is_one_trouble_until_a_minute_after_the_last_time() {
+    let mut bed = Bed::new();
+    bed.fail(9, 0);
+    assert_eq!(bed.troubles(0), [], "too few to tell");
+    for opening in [0, 6_000, 12_000] {
+        bed.fail(10, opening);
+        let probe = bed.enter(Asking::First, opening + 5_000).expect("must be let through");
+        bed.note(probe, Effect::Answered, opening + 5_000, opening + 5_500);
+        assert_eq!(bed.troubles(opening + 6_000), [Trouble::Failing], "it has closed");
+    }
+    assert_eq!(bed.troubles(12_000 + 64_999), [Trouble::Failing]);
+    assert_eq!(bed.troubles(12_000 + 65_000), []);
+}
+
+#[test]
+fn a_probe_that_fails_prolongs_what_is_reported() {
+    let mut bed = Bed::new();
+    bed.fail(10, 0);
+    let probe = bed.enter(Asking::First, 60_000).expect("must be let through");
+    bed.note(probe, Effect::Failed(SERVER_ERROR), 60_000, 61_000);
+    assert_eq!(bed.troubles(61_000 + 69_999), [Trouble::Failing]);
+    assert_eq!(bed.troubles(61_000 + 70_000), []);
+}
+
+#[test]
+fn a_cooldown_is_reported_until_a_minute_after_it_would_have_ended() {
+    let mut bed = Bed::new();
+    bed.wait(Some(7), 0);
+    bed.note(Entry::Ordinary, Effect::Answered, 1_000, 2_000);
+    assert_eq!(bed.troubles(66_999), [Trouble::CoolingDown]);
+    assert_eq!(bed.troubles(67_000), []);
 }

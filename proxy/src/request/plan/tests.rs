@@ -131,6 +131,18 @@ fn targets_that_failed_differently_give_429_before_504_before_502() {
 }
 
 #[test]
+fn a_target_without_room_is_no_failure_and_has_a_say_only_where_nobody_was_asked() {
+    let cooling_down = || Failure::CoolingDown(Duration::from_secs(60), FallbackOn::RateLimit);
+    let open = || Failure::BreakerOpen(Duration::from_secs(5), FallbackOn::ServerError);
+    assert_eq!(Failure::Full.effect(), None);
+    assert!(Failure::Full.goes_on(&[]));
+    assert_eq!(error(vec![Failure::Full]), (503, Some(1)));
+    assert_eq!(error(vec![Failure::Full, cooling_down(), open()]), (503, Some(1)), "there is room sooner");
+    assert_eq!(error(vec![status(500, None, ""), Failure::Full]), (502, None));
+    assert_eq!(error(vec![status(429, Some(7), ""), Failure::Full]), (429, Some(7)));
+}
+
+#[test]
 fn only_an_error_that_blames_the_request_is_shown_as_it_came() {
     let body = r#"{"error":{"message":"bad n","type":"invalid_request_error","param":"n","code":"nope"}}"#;
     let error = verdict(vec![status(500, None, ""), status(422, None, body)]);

@@ -58,6 +58,12 @@ fn asked<'a>(walk: &mut Walk<'a>, place: usize, now: Instant) -> Turn<'a> {
     turn
 }
 
+/// Another request is let in.
+fn entered<'a>(target: &'a Arc<Target>, tried: &[Arc<Credential>], asking: Asking, now: Instant) -> Turn<'a> {
+    let Ok(Some(turn)) = enter(target, tried, asking, None, now) else { panic!("must be let in") };
+    turn
+}
+
 fn is_over(walk: &mut Walk<'_>, now: Instant) -> bool {
     matches!(walk.next(now), Next::Over)
 }
@@ -97,10 +103,10 @@ async fn a_target_that_wants_to_be_left_alone_is_passed_by_and_the_one_who_was_t
     let mut newcomer = bed.walk();
     drop(asked(&mut newcomer, 1, bed.at(1_000)));
     let passed: Vec<_> = newcomer.passed_by().map(|(target, why)| (target.provider.name.as_str(), why)).collect();
-    assert_eq!(passed, [("default/p0", Why::CoolingDown)]);
+    assert_eq!(passed, [("default/p0", Skipped::CoolingDown)]);
 
     // Another is told to wait for longer meanwhile.
-    let Ok(mut other) = enter(&bed.forward.targets[0], &[], Asking::Again, bed.start) else { panic!("must be let in") };
+    let mut other = entered(&bed.forward.targets[0], &[], Asking::Again, bed.start);
     other.permit.note(None, Effect::Wait(Some(Duration::from_secs(9)), FallbackOn::RateLimit), bed.at(1_000));
     drop(asked(&mut waiter, 0, bed.at(2_200)));
 }
@@ -192,7 +198,7 @@ async fn a_target_that_failed_too_often_while_one_waited_for_it_is_not_asked_aga
     assert!(!fails(&mut walk, turn, limited(1), bed.start));
     let target = &bed.forward.targets[0];
     for _ in 0..10 {
-        let Ok(mut turn) = enter(target, &[], Asking::Again, bed.start) else { panic!("must be let in") };
+        let mut turn = entered(target, &[], Asking::Again, bed.start);
         turn.permit.note(None, Effect::Failed(FallbackOn::ServerError), bed.start);
     }
     drop(asked(&mut walk, 1, bed.at(1_100)));
@@ -222,7 +228,7 @@ async fn a_silent_target_is_left_only_while_another_may_be_asked() {
     assert!(matches!(walk.silent(until, Expired::Answer, patience), Err(Failure::Silent(Expired::Answer))));
 
     let other = &bed.forward.targets[1];
-    let Ok(mut busy) = enter(other, &[], Asking::First, bed.start) else { panic!("must be let in") };
+    let mut busy = entered(other, &[], Asking::First, bed.start);
     busy.permit.note(None, Effect::Wait(Some(Duration::from_secs(8)), FallbackOn::RateLimit), bed.start);
     assert_eq!(walk.silent(until, Expired::Answer, patience).ok(), Some(bed.at(10_000)), "nobody is left to ask");
     assert!(walk.silent(bed.at(10_000), Expired::Answer, patience).is_err(), "now there is");
@@ -266,9 +272,7 @@ async fn one_that_waited_for_a_key_is_a_newcomer_to_the_others() {
     let key = first.pick.clone().key().expect("must be a key");
     assert!(!fails(&mut walk, first, limited(1), bed.start));
 
-    let Ok(mut other) = enter(&bed.forward.targets[0], &[key], Asking::First, bed.start) else {
-        panic!("must be let in")
-    };
+    let mut other = entered(&bed.forward.targets[0], &[key], Asking::First, bed.start);
     let second = other.pick.fingerprint();
     other.permit.note(second, Effect::Wait(Some(Duration::from_secs(9)), FallbackOn::RateLimit), bed.start);
     let again = asked(&mut walk, 0, bed.at(1_100));

@@ -113,6 +113,7 @@ impl Request<'_> {
                     oracle.borrow_mut().waits(self.id, until, now);
                     sleep_until(until).await;
                 }
+                Next::Queue(..) => panic!("no provider of this world has a bound"),
                 Next::Over => {
                     let error = walk.verdict(now);
                     oracle.borrow_mut().gives_up(self.id, error.status(), error.retry_after(), now);

@@ -1,0 +1,51 @@
+//! What proxies see of providers, as it stands on the objects.
+
+use anyhow::{Context as _, ensure};
+use kube::api::DynamicObject;
+use penstock_crds::Kind;
+use penstock_tests::cluster::Cluster;
+use penstock_tests::fake::{Refusal, Script};
+use tokio::time::timeout;
+
+use super::installation::{Installation, WITHIN, condition};
+
+/// Of what is written; it keeps the test short.
+const PACE: f64 = 0.1;
+
+#[tokio::test]
+async fn a_provider_that_fails_is_unhealthy_until_a_while_after_it_answers_again() -> anyhow::Result<()> {
+    let installation = Installation::new(Cluster::shared().await?, "failing").await?;
+    let operator = installation.operator("operator-0").await?;
+    let proxy = installation.proxy_at("proxy-0", PACE, &[&operator]).await?;
+    installation.apply_quickstart().await?;
+    installation.wait_programmed().await?;
+    installation.fakes.script(Script::on("openai").forever(Refusal::Unavailable));
+    for _ in 0..12 {
+        assert!(installation.answered_by(&proxy).await?.ends_with("/anthropic"), "the next target serves");
+    }
+    let failing = |object: Option<&DynamicObject>| {
+        let said = object.and_then(|object| condition(object, "Healthy"));
+        said.is_some_and(|(status, reason, message)| {
+            status == "False"
+                && reason == "Failing"
+                && message.starts_with("1 of 1 proxies")
+                && message.contains("gpt-4o")
+        })
+    };
+    installation.until(Kind::AIProvider, "openai", failing).await?;
+    installation.fakes.clear_scripts();
+    let served = async {
+        while !installation.answered_by(&proxy).await?.ends_with("/openai") {}
+        anyhow::Ok(())
+    };
+    timeout(WITHIN, served).await.context("a provider that answers again must be asked again")??;
+    let well = |object: Option<&DynamicObject>| {
+        let said = object.and_then(|object| condition(object, "Healthy"));
+        said.is_some_and(|(status, reason, _)| status == "True" && reason == "Healthy")
+    };
+    installation.until(Kind::AIProvider, "openai", well).await?;
+    let other = installation.objects(Kind::AIProvider).get("anthropic").await?;
+    ensure!(well(Some(&other)), "it never failed: {:?}", other.data.get("status"));
+    proxy.stop().await?;
+    operator.stop().await
+}
