@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
+use crate::bounds::Limit;
+
 /// When to come again to what has too much to do.
 const OVERLOADED_FOR: Duration = Duration::from_secs(1);
 
@@ -32,7 +34,7 @@ pub(crate) enum Error {
     BodySlow,
     #[error("this request has passed here before: a provider's baseURL leads back to this gateway")]
     Loop,
-    #[error("{0} are on their way already, and as many wait as may: try again soon")]
+    #[error("this gateway has as much to do as {0} allows: try again soon")]
     Overloaded(Limit),
     #[error("{0}")]
     Refused(String),
@@ -72,13 +74,6 @@ pub(crate) enum Error {
     Rejected(Box<UpstreamError>),
 }
 
-/// A bound of our own that a request met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// Requests in flight at a provider.
-    Provider,
-}
-
 /// A limit of time, by its name in `timeouts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
@@ -105,14 +100,6 @@ impl Expired {
             Expired::Answer => "answer",
             Expired::Idle => "idle",
             Expired::Request => "request",
-        }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Limit::Provider => f.write_str("as many requests as the provider's maxConcurrentRequests allows"),
         }
     }
 }

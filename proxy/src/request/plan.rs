@@ -7,7 +7,8 @@ use penstock_llm::classify::{ErrorKind, UpstreamError};
 use tokio::time::Instant;
 
 use crate::{
-    error::{Error, Expired, Limit},
+    bounds::Limit,
+    error::{Error, Expired},
     health::{Closed, Effect, Why},
     live::provider::Retries,
     metrics::Outcome,

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::settle::{Count, End, Settlement, Told, settle};
 use crate::{
     auth::Caller,
+    bounds::Share,
     data::Load,
     error::{Error, Expired},
     live::route::{Route, Target},
@@ -50,6 +51,8 @@ pub(super) struct Record {
     load: Arc<Load>,
     metrics: Metrics,
     _in_flight: InFlight,
+    /// Its place among the requests of the process.
+    place: OnceCell<Share>,
 }
 
 /// What the client asks.
@@ -81,7 +84,13 @@ impl Record {
             load: worker.load.clone(),
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
+            place: OnceCell::new(),
         })
+    }
+
+    /// There is room for it, until it ends.
+    pub(super) fn admitted(&self, place: Share) {
+        let _ = self.place.set(place);
     }
 
     pub(super) fn caller(&self, caller: &Caller) {
@@ -163,10 +172,14 @@ impl Record {
     pub(super) fn failed(&self, error: &Error) {
         self.status.set(error.status());
         *self.error.borrow_mut() = Some(error.code().unwrap_or("rejected").to_owned());
+        if let Error::Overloaded(bound) = error {
+            self.metrics.overloaded(*bound);
+        }
         if self.route.get().is_none() {
             self.metrics.unrouted(match error {
                 Error::NoKey | Error::UnknownKey => Unrouted::Unauthenticated,
                 Error::UnknownModel(_) => Unrouted::UnknownModel,
+                Error::Overloaded(_) => Unrouted::Overloaded,
                 _ => Unrouted::BadRequest,
             });
         }
