@@ -16,7 +16,7 @@ use super::{
     walk::{Ended, Next, Turn, Walk},
 };
 use crate::{
-    error::{Error, Expired},
+    error::Error,
     live::{credential::Pick, route::Target},
     upstream::Upstream,
 };
@@ -223,15 +223,11 @@ impl<'a> Way<'a> {
     ) -> Result<Answered, Failure> {
         let mut sending = pin!(sending);
         let (limit, patience) = self.ask.patience(target);
-        let deadline = self.ask.deadline;
-        let may_leave = self.walk.may_have_elsewhere(FallbackOn::Timeout);
-        let mut moment = if may_leave { deadline.min(Instant::now() + patience) } else { deadline };
+        let mut moment = self.walk.patient_until(patience, Instant::now());
         loop {
             match timeout_at(moment, sending.as_mut()).await {
                 Ok(answered) => return answered,
-                Err(_) if moment == deadline => return Err(Failure::Silent(Expired::Request)),
-                Err(_) if self.walk.has_elsewhere(FallbackOn::Timeout, moment) => return Err(Failure::Silent(limit)),
-                Err(_) => moment = deadline.min(moment + patience),
+                Err(_) => moment = self.walk.silent(moment, limit, patience)?,
             }
         }
     }
