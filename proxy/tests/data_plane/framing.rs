@@ -80,3 +80,23 @@ async fn a_length_beside_chunks_is_not_believed_and_what_is_behind_is_no_request
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn heads_that_are_too_long_or_have_too_many_lines_are_a_431() -> anyhow::Result<()> {
+    let provider = Provider::always(says("hi")).await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    let begin = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\n");
+    // Not one byte more than is read: what is not read makes the kernel reset the connection.
+    let long = format!("{begin}x: {}", "a".repeat((64 << 10) - begin.len() - 3));
+    let many = format!("{begin}{}content-length: 0\r\n\r\n", "x: a\r\n".repeat(99));
+    for head in [long, many] {
+        let answer = said(&bed, head.as_bytes()).await?;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{} bytes: {answer:?}", head.len());
+    }
+    let body = question(false).to_string();
+    let most =
+        format!("{begin}{}connection: close\r\ncontent-length: {}\r\n\r\n{body}", "x: a\r\n".repeat(97), body.len());
+    assert!(said(&bed, most.as_bytes()).await?.starts_with("HTTP/1.1 200 "));
+    assert_eq!(provider.calls(), 1);
+    Ok(())
+}

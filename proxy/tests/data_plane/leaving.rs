@@ -82,7 +82,12 @@ async fn leaves(moment: Moment, farewell: Farewell, behind: usize) -> anyhow::Re
         anyhow::ensure!(client.read_buf(&mut seen).await? > 0, "closed too early");
     }
     match farewell {
-        Farewell::Fin => client.shutdown().await?,
+        Farewell::Fin => {
+            client.shutdown().await?;
+            // It may be a reset: of what stands behind, not all was read.
+            let _ = timeout(PATIENCE, client.read_to_end(&mut seen)).await?;
+            assert!(moment == Moment::InTheStream || seen.is_empty(), "nobody is left to be told anything");
+        }
         Farewell::Reset => {
             client.set_zero_linger()?;
             drop(client);
