@@ -184,7 +184,9 @@ impl Stream {
     /// The stream has broken. True if there is more to send: another target goes on with it.
     async fn goes_on(&mut self, failure: &Failure) -> bool {
         self.incoming = None;
-        if let (Some(permit), Some(effect)) = (&mut self.permit, failure.effect()) {
+        // A healthy stream that meets the request's own deadline says nothing against its target.
+        let is_ours = matches!(failure, Failure::Silent(Expired::Request));
+        if let (Some(permit), Some(effect), false) = (&mut self.permit, failure.effect(), is_ours) {
             permit.broke(effect, Instant::now());
         }
         if let Failure::Silent(limit) = failure {

@@ -93,9 +93,10 @@ async fn connections_that_still_wait_in_the_queue_are_served() -> anyhow::Result
     let provider = Provider::always(says("hi")).await?;
     let mut bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
     bed.stop();
-    // This test's one thread is the acceptor's as well: until it waits, the kernel alone knows of these.
+    // This test's one thread is the acceptor's as well: until it waits, the kernel alone knows of these. They are more than
+    // the acceptor takes in one go, and fewer than the kernel's queue holds.
     let mut queued = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..120 {
         let mut socket = std::net::TcpStream::connect(bed.address)?;
         std::io::Write::write_all(&mut socket, MODELS)?;
         queued.push(socket);
