@@ -54,11 +54,16 @@ pub(super) fn stream(dialect: Dialect, id: &str, said: &[Event<'_>]) -> Vec<u8> 
     out
 }
 
-/// One that breaks after it has said that, a character at a time.
+/// One that breaks after it has said that, some characters at a time.
 pub(super) fn broken(client: Dialect, upstream: Dialect, sent: &str) -> Broken {
     let prompt = Event::Usage(Usage { input: Some(11), ..Usage::default() });
-    let letters = sent.char_indices().map(|(at, letter)| Event::Text(sent[at..at + letter.len_utf8()].into()));
-    broken_after(client, upstream, &[prompt].into_iter().chain(letters).collect::<Vec<_>>())
+    broken_after(client, upstream, &[prompt].into_iter().chain(pieces(sent, 5)).collect::<Vec<_>>())
+}
+
+/// Text in pieces of so many characters.
+fn pieces(text: &str, size: usize) -> Vec<Event<'static>> {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(size).map(|piece| Event::Text(piece.iter().collect::<String>().into())).collect()
 }
 
 pub(super) fn broken_after(client: Dialect, upstream: Dialect, said: &[Event<'_>]) -> Broken {
@@ -138,8 +143,7 @@ pub(super) fn finish(
     let text = says(&begun(dialect, &emitted.body));
     let mut told = Told::new(resume, (dialect, facts), broken.client.clone());
     let mut said = vec![Event::Usage(Usage { input: Some(5), ..Usage::default() })];
-    let letters: Vec<char> = text.chars().collect();
-    said.extend(letters.chunks(3).map(|piece| Event::Text(piece.iter().collect::<String>().into())));
+    said.extend(pieces(&text, 7));
     let usage = Usage { input: Some(5), output: Some(9), ..Usage::default() };
     said.extend([Event::Finish(Finish::Stop), Event::Usage(usage), Event::End]);
     told.hear(&stream(dialect, "second", &said));
