@@ -1,6 +1,6 @@
 //! Idle connections of one thread.
 
-use std::{cell::RefCell, collections::HashMap, task::Context, time::Duration};
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -22,11 +22,11 @@ struct Idle {
 
 impl Pool {
     /// A connection that is still good, asked at this moment.
-    pub(super) fn take(&self, origin: &Origin, cx: &mut Context<'_>) -> Option<Connection> {
+    pub(super) fn take(&self, origin: &Origin) -> Option<Connection> {
         let mut all = self.0.borrow_mut();
         let idle = all.get_mut(origin)?;
         while let Some(Idle { mut connection, since }) = idle.pop() {
-            if since.elapsed() < IDLE && connection.is_fresh(cx) {
+            if since.elapsed() < IDLE && connection.is_fresh() {
                 return Some(connection);
             }
         }
@@ -45,9 +45,9 @@ impl Pool {
     }
 
     /// Closes what was idle for too long, or was closed by its peer.
-    pub(super) fn sweep(&self, cx: &mut Context<'_>) {
+    pub(super) fn sweep(&self) {
         self.0.borrow_mut().retain(|_, idle| {
-            idle.retain_mut(|idle| idle.since.elapsed() < IDLE && idle.connection.is_fresh(cx));
+            idle.retain_mut(|idle| idle.since.elapsed() < IDLE && idle.connection.is_fresh());
             !idle.is_empty()
         });
     }
