@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, time::Duration};
 
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::{Origin, connection::Connection};
@@ -11,9 +12,10 @@ const IDLE: Duration = Duration::from_secs(90);
 /// Idle connections to one origin. What comes above is closed.
 const PER_ORIGIN: usize = 256;
 
-/// By origin; the latest used is taken first, so that a quiet hour lets the others go.
+/// By origin; the latest used is taken first, so that a quiet hour lets the others go. Origins come from the configuration, so
+/// nobody can choose ones that collide.
 #[derive(Default)]
-pub(super) struct Pool(RefCell<HashMap<Origin, Vec<Idle>>>);
+pub(super) struct Pool(RefCell<HashMap<Origin, Vec<Idle>, RandomState>>);
 
 struct Idle {
     connection: Connection,
