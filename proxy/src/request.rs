@@ -74,7 +74,7 @@ async fn life(
     record.caller(&caller);
     let hops = headers::hops(&head.headers, &shared.instance)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
-    let scan = Box::new(scan(&call, &body)?);
+    let scan = scan(&call, &body)?;
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;
