@@ -5,6 +5,7 @@ pub(crate) mod count;
 mod emit;
 mod finish;
 mod parse;
+mod place;
 mod reject;
 mod request;
 mod response;
@@ -13,6 +14,7 @@ mod usage;
 
 pub(crate) use emit::{StreamEmitter, emit_response};
 pub(crate) use parse::{parse_count, parse_request};
+pub(crate) use place::Place;
 pub(crate) use reject::{error_body, error_event};
 pub(crate) use request::emit_request;
 pub(crate) use response::parse_response;

@@ -28,6 +28,10 @@ pub(crate) use response::parse_response;
 pub(crate) use stream::StreamParser;
 pub(crate) use words::own_words;
 
+use crate::json::Fault;
+use chunk::Said;
+use usage::Counts;
+
 /// Gemini's streams end without a marker.
 pub(crate) const END: &[u8] = b"";
 
@@ -42,6 +46,12 @@ pub(crate) fn is_error(body: &[u8]) -> bool {
         let whole = answer.as_array().and_then(|items| items.first()).unwrap_or(&answer);
         whole.get("error").is_some()
     })
+}
+
+/// Whether an event of a stream says only text and thoughts, and signs none of it.
+pub(crate) fn says_prose(data: &[u8]) -> Result<bool, Fault> {
+    let chunk = chunk::read(data, &mut Counts::default())?;
+    Ok(chunk.parts.iter().all(|said| matches!(said, Said::Text(_, None) | Said::Thought(_))))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod price;
 pub mod reject;
 pub mod relay;
 mod responses;
+pub mod resume;
 pub mod scan;
 mod schema;
 pub mod seen;

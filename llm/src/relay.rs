@@ -4,7 +4,10 @@
 //! stream parser feeds the other's emitter. Both know the commit point, the usage, and whether the answer is whole.
 
 mod choices;
+mod continued;
 mod ends;
+mod in_place;
+mod kept;
 
 use crate::classify::UpstreamError;
 use crate::json::Fault;
@@ -14,7 +17,9 @@ use crate::sse::Event;
 use crate::translate::Names;
 use crate::{Dialect, Error, anthropic, gemini, mistral, ollama, openai, responses};
 use choices::Choices;
+use continued::Continued;
 pub(crate) use ends::{Emitter, Parser};
+use kept::Kept;
 
 /// So many unreadable events in a row are a broken stream.
 const MAX_MALFORMED: u8 = 3;
@@ -42,6 +47,8 @@ pub struct Relay {
     sequence: u64,
     malformed: u8,
     over: bool,
+    /// Where another target may have to go on.
+    kept: Option<Box<Kept>>,
 }
 
 /// How the provider's events reach the client.
@@ -55,7 +62,12 @@ enum Path {
     Read(Box<Parser>, &'static [u8]),
     /// Across dialects.
     Translated(Box<(Parser, Emitter)>),
+    /// What another target began.
+    Continued(Box<Continued>),
 }
+
+/// The name and the data of an event.
+type Named<'e> = (Option<&'e [u8]>, &'e [u8]);
 
 /// What the events so far have told.
 #[derive(Debug)]
@@ -197,7 +209,7 @@ impl Relay {
         // What reads Gemini's candidates tells when the last of them is finished.
         let wanted = if upstream == Dialect::Gemini { 1 } else { client.choices };
         let noted = Noted { usage: Usage::default(), choices: Choices::new(wanted), seen: Seen::default() };
-        Self { path, noted, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false }
+        Self { path, noted, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false, kept: None }
     }
 
     /// Takes the next event. What is written for the client is appended to `out`.
@@ -206,26 +218,14 @@ impl Relay {
         if self.over {
             return step;
         }
-        let passes = !matches!(self.path, Path::Translated(..));
+        let passes = !matches!(self.path, Path::Translated(..) | Path::Continued(..));
         step.forward = if passes { Forward::AsItCame } else { Forward::Nothing };
         let data = event.data().unwrap_or_default();
         if data.is_empty() {
             return step;
         }
         let (before, seen) = (out.len(), self.noted.seen);
-        let read = match &mut self.path {
-            Path::InPlace => in_place(&mut self.noted, event.name(), &data, self.include_usage, &mut step),
-            Path::Responses => response_event(&mut self.noted, &data, &mut self.sequence, &mut step),
-            Path::Read(parser, _) => parser.push(event.name(), &data, &mut |event| self.noted.note(event, &mut step)),
-            Path::Translated(ends) => {
-                let (parser, emitter) = &mut **ends;
-                let read =
-                    parser.push(event.name(), &data, &mut |event| self.noted.pass(event, emitter, out, &mut step));
-                emitter.flush(out);
-                read
-            }
-        };
-        match read {
+        match self.read((event.name(), &data), out, &mut step) {
             Ok(()) => self.malformed = 0,
             Err(fault) => self.malformed(&data, &fault, &mut step),
         }
@@ -239,8 +239,33 @@ impl Relay {
         if cut {
             self.noted.seen = seen;
             out.truncate(before);
+        } else if let Some(kept) = &mut self.kept {
+            kept.watch(event.name(), &data, &step);
         }
         step
+    }
+
+    fn read(&mut self, (name, data): Named<'_>, out: &mut Vec<u8>, step: &mut Step) -> Result<(), Fault> {
+        let Self { path, noted, kept, .. } = self;
+        match (path, kept) {
+            (Path::InPlace, _) => in_place::chunk(noted, name, data, self.include_usage, step),
+            (Path::Responses, _) => in_place::response_event(noted, data, &mut self.sequence, step),
+            (Path::Read(parser, _), _) => parser.push(name, data, &mut |event| noted.note(event, step)),
+            (Path::Translated(ends), kept) => {
+                let (parser, emitter) = &mut **ends;
+                let read = parser.push(name, data, &mut |event| {
+                    kept.iter_mut().for_each(|kept| kept.note(&event));
+                    noted.pass(event, emitter, out, step);
+                });
+                emitter.flush(out);
+                read
+            }
+            (Path::Continued(continued), Some(kept)) => {
+                continued.push((name, data), (kept.memory_mut(), noted), (out, step))
+            }
+            // It is made with what it goes on from.
+            (Path::Continued(_), None) => Ok(()),
+        }
     }
 
     /// The provider's bytes have ended; push what [`crate::sse::Splitter::finish`] still has before. If the answer is whole, what the client still lacks is appended to `out`.
@@ -255,6 +280,9 @@ impl Relay {
             Path::Responses => {}
             Path::Read(_, end) => out.extend_from_slice(end),
             Path::Translated(ends) => ends.1.push(&neutral::Event::End, out),
+            Path::Continued(continued) => {
+                self.kept.iter().for_each(|kept| continued.end(kept.memory(), &self.noted, out))
+            }
         }
         End::NoMarker
     }
@@ -268,6 +296,7 @@ impl Relay {
     pub fn sequence(&self) -> u64 {
         match &self.path {
             Path::Translated(ends) => ends.1.sequence(),
+            Path::Continued(continued) => continued.emitter().sequence(),
             Path::InPlace | Path::Responses | Path::Read(..) => self.sequence,
         }
     }
@@ -330,58 +359,6 @@ impl Noted {
 
 fn failed() -> UpstreamError {
     UpstreamError::broken_answer("the provider's finish reason says that it failed")
-}
-
-/// One chunk of OpenAI's for a client of OpenAI's.
-fn in_place(
-    noted: &mut Noted,
-    name: Option<&[u8]>,
-    data: &[u8],
-    include_usage: bool,
-    step: &mut Step,
-) -> Result<(), Fault> {
-    if data.trim_ascii() == b"[DONE]" {
-        step.end = Some(noted.choices.end());
-        return Ok(());
-    }
-    let chunk = openai::chunk(data)?;
-    step.commits = chunk.commits;
-    step.finish = chunk.finish;
-    step.error = match (chunk.error, chunk.finish) {
-        (Some(error), _) => Some(error),
-        (None, _) if name == Some(b"error") => Some(crate::classify::in_band(data)),
-        (None, Some(Finish::Failed)) => Some(failed()),
-        (None, _) => None,
-    };
-    noted.seen += chunk.words;
-    noted.choices.finish(chunk.seen, chunk.finished, chunk.finish);
-    noted.usage.terms = chunk.terms.or(noted.usage.terms);
-    if let Some(usage) = chunk.usage {
-        noted.usage.update(&usage);
-        if chunk.choices == 0 && !include_usage {
-            step.forward = Forward::Nothing;
-        }
-    }
-    Ok(())
-}
-
-/// One event of a response for a client of the Responses API.
-fn response_event(noted: &mut Noted, data: &[u8], sequence: &mut u64, step: &mut Step) -> Result<(), Fault> {
-    // Some servers send it all the same.
-    if data.trim_ascii() == b"[DONE]" {
-        step.end = Some(noted.choices.end());
-        return Ok(());
-    }
-    let event = responses::look(data)?;
-    *sequence = event.sequence.map_or(*sequence, |number| number.saturating_add(1));
-    (step.commits, step.finish, step.error) = (event.commits, event.finish, event.error);
-    noted.seen += event.words;
-    event.usage.iter().for_each(|usage| noted.usage.update(usage));
-    if let Some(finish) = event.finish {
-        noted.choices.finish(1, 1, Some(finish));
-        step.end = Some(noted.choices.end());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod emit;
 mod keep;
 mod look;
 mod parse;
+mod place;
 mod reject;
 mod request;
 mod seal;
@@ -21,8 +22,9 @@ pub(crate) use answer::parse_response;
 pub(crate) use ask::emit_request;
 pub(crate) use emit::{Echo, StreamEmitter, emit_response};
 pub(crate) use look::{look, observe_answer};
+pub(crate) use place::Place;
 pub(crate) use reject::error_event;
-pub(crate) use request::translate;
+pub(crate) use request::{read, translate};
 pub(crate) use seal::is_sealed;
 pub(crate) use stream::StreamParser;
 

@@ -60,26 +60,63 @@ pub fn request(from: Dialect, body: &[u8], target: &Target<'_>) -> Result<Emitte
 /// # Errors
 /// [`Error::BadRequest`] if it is malformed, [`Error::Unsupported`] if the target has no way to say what it means.
 pub fn chat(call: &Call, body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
+    chat_as(call, body, target, &mut |_| {})
+}
+
+/// Changes a request before it is written.
+pub(crate) type Edit<'e> = &'e mut dyn for<'a> FnMut(&mut Request<'a>);
+
+/// The same after a change.
+///
+/// # Errors
+/// As [`chat`].
+pub(crate) fn chat_as(call: &Call, body: &[u8], target: &Target<'_>, edit: Edit<'_>) -> Result<Emitted, Error> {
+    if call.dialect == Dialect::Responses {
+        return responses::translate(body, target, edit);
+    }
+    let write = |mut request: Request<'_>| {
+        // To Gemini itself it is said as it was.
+        if call.dialect == Dialect::Gemini && target.dialect != Dialect::Gemini {
+            let settled = gemini::settle(&mut request);
+            edit(&mut request);
+            return settled.and_then(|()| emit(request, target)).map_err(gemini::own_words);
+        }
+        edit(&mut request);
+        emit(request, target)
+    };
+    with_chat(call, body, write)?
+}
+
+/// Looks at a client's chat request.
+///
+/// # Errors
+/// As [`chat`].
+pub(crate) fn read<T>(call: &Call, body: &[u8], look: impl FnOnce(&Request<'_>) -> T) -> Result<T, Error> {
+    match call.dialect {
+        Dialect::Responses => responses::read(body, look),
+        _ => with_chat(call, body, |request| look(&request)),
+    }
+}
+
+/// Reads a request of any dialect but the Responses API, for which it depends on the target.
+fn with_chat<T>(call: &Call, body: &[u8], take: impl FnOnce(Request<'_>) -> T) -> Result<T, Error> {
     let schemas;
     let request = match call.dialect {
         Dialect::OpenAI => openai::parse_request(body),
         Dialect::Anthropic => anthropic::parse_request(body),
-        Dialect::Responses => return responses::translate(body, target),
         Dialect::Gemini => {
             schemas = gemini::Schemas::of(body);
             gemini::parse_request(body, &schemas)
         }
-        Dialect::Mistral | Dialect::Ollama => return Err(unsupported("model", "no client speaks this dialect")),
+        Dialect::Responses | Dialect::Mistral | Dialect::Ollama => {
+            return Err(unsupported("model", "no client speaks this dialect"));
+        }
     };
     let mut request = request.map_err(|fault| Error::in_request(body, &fault))?;
     if let Some(path) = &call.path {
         (request.model, request.stream) = (path.model.as_str().into(), path.form != Form::Whole);
     }
-    // To Gemini itself it is said as it was.
-    if call.dialect == Dialect::Gemini && target.dialect != Dialect::Gemini {
-        return gemini::settle(&mut request).and_then(|()| emit(request, target)).map_err(gemini::own_words);
-    }
-    emit(request, target)
+    Ok(take(request))
 }
 
 /// Writes a request that was read.

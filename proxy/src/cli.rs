@@ -60,6 +60,18 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "BYTES", env = "PENSTOCK_MAX_BODY", default_value_t = 32 << 20)]
     pub(crate) max_body: usize,
 
+    /// Requests that are answered at once, streams included; one more gets a 503
+    #[arg(long, value_name = "N", env = "PENSTOCK_MAX_REQUESTS", default_value = "10000")]
+    pub(crate) max_requests: NonZeroUsize,
+
+    /// Connections of clients, idle ones included; one more gets a 503. Half the limit of descriptors, if absent
+    #[arg(long, value_name = "N", env = "PENSTOCK_MAX_CONNECTIONS")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// Bytes of request bodies that are held at once; a request for whose body there is no room gets a 503
+    #[arg(long, value_name = "BYTES", env = "PENSTOCK_MAX_HELD", default_value_t = 256 << 20)]
+    pub(crate) max_held: usize,
+
     /// How long a stream may be silent before its client is sent a head, and from then on a comment this often
     #[arg(long, value_name = "TIME", env = "PENSTOCK_HOLD_HEAD", default_value = "15s", value_parser = humantime::parse_duration)]
     pub(crate) hold_head: Duration,

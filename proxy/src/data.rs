@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     sync::{
         Arc,
@@ -13,7 +13,6 @@ use std::{
 };
 
 use penstock_config::outbound::Outbound;
-use rand::RngExt;
 use rustls::RootCertStore;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -21,14 +20,15 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{live::Live, metrics::Metrics, serve, upstream};
+use crate::{bounds::Limits, live::Live, metrics::Metrics, serve, upstream};
+use accept::{Accepted, Acceptor};
+
+mod accept;
 
 /// Sockets that wait for a thread. When it is full the acceptor waits, and the kernel's backlog fills.
 const INBOX: usize = 256;
 /// Threads of a data thread for large bodies and for DNS; what finds none free waits.
 const BLOCKING: usize = 8;
-/// The acceptor rests so long when there are no descriptors left.
-const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// What a data plane is made of.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ pub struct DataConfig {
     pub auth: Auth,
     /// The largest request body, in bytes.
     pub max_body: usize,
+    /// What is taken on at once.
+    pub limits: Limits,
     /// How long a stream's client waits without a head while no content has come; and between two signs of life then.
     pub hold_head: Duration,
     /// How long connections are still accepted, and idle ones kept, after the shutdown began.
@@ -89,7 +91,7 @@ pub(crate) struct Load {
 }
 
 struct Worker {
-    inbox: mpsc::Sender<TcpStream>,
+    inbox: mpsc::Sender<Accepted>,
     load: Arc<Load>,
     done: oneshot::Receiver<()>,
     thread: thread::JoinHandle<()>,
@@ -118,14 +120,16 @@ impl DataPlane {
         let count = self.config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let workers = (0..count).map(|i| Worker::start(i, shared.clone(), watched.clone()));
         let workers = workers.collect::<io::Result<Vec<_>>>()?;
+        let acceptor = Acceptor::new(&workers, shared);
         tokio::select! {
-            () = accept(&listener, &workers) => {}
+            () = acceptor.run(&listener) => {}
             () = shutdown => {}
         }
         let began = Instant::now();
         phase.send_replace(Phase::Leaving);
-        let _ = tokio::time::timeout(self.config.grace.min(self.config.drain), accept(&listener, &workers)).await;
-        drop(listener);
+        let _ = tokio::time::timeout(self.config.grace.min(self.config.drain), acceptor.run(&listener)).await;
+        // Should the threads be too busy to take what waits, the deadline holds all the same.
+        let _ = tokio::time::timeout_at(began + self.config.drain, acceptor.finish(listener)).await;
         phase.send_replace(Phase::Draining);
         let (done, threads) =
             workers.into_iter().map(|worker| (worker.done, worker.thread)).unzip::<_, _, Vec<_>, Vec<_>>();
@@ -138,31 +142,6 @@ impl DataPlane {
         let joined = tokio::task::spawn_blocking(join).await.map_err(io::Error::other)?;
         joined.map_err(|_| io::Error::other("a data thread panicked"))
     }
-}
-
-/// Hands each new socket to the less busy of two threads picked at random.
-async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker]) {
-    loop {
-        match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
-            Ok(socket) => {
-                let pick = || &workers[rand::rng().random_range(0..workers.len())];
-                if Worker::less_busy(pick(), pick()).inbox.send(socket).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) if is_of_the_peer(&error) => {}
-            Err(error) => {
-                tracing::error!(%error, "no connection can be accepted");
-                tokio::time::sleep(ACCEPT_REST).await;
-            }
-        }
-    }
-}
-
-/// The peer was gone before it was accepted.
-fn is_of_the_peer(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 impl Worker {
@@ -194,7 +173,7 @@ impl Load {
 }
 
 /// A data thread's life: serves what comes in, until the inbox is closed and every connection is.
-async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<TcpStream>, finished: oneshot::Sender<()>) {
+async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<Accepted>, finished: oneshot::Sender<()>) {
     let mut phase = worker.phase.clone();
     let pool = upstream::Upstream::new(&worker.shared.connector);
     tokio::task::spawn_local(pool.clone().sweep());
@@ -204,7 +183,13 @@ async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<TcpStream>, fin
         loop {
             tokio::select! {
                 socket = sockets.recv() => match socket {
-                    Some(socket) => drop(connections.spawn_local(serve::connection(worker.clone(), pool.clone(), socket))),
+                    Some(Accepted { socket, place }) => {
+                        let (worker, pool) = (worker.clone(), pool.clone());
+                        connections.spawn_local(async move {
+                            let _place = place;
+                            serve::connection(worker, pool, socket).await;
+                        });
+                    }
                     None => break,
                 },
                 Some(_) = connections.join_next() => {}

@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
+use crate::bounds::Limit;
+
 /// When to come again to what has too much to do.
 const OVERLOADED_FOR: Duration = Duration::from_secs(1);
 
@@ -32,7 +34,7 @@ pub(crate) enum Error {
     BodySlow,
     #[error("this request has passed here before: a provider's baseURL leads back to this gateway")]
     Loop,
-    #[error("{0} are on their way already, and as many wait as may: try again soon")]
+    #[error("this gateway has as much to do as {0} allows: try again soon")]
     Overloaded(Limit),
     #[error("{0}")]
     Refused(String),
@@ -59,6 +61,8 @@ pub(crate) enum Error {
     Unavailable { wait: Duration },
     #[error("no provider could answer")]
     Upstream,
+    #[error("no provider could be connected to: {} has passed", Expired::Connect)]
+    NoConnection,
     #[error("the provider does not have this model")]
     ModelMissing,
     #[error("the prompt is longer than the model's context")]
@@ -70,13 +74,6 @@ pub(crate) enum Error {
     /// The provider blames the request: its own words.
     #[error("{}", .0.message)]
     Rejected(Box<UpstreamError>),
-}
-
-/// A bound of our own that a request met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// Requests in flight at a provider.
-    Provider,
 }
 
 /// A limit of time, by its name in `timeouts`.
@@ -109,14 +106,6 @@ impl Expired {
     }
 }
 
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Limit::Provider => f.write_str("as many requests as the provider's maxConcurrentRequests allows"),
-        }
-    }
-}
-
 impl fmt::Display for Expired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", self.as_str())
@@ -138,7 +127,7 @@ impl Error {
             Error::RateLimited { .. } | Error::Quota => 429,
             Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
             Error::Timeout(_) => 504,
-            Error::Upstream => 502,
+            Error::Upstream | Error::NoConnection => 502,
             Error::Loop => 508,
             Error::Rejected(error) => error.status,
         }
@@ -164,7 +153,7 @@ impl Error {
             Error::Quota => "insufficient_quota",
             Error::Timeout(_) => "upstream_timeout",
             Error::Unavailable { .. } => "upstream_unavailable",
-            Error::Upstream => "upstream_error",
+            Error::Upstream | Error::NoConnection => "upstream_error",
             Error::ContextLength => "context_length_exceeded",
             Error::ContentFilter => "content_filter",
             Error::Rejected(error) => return error.code.as_deref(),
@@ -178,6 +167,7 @@ impl Error {
             | Error::Timeout(_)
             | Error::Unavailable { .. }
             | Error::Upstream
+            | Error::NoConnection
             | Error::ModelMissing => Side::Upstream,
             Error::Overloaded(_) | Error::Refused(_) | Error::Loop => Side::Gateway,
             Error::NoKey

@@ -11,10 +11,12 @@ pub mod pace;
 pub mod upstream;
 
 mod auth;
+mod bounds;
 mod error;
 mod request;
 mod serve;
 
+pub use bounds::Limits;
 pub use data::{Auth, DataConfig, DataPlane};
 pub use live::{Live, State, models::Models};
 pub use metrics::Metrics;

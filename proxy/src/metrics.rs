@@ -18,7 +18,7 @@ use dollars::Dollars;
 pub(crate) use handles::{RouteMetrics, TargetMetrics};
 use targets::Targets;
 
-use crate::health::Seats;
+use crate::{bounds::Limit, health::Seats};
 
 mod dollars;
 mod handles;
@@ -52,6 +52,7 @@ struct Families {
     passed_by: IntCounterVec,
     targets: Targets,
     refused: IntCounterVec,
+    overloaded: IntCounterVec,
     large_answers: IntCounter,
     withheld_events: IntCounter,
 }
@@ -81,6 +82,7 @@ pub(crate) enum Unrouted {
     BadRequest,
     UnknownModel,
     NotFound,
+    Overloaded,
 }
 
 /// Counts a request as in flight until it is dropped.
@@ -110,6 +112,7 @@ impl Unrouted {
             Unrouted::BadRequest => "bad_request",
             Unrouted::UnknownModel => "unknown_model",
             Unrouted::NotFound => "not_found",
+            Unrouted::Overloaded => "overloaded",
         }
     }
 }
@@ -206,6 +209,12 @@ impl Metrics {
                 "Requests answered before they met a route, by reason.",
                 &["reason"],
             ),
+            overloaded: counters(
+                &registry,
+                "penstock_overloaded_total",
+                "Requests and connections refused at once since there was no room for them, by the bound that they met.",
+                &["bound"],
+            ),
             large_answers: register(
                 &registry,
                 IntCounter::new(
@@ -270,6 +279,10 @@ impl Metrics {
 
     pub(crate) fn unrouted(&self, why: Unrouted) {
         self.0.refused.with_label_values(&[why.as_str()]).inc();
+    }
+
+    pub(crate) fn overloaded(&self, bound: Limit) {
+        self.0.overloaded.with_label_values(&[bound.as_str()]).inc();
     }
 
     pub(crate) fn large_answer(&self) {

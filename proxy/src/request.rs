@@ -60,7 +60,7 @@ pub(crate) async fn serve(
     response
 }
 
-/// authenticate -> read -> scan -> route -> targets, each: translate, credential, send, decode.
+/// admit -> authenticate -> read -> scan -> route -> targets, each: translate, credential, send, decode.
 async fn life(
     call: Call,
     worker: &Worker,
@@ -70,25 +70,29 @@ async fn life(
     record: &Rc<Record>,
 ) -> Result<Response<Answer>, Error> {
     let shared = &*worker.shared;
+    record.admitted(shared.bounds.requests.take(1).map_err(Error::Overloaded)?);
     let caller = Caller::of(&head.headers, &head.uri, &shared.live.tables(), shared.auth)?;
     record.caller(&caller);
     let hops = headers::hops(&head.headers, &shared.instance)?;
-    let body = body::read(&head.headers, body, shared.max_body).await?;
+    let mut held = shared.bounds.held.take(0).map_err(Error::Overloaded)?;
+    let pace = shared.live.pace();
+    let body = body::read(&head.headers, body, shared.max_body, &mut held, pace).await?;
     let scan = scan(&call, &body)?;
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;
-    let ask = Ask {
+    let ask = Rc::new(Ask {
         client: Ask::client(&call, &scan),
         deadline: record.started + forward.deadline,
-        pace: shared.live.pace(),
+        pace,
         headers: head.headers,
         call,
         hops,
         body,
+        _held: held,
         scan,
         forward,
-    };
+    });
     if ask.scan.stream {
         return hold::answer(ask, upstream, record, shared.hold_head).await;
     }

@@ -5,6 +5,7 @@ use std::{
     future::IntoFuture,
     io::{self, Write},
     net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     path::Path,
     process::ExitCode,
     time::Duration,
@@ -12,8 +13,8 @@ use std::{
 
 use anyhow::Context;
 use penstock_config::outbound::Outbound;
-use penstock_proxy::{Auth, DataConfig, DataPlane, Live, Metrics, upstream};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, upstream};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::RootCertStore;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -44,18 +45,18 @@ struct Listening {
 pub(crate) fn run(serve: Serve) -> anyhow::Result<ExitCode> {
     logs::init(&serve.log).context("--log-level")?;
     rustls::crypto::ring::default_provider().install_default().expect("must be the first provider");
-    raise_descriptor_limit();
+    let descriptors = raise_descriptor_limit();
     // Data threads have runtimes of their own; all else shares this one and its thread.
     // A thread that read a folder is not kept for long, nor is what its heap holds.
     let mut control = tokio::runtime::Builder::new_current_thread();
     let runtime = control.enable_all().thread_name("control").thread_keep_alive(BLOCKING_KEEP_ALIVE).build()?;
-    let outcome = runtime.block_on(until_drained(serve));
+    let outcome = runtime.block_on(until_drained(serve, descriptors));
     // Nothing that is still on the blocking pool (a DNS look-up, say) holds up the end.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-async fn until_drained(serve: Serve) -> anyhow::Result<()> {
+async fn until_drained(serve: Serve, descriptors: Option<u64>) -> anyhow::Result<()> {
     if let Some(folder) = &serve.resources {
         fs::read_dir(folder).with_context(|| format!("--resources {}", folder.display()))?;
     }
@@ -64,7 +65,7 @@ async fn until_drained(serve: Serve) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let live = Live::at(metrics.clone(), serve.pace);
     learn(&serve, &live)?;
-    let data = DataPlane::bind(data_config(&serve)?, live.clone(), metrics.clone())
+    let data = DataPlane::bind(data_config(&serve, descriptors)?, live.clone(), metrics.clone())
         .with_context(|| format!("can't listen on {}", serve.listen))?;
     let admin = TcpListener::bind(serve.admin).await.with_context(|| format!("can't listen on {}", serve.admin))?;
     announce(data.local_addr(), admin.local_addr()?)?;
@@ -103,7 +104,7 @@ async fn source(serve: Serve, sink: Sink) {
     }
 }
 
-fn data_config(serve: &Serve) -> anyhow::Result<DataConfig> {
+fn data_config(serve: &Serve, descriptors: Option<u64>) -> anyhow::Result<DataConfig> {
     let in_cluster = serve.resources.is_none();
     let outbound = match in_cluster {
         true => Outbound {
@@ -122,12 +123,22 @@ fn data_config(serve: &Serve) -> anyhow::Result<DataConfig> {
             cli::Auth::Open => Auth::Open,
         },
         max_body: serve.max_body,
+        limits: limits(serve, descriptors),
         hold_head: serve.hold_head,
         grace: serve.drain_grace.unwrap_or(default_grace),
         drain: serve.drain_deadline,
         outbound,
         roots: roots(serve.upstream_ca.as_deref())?,
     })
+}
+
+/// A request needs a connection to its provider beside that of its client, so clients get half of the descriptors.
+fn limits(serve: &Serve, descriptors: Option<u64>) -> Limits {
+    let half = descriptors.and_then(|all| usize::try_from(all / 2).ok()).unwrap_or(usize::MAX);
+    let connections = serve.max_connections.map_or(half, NonZeroUsize::get);
+    let limits = Limits { requests: serve.max_requests.get(), connections, held: serve.max_held };
+    tracing::info!(descriptors, limits.connections, limits.requests, limits.held, "bounds");
+    limits
 }
 
 /// The public CAs, and those of `--upstream-ca`.
@@ -151,12 +162,15 @@ fn announce(data: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
     stdout.write_all(&line).and_then(|()| stdout.flush()).context("stdout")
 }
 
-/// Every connection is a descriptor, and the usual soft limit is 1024.
-fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    match setrlimit(Resource::Nofile, limit) {
-        Ok(()) => tracing::info!(descriptors = limit.current, "raised the descriptor limit"),
-        Err(error) => tracing::warn!("the descriptor limit stays as it is: {error}"),
+/// Every connection is a descriptor, and the usual soft limit is 1024. Returns the limit then; none where there is none.
+fn raise_descriptor_limit() -> Option<u64> {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => before.maximum,
+        Err(error) => {
+            tracing::warn!("the descriptor limit stays as it is: {error}");
+            before.current
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A client's connection: HTTP/1.1 on a socket, and a match on the path.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     net::TcpStream,
     rc::Rc,
@@ -17,11 +18,12 @@ use http::{
     header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, RETRY_AFTER},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use penstock_llm::Dialect;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 
 use crate::{
+    bounds::Bounds,
     data::{Auth, DataConfig, Load, Phase},
     error::{Error, Side},
     live::Live,
@@ -30,16 +32,23 @@ use crate::{
     upstream::{Connector, Upstream},
 };
 use body::Answer;
+use heads::Heads;
 use path::Wanted;
 use socket::Socket;
 
 pub(crate) mod body;
+mod heads;
 mod models;
 mod path;
 mod socket;
 
-/// A head must be there in this time, and an idle connection is kept as long.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// A connection without a request is kept so long.
+const IDLE: Duration = Duration::from_secs(75);
+/// A head must be there so long after its first bytes.
+const HEAD: Duration = Duration::from_secs(15);
+/// What was accepted as the drain began may still bring its first request in this time: such a connection was in the queue,
+/// and its client would not send the request again.
+const FIRST: Duration = Duration::from_secs(1);
 /// A client that takes nothing for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest head, and what is written ahead of a slow reader.
@@ -52,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) connector: Connector,
     pub(crate) auth: Auth,
+    pub(crate) bounds: Bounds,
     pub(crate) max_body: usize,
     pub(crate) hold_head: Duration,
     /// Names this process in the header that breaks loops.
@@ -76,6 +86,7 @@ impl Shared {
             metrics,
             connector: Connector::new(config.outbound.clone(), config.roots.clone()),
             auth: config.auth,
+            bounds: Bounds::new(config.limits),
             max_body: config.max_body,
             hold_head: config.hold_head,
             instance: format!("{:016x}", rand::random::<u64>()),
@@ -83,32 +94,51 @@ impl Shared {
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end, or until its client is gone: then all that is done for it is dropped at once, and the
+/// connection to the provider with it.
 pub(crate) async fn connection(worker: Worker, upstream: Rc<Upstream>, socket: TcpStream) {
-    let Ok(socket) = Socket::new(socket, WRITE_TIMEOUT) else { return };
+    let pace = worker.shared.live.pace();
+    let heads = Heads::new(pace.of(HEAD));
+    let Ok(socket) = Socket::new(socket, pace.of(WRITE_TIMEOUT), heads.heard()) else { return };
     let _open = Counted::new(&worker.load.connections);
-    let mut phase = worker.phase.clone();
-    let service = service_fn(|request| answer(&worker, &upstream, request));
+    let watch = socket.watch();
+    let asked = Cell::new(false);
+    let service = service_fn(|request| {
+        asked.set(true);
+        answer(&worker, &upstream, request)
+    });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .timer(heads)
+        .header_read_timeout(pace.of(IDLE))
         .max_buf_size(BUFFER)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = std::pin::pin!(connection);
-    // What it waits with is a lock on the phase, so it must be let go at once.
-    let draining = async move { drop(phase.wait_for(|phase| *phase >= Phase::Draining).await) };
     let ended = tokio::select! {
         // A socket that was accepted just before the end is read once: its request may be there already.
         biased;
         ended = connection.as_mut() => ended,
-        () = draining => {
+        () = watch.gone() => return,
+        () = leaving(worker.phase.clone(), &asked, pace.of(FIRST)) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                biased;
+                ended = connection => ended,
+                () = watch.gone() => return,
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a client's connection ended");
+    }
+}
+
+/// Waits until a connection is to be closed as soon as it is idle.
+async fn leaving(mut phase: watch::Receiver<Phase>, asked: &Cell<bool>, first: Duration) {
+    // What it waits with is a lock on the phase, so it must be let go at once.
+    drop(phase.wait_for(|phase| *phase >= Phase::Draining).await);
+    if !asked.get() {
+        sleep(first).await;
     }
 }
 

@@ -69,7 +69,7 @@ async fn sigterm_lets_running_streams_finish_and_ends_with_success() -> anyhow::
     let mut bed = Bed::start("").await?;
     bed.fakes.script(Script::on("openai").forever(Answer::broken(At::Content(2), How::Gate)));
     let mut streams = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..100 {
         let mut response = bed.gateway.post("/v1/chat/completions").json(&hello(true)).send().await?;
         let first = response.chunk().await?.context("must begin")?;
         streams.push((response, first.to_vec()));

@@ -20,5 +20,6 @@ mod quickstart;
 mod readme;
 mod sdk;
 mod streams;
+mod surroundings;
 mod upstreams;
 mod wire;

@@ -25,6 +25,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 pub struct Gateway {
     process: Child,
     folder: Folder,
+    flags: Vec<String>,
     /// Where the unified API is.
     pub data: SocketAddr,
     /// Where `/metrics`, `/readyz` and `/config` are.
@@ -65,30 +66,45 @@ impl Gateway {
     pub async fn start_with(resources: &str, flags: &[&str]) -> anyhow::Result<Self> {
         let folder = Folder::new()?;
         folder.write("resources.yaml", resources)?;
-        let log = fs::File::create(folder.log())?;
-        let mut process = Command::new(setup::binary("penstock-proxy")?)
-            .arg("serve")
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .arg("--resources")
-            .arg(folder.resources())
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut line = String::new();
-        let stdout = process.stdout.take().context("must have a stdout")?;
-        let mut stdout = BufReader::new(stdout);
-        tokio::time::timeout(WITHIN, stdout.read_line(&mut line)).await.context("no address on stdout")??;
-        let Ok(Listening { data, admin }) = serde_json::from_str(&line) else {
-            bail!("the proxy said {line:?} on stdout, and this in its log:\n{}", folder.read_log());
-        };
-        let gateway = Self { process, folder, data, admin, client: client() };
-        gateway
-            .until("ready", async |gateway| gateway.get_admin("/readyz").await.is_ok_and(|a| a.status == 200))
-            .await?;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let (process, Listening { data, admin }) = launch(&folder, any, any, &flags).await?;
+        let gateway = Self { process, folder, flags, data, admin, client: client() };
+        gateway.until_ready().await?;
         Ok(gateway)
+    }
+
+    /// Kills it as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it can't be killed.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.process.kill().await?)
+    }
+
+    /// Starts it again after its end, at the same addresses and with the same flags.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        (self.process, _) = launch(&self.folder, self.data, self.admin, &self.flags).await?;
+        self.until_ready().await
+    }
+
+    /// The memory that it has resident, in bytes.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn resident(&self) -> anyhow::Result<u64> {
+        let id = self.process.id().context("has ended already")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("must have a VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib << 10)
+    }
+
+    async fn until_ready(&self) -> anyhow::Result<()> {
+        self.until("ready", async |gateway| gateway.get_admin("/readyz").await.is_ok_and(|a| a.status == 200)).await
     }
 
     /// `http://IP:PORT` of the unified API.
@@ -162,6 +178,34 @@ impl Gateway {
         let ended = tokio::time::timeout(WITHIN, self.process.wait()).await;
         Ok(ended.with_context(|| format!("still running; the log:\n{}", self.log()))??)
     }
+}
+
+/// Starts a process, and waits until it says where it listens.
+async fn launch(
+    folder: &Folder,
+    data: SocketAddr,
+    admin: SocketAddr,
+    flags: &[String],
+) -> anyhow::Result<(Child, Listening)> {
+    let log = fs::File::options().create(true).append(true).open(folder.log())?;
+    let mut process = Command::new(setup::binary("penstock-proxy")?)
+        .args(["serve", "--listen", &data.to_string(), "--admin", &admin.to_string()])
+        .arg("--resources")
+        .arg(folder.resources())
+        .args(flags)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut line = String::new();
+    let stdout = process.stdout.take().context("must have a stdout")?;
+    let mut stdout = BufReader::new(stdout);
+    tokio::time::timeout(WITHIN, stdout.read_line(&mut line)).await.context("no address on stdout")??;
+    let Ok(listening) = serde_json::from_str(&line) else {
+        bail!("the proxy said {line:?} on stdout, and this in its log:\n{}", folder.read_log());
+    };
+    Ok((process, listening))
 }
 
 impl Drop for Gateway {

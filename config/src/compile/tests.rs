@@ -253,18 +253,13 @@ kind: RoutePolicy
 metadata: {name: chat, namespace: platform}
 spec:
   models: [smart]
-  onStreamBreak: Continue
   cache: {ttl: 1h}
   targets: [{provider: openai, model: gpt-4o}]
 ",
     );
     let (status, _, message) = condition(&world, Kind::RoutePolicy, "platform/chat", ConditionType::Accepted);
     assert!(status);
-    assert_eq!(
-        message,
-        "spec.cache has no effect in this version; \
-         spec.onStreamBreak: Continue has no effect in this version"
-    );
+    assert_eq!(message, "spec.cache has no effect in this version");
 }
 
 #[test]

@@ -3,9 +3,7 @@
 //! What limits, protects or authenticates refuses its object: doing without would be unsafe. What only tunes is
 //! accepted and named. Nothing is ignored in silence.
 
-use penstock_crds::{
-    AIProviderSpec, ConsumerSpec, MiddlewareType, OnStreamBreak, ProviderType, Reason, RoutePolicySpec, UserSource,
-};
+use penstock_crds::{AIProviderSpec, ConsumerSpec, MiddlewareType, ProviderType, Reason, RoutePolicySpec, UserSource};
 
 use super::draft::Draft;
 
@@ -35,9 +33,6 @@ pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
     }
     if spec.cache.is_some() {
         tunes(draft, "cache");
-    }
-    if spec.on_stream_break == Some(OnStreamBreak::Continue) {
-        tunes(draft, "onStreamBreak: Continue");
     }
 }
 

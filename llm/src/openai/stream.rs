@@ -6,7 +6,7 @@ use crate::json::{Writer, write_string};
 use crate::neutral::{Citation, Event, Extra, Finish, Usage};
 
 /// Writes the chunks of a chat completion stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StreamEmitter {
     include_usage: bool,
     now: u64,
@@ -23,7 +23,7 @@ pub(crate) struct StreamEmitter {
 
 /// The start of a tool call. It waits for arguments in the same event of the provider: clients that know only whole
 /// calls (mistralai on PyPI demands a name in each piece) can read those of providers that give them whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     index: u32,
     id: String,
@@ -36,6 +36,14 @@ impl StreamEmitter {
         let mut emitter = Self { include_usage, now, head, usage, block: 0, length: 0, held: None };
         // A provider that forgets its start still gets chunks that parse.
         emitter.start("", "");
+        emitter
+    }
+
+    /// One that goes on in an answer that has begun, after `text`. `created`: seconds since 1970.
+    pub(super) fn within(include_usage: bool, created: u64, (id, model): (&str, &str), text: &str) -> Self {
+        let mut emitter = Self::new(include_usage, created);
+        emitter.start(id, model);
+        emitter.length = annotations::length(&text.into());
         emitter
     }
 

@@ -20,7 +20,7 @@ pub(crate) enum Parser {
 }
 
 /// Writes events for a client, by its dialect.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Emitter {
     OpenAI(openai::StreamEmitter),
     Anthropic(anthropic::StreamEmitter),

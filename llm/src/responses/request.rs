@@ -4,28 +4,39 @@ use super::emit::Echo;
 use super::{keep, parse, words};
 use crate::neutral::{MediaKind, Message, Part, Request, Role, Source};
 use crate::openai::PICTURE;
-use crate::translate::{self, Dropped, Emitted, Target, unsupported};
+use crate::translate::{self, Dropped, Edit, Emitted, Target, unsupported};
 use crate::{Dialect, Error};
 
 /// Translates a client's request.
 ///
 /// # Errors
 /// As [`translate::request`], in the words of the Responses API.
-pub(crate) fn translate(body: &[u8], target: &Target<'_>) -> Result<Emitted, Error> {
+pub(crate) fn translate(body: &[u8], target: &Target<'_>, edit: Edit<'_>) -> Result<Emitted, Error> {
     let in_body = |fault| Error::in_request(body, &fault);
     if target.dialect == Dialect::Responses {
-        return translate::emit(keep::read(body).map_err(in_body)?, target);
+        let mut request = keep::read(body).map_err(in_body)?;
+        edit(&mut request);
+        return translate::emit(request, target);
     }
     let parse::Parsed { mut request, mut dropped, .. } = parse::read(body).map_err(in_body)?;
     let echo = Echo::of(body).map_err(in_body)?;
     if target.dialect == Dialect::OpenAI {
         fit(&mut request)?;
     }
+    edit(&mut request);
     let mut emitted = translate::emit(request, target).map_err(words::error)?;
     emitted.dropped.into_iter().for_each(|name| dropped.add(&words::name(name)));
     emitted.dropped = Dropped::names(dropped);
     emitted.names.set_echo(echo);
     Ok(emitted)
+}
+
+/// Looks at a client's request.
+///
+/// # Errors
+/// It is malformed.
+pub(crate) fn read<T>(body: &[u8], look: impl FnOnce(&Request<'_>) -> T) -> Result<T, Error> {
+    keep::read(body).map(|request| look(&request)).map_err(|fault| Error::in_request(body, &fault))
 }
 
 /// What servers that only call themselves compatible do not know: developers, proof of others' thinking, documents

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, LazyLock, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -49,7 +49,8 @@ pub(crate) struct Credential {
     source: object::Credential,
     /// What the request's header says; marked sensitive.
     pub(crate) header: HeaderValue,
-    /// Milliseconds since [`EPOCH`] when it was last rejected; 0: never.
+    built: Instant,
+    /// Milliseconds since it was built when it was last rejected, from 1; 0: never.
     rejected_at: AtomicU64,
 }
 
@@ -89,8 +90,6 @@ pub(crate) struct Cells {
     cells: HashMap<(ObjectRef, String, Scheme), Weak<Cell>>,
     pace: Pace,
 }
-
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Scheme {
     pub(crate) fn of(provider: ProviderType) -> Self {
@@ -172,7 +171,7 @@ impl Cell {
 
     /// The provider does not take this key: it is left alone for a while, and reported, while it is the provider's.
     pub(crate) fn reject(&self, credential: &Arc<Credential>, now: Instant) {
-        credential.rejected_at.store(millis(now), Ordering::Relaxed);
+        credential.rejected_at.store(credential.age(now), Ordering::Relaxed);
     }
 
     /// Is it what requests are sent with now?
@@ -212,7 +211,13 @@ impl Keys {
 impl Credential {
     fn rejected_within(&self, time: Duration, now: Instant) -> bool {
         let at = self.rejected_at.load(Ordering::Relaxed);
-        at != 0 && at + time.as_millis() as u64 > millis(now)
+        at != 0 && at + time.as_millis() as u64 > self.age(now)
+    }
+
+    /// In milliseconds, from 1 so that 0 is never a time.
+    fn age(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.built);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX / 2) + 1
     }
 
     fn build(source: &object::Credential, scheme: Scheme, secrets: &Secrets) -> Result<Self, String> {
@@ -224,7 +229,7 @@ impl Credential {
         };
         let mut header = text.map_err(|_| format!("{}: has characters that no header may have", place()))?;
         header.set_sensitive(true);
-        Ok(Self { source: source.clone(), header, rejected_at: AtomicU64::new(0) })
+        Ok(Self { source: source.clone(), header, built: Instant::now(), rejected_at: AtomicU64::new(0) })
     }
 }
 
@@ -284,12 +289,6 @@ impl Cells {
             true
         });
     }
-}
-
-fn millis(now: Instant) -> u64 {
-    let since = now.saturating_duration_since(*EPOCH);
-    // From 1, so that 0 is never a time.
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX / 2) + 1
 }
 
 #[cfg(test)]

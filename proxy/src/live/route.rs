@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::{HeaderValue, uri::PathAndQuery};
 use penstock_config::{Key, Kind, ObjectRef, object};
-use penstock_crds::{Balance, FallbackOn, OnUnsupported};
+use penstock_crds::{Balance, FallbackOn, OnStreamBreak, OnUnsupported};
 use penstock_llm::{
     Dialect, Error,
     call::{Call, Operation},
@@ -45,6 +45,7 @@ pub(crate) struct Forward {
     pub(crate) allow_state: bool,
     pub(crate) on_unsupported: OnUnsupported,
     pub(crate) balance: Balance,
+    pub(crate) on_stream_break: OnStreamBreak,
     /// Tokens of an answer, for estimates.
     pub(crate) expected_output: u64,
     /// Over everything: the longest that one of the targets has.
@@ -178,6 +179,7 @@ impl Forward {
             allow_state: forward.allow_state,
             on_unsupported: forward.on_unsupported,
             balance: forward.balance,
+            on_stream_break: forward.on_stream_break,
             expected_output: forward.expected_output_tokens.into(),
             deadline: parts.pace.of(Duration::from_millis(deadline)),
             named,

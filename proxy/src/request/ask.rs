@@ -11,6 +11,7 @@ use penstock_llm::{call::Call, relay::Client, scan::Scan};
 use tokio::time::Instant;
 
 use crate::{
+    bounds::Share,
     error::Expired,
     live::route::{Forward, Target},
     pace::Pace,
@@ -22,6 +23,8 @@ pub(super) struct Ask {
     /// Which gateways it has passed, this one included.
     pub(super) hops: HeaderValue,
     pub(super) body: Bytes,
+    /// The body's room in memory.
+    pub(super) _held: Share,
     /// Boxed: a future would hold it more than once.
     pub(super) scan: Box<Scan>,
     pub(super) forward: Arc<Forward>,

@@ -12,11 +12,14 @@ use http::{
     HeaderMap, Request, Response, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
+use penstock_crds::OnStreamBreak;
 use penstock_llm::{
+    Dialect,
     call::{self, Operation},
     classify::{UpstreamError, classify, wait},
     neutral::Finish,
     relay::{self, Relay},
+    resume::Resume,
     sse::Framing,
 };
 use tokio::time::{Instant, timeout};
@@ -30,6 +33,7 @@ use super::{
     record::Record,
     settle::Told,
     stream::{self, Frame, Patience, Stream},
+    targets::GoOn,
 };
 use crate::{
     error::Expired,
@@ -60,6 +64,8 @@ pub(super) struct Attempt<'a> {
     pub(super) tried: &'a [Arc<Credential>],
     /// The credential that it was sent with, in the end.
     pub(super) used: &'a RefCell<Option<Pick>>,
+    /// What it is to go on with, if another target has begun the answer.
+    pub(super) resume: Option<&'a Resume>,
     /// A refusal is a failure, since another target may not refuse.
     pub(super) refusal_fails: bool,
 }
@@ -71,6 +77,8 @@ pub(super) struct Answered {
     body: Body,
     /// Given back when the answer is over.
     permit: Option<Permit>,
+    /// Who goes on if it breaks.
+    go_on: Option<GoOn>,
 }
 
 enum Body {
@@ -97,12 +105,11 @@ impl Attempt<'_> {
         let response = upstream.exchange(origin, self.target.timeouts.connect, || self.request()).await;
         let response = response.map_err(|failure| match failure {
             upstream::Failure::Withdrawn => Failure::NoCredential,
-            failure => {
-                if failure.is_slow_connect() {
-                    self.target.metrics.expired(Expired::Connect);
-                }
-                Failure::Unreachable(failure.to_string())
+            failure if failure.is_slow_connect() => {
+                self.target.metrics.expired(Expired::Connect);
+                Failure::SlowConnect
             }
+            failure => Failure::Unreachable(failure.to_string()),
         })?;
         let (head, incoming) = response.into_parts();
         if !head.status.is_success() {
@@ -122,7 +129,7 @@ impl Attempt<'_> {
         let mut answer = HeaderMap::with_capacity(12);
         headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask);
         headers::say_finish(&mut answer, body.finish());
-        Ok(Answered { head: answer, status: head.status, body, permit: None })
+        Ok(Answered { head: answer, status: head.status, body, permit: None, go_on: None })
     }
 
     /// The request in the moment it is sent. The credential is read here and not earlier: none that was replaced while
@@ -191,7 +198,7 @@ impl Attempt<'_> {
     /// A stream, read up to its first content.
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
         let upstream = self.prepared.way.dialect;
-        let relay = Relay::new(upstream, &self.ask.client, self.prepared.names.clone());
+        let relay = self.relay(upstream);
         let stream = Stream::open(
             incoming,
             Reader::new(Framing::of(upstream), relay),
@@ -204,22 +211,38 @@ impl Attempt<'_> {
         Ok(Body::Stream(Box::new(stream)))
     }
 
+    fn relay(&self, upstream: Dialect) -> Relay {
+        let (facts, names) = (self.target.facts, self.prepared.names.clone());
+        match (self.resume, self.ask.forward.on_stream_break) {
+            (Some(resume), _) => resume.relay(upstream, facts, names),
+            (None, OnStreamBreak::Error) => Relay::new(upstream, &self.ask.client, names),
+            (None, OnStreamBreak::Continue) => Relay::remembering(upstream, &self.ask.client, names, facts),
+        }
+    }
+
     fn patience(&self) -> Patience {
         Patience { idle: self.target.timeouts.idle, deadline: self.ask.deadline, pace: self.ask.pace }
     }
 }
 
 impl Answered {
-    /// Keeps the right to ask until the answer is over.
-    pub(super) fn hold(&mut self, permit: Permit) {
-        self.permit = Some(permit);
+    /// Keeps the right to ask until the answer is over, and what another target needs to finish it.
+    pub(super) fn hold(&mut self, permit: Permit, go_on: Option<GoOn>) {
+        (self.permit, self.go_on) = (Some(permit), go_on);
+    }
+
+    /// The stream that goes on with another.
+    pub(super) fn rest(self) -> Option<Box<Stream>> {
+        let Body::Stream(mut stream) = self.body else { return None };
+        stream.hold(self.permit, self.go_on);
+        Some(stream)
     }
 
     /// The rest of a stream whose head its client has already.
     pub(super) async fn stream(self, record: &Record, outlet: Outlet) -> Result<(), Cut> {
         match self.body {
             Body::Stream(mut stream) => {
-                stream.hold(self.permit);
+                stream.hold(self.permit, self.go_on);
                 record.committed(self.status.as_u16());
                 stream.run(outlet).await
             }
@@ -245,7 +268,7 @@ impl Answered {
                 }))
             }
             Body::Stream(mut stream) => {
-                stream.hold(self.permit);
+                stream.hold(self.permit, self.go_on);
                 record.committed(status);
                 Answer::Flow(Flow::new(|outlet| stream.run(outlet)))
             }

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::error::Error;
+use crate::{bounds::Share, error::Error, pace::Pace};
 
 /// A client that sends nothing for so long has lost its turn.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -39,7 +39,14 @@ pub(crate) async fn drain(waits: bool, body: &mut Incoming, limit: usize) {
     let _ = timeout(REST, read).await;
 }
 
-pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, Error> {
+/// The whole body, for which there is room: `held` grows with it.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    limit: usize,
+    held: &mut Share,
+    pace: Pace,
+) -> Result<Bytes, Error> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Error::Encoded);
     }
@@ -47,14 +54,15 @@ pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize)
     if length.is_some_and(|length| length > limit) {
         return Err(Error::BodyTooLarge { limit });
     }
-    let end = Instant::now() + WHOLE;
+    let end = Instant::now() + pace.of(WHOLE);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = next(body, end).await? {
+    while let Some(frame) = next(body, end, pace).await? {
         let Ok(data) = frame.map_err(|_| Error::BodyCut)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
             return Err(Error::BodyTooLarge { limit });
         }
+        held.grow(data.len()).map_err(Error::Overloaded)?;
         // The usual body comes in one piece, and is not copied.
         if first.is_empty() && rest.is_empty() {
             first = data;
@@ -70,6 +78,6 @@ pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize)
 }
 
 /// The next piece, if it comes before its client has lost its turn, or the time for all of it is over.
-async fn next(body: &mut Incoming, end: Instant) -> Result<Option<hyper::Result<Frame<Bytes>>>, Error> {
-    timeout_at(end.min(Instant::now() + PAUSE), body.frame()).await.map_err(|_| Error::BodySlow)
+async fn next(body: &mut Incoming, end: Instant, pace: Pace) -> Result<Option<hyper::Result<Frame<Bytes>>>, Error> {
+    timeout_at(end.min(Instant::now() + pace.of(PAUSE)), body.frame()).await.map_err(|_| Error::BodySlow)
 }

@@ -28,7 +28,7 @@ struct Held {
 /// Answers a streaming request: once its content has begun, or after `patience` with a head alone. Targets are tried on
 /// behind that head; if none answers, the client is told in band.
 pub(super) async fn answer(
-    ask: Ask,
+    ask: Rc<Ask>,
     upstream: &Rc<Upstream>,
     record: &Rc<Record>,
     patience: Duration,

@@ -7,7 +7,8 @@ use penstock_llm::classify::{ErrorKind, UpstreamError};
 use tokio::time::Instant;
 
 use crate::{
-    error::{Error, Expired, Limit},
+    bounds::Limit,
+    error::{Error, Expired},
     health::{Closed, Effect, Why},
     live::provider::Retries,
     metrics::Outcome,
@@ -25,6 +26,8 @@ const LOOP_DETECTED: u16 = 508;
 pub(crate) enum Failure {
     /// No connection, or it broke before the head of an answer.
     Unreachable(String),
+    /// No connection within `connect`.
+    SlowConnect,
     /// No first content, or no answer, by the moment to try elsewhere, or by the request's deadline.
     Silent(Expired),
     /// An error, by its status.
@@ -109,6 +112,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unreachable(why) => f.write_str(why),
+            Failure::SlowConnect => write!(f, "no connection in time: {} has passed", Expired::Connect),
             Failure::Silent(limit) => write!(f, "no answer in time: {limit} has passed"),
             Failure::Status(error) => write!(f, "status {}, {:?}", error.status, error.kind),
             Failure::Broken(error) => write!(f, "an unreadable answer or an error in it, {:?}", error.kind),
@@ -128,7 +132,7 @@ impl Failure {
     fn row(&self) -> Row {
         let listed = |class, again| Row { class: Some(class), again, next: Next::Listed };
         match self {
-            Failure::Unreachable(_) => listed(FallbackOn::ServerError, Again::Backoff),
+            Failure::Unreachable(_) | Failure::SlowConnect => listed(FallbackOn::ServerError, Again::Backoff),
             Failure::Silent(_) => listed(FallbackOn::Timeout, Again::No),
             Failure::CoolingDown(_, class) | Failure::BreakerOpen(_, class) => listed(*class, Again::No),
             Failure::Status(error) | Failure::Broken(error) => Row::of(error),
@@ -192,7 +196,7 @@ impl Failure {
     pub(crate) fn effect(&self) -> Option<Effect> {
         let class = self.row().class.unwrap_or(FallbackOn::ServerError);
         match self {
-            Failure::Unreachable(_) | Failure::Silent(_) => Some(Effect::Failed(class)),
+            Failure::Unreachable(_) | Failure::SlowConnect | Failure::Silent(_) => Some(Effect::Failed(class)),
             Failure::Status(error) | Failure::Broken(error) => match error.kind {
                 ErrorKind::RateLimit => Some(Effect::Wait(error.retry_after, class)),
                 ErrorKind::Quota => error.retry_after.map(|wait| Effect::Wait(Some(wait), class)),
@@ -237,10 +241,16 @@ impl Failure {
         error.kind == ErrorKind::Rejected && named()
     }
 
+    /// A 400 that blames the request.
+    pub(crate) fn is_bad_request(&self) -> bool {
+        matches!(self, Failure::Status(error) if error.status == 400 && error.kind == ErrorKind::Rejected)
+    }
+
     /// What a client is told if this is how every target failed.
     fn into_error(self) -> Error {
         let error = match self {
             Failure::Unreachable(_) | Failure::NoCredential => return Error::Upstream,
+            Failure::SlowConnect => return Error::NoConnection,
             Failure::Silent(limit) => return Error::Timeout(Some(limit)),
             Failure::CoolingDown(wait, _) => return Error::RateLimited { wait: Some(wait) },
             Failure::BreakerOpen(wait, _) => return Error::Unavailable { wait },

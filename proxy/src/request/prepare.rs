@@ -9,6 +9,7 @@ use penstock_llm::{
     Dialect, Error,
     call::Operation,
     facts::Sampling,
+    resume::{Manner, Resume},
     scan::Key,
     splice,
     translate::{self, Names},
@@ -60,6 +61,21 @@ pub(super) async fn prepare(ask: &Ask, target: &Arc<Target>, ask_for_usage: bool
         translated: true,
         asks_for_usage: asks,
     })
+}
+
+/// What a target is sent that is to go on with what another began.
+pub(super) fn rest(
+    ask: &Ask,
+    target: &Target,
+    (resume, manner): (&Resume, Manner),
+    ask_for_usage: bool,
+) -> Result<Prepared, Failure> {
+    let way = target.way(&ask.call, true).map_err(Failure::Meaning)?;
+    let asks = ask_for_usage && way.dialect == Dialect::OpenAI;
+    let to = translate::Target { dialect: way.dialect, model: &target.model, facts: target.facts, ask_for_usage: asks };
+    let emitted = resume.request(&ask.call, &ask.body, &to, manner).map_err(Failure::Meaning)?;
+    let (body, names) = (vec![emitted.body.into()], emitted.names);
+    Ok(Prepared { way, dropped: None, body, names, translated: true, asks_for_usage: asks })
 }
 
 /// What is left out and said like a hint, but is none: it changes what the same answer costs, and no target is worse for it.

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use penstock_llm::{
     classify::UpstreamError,
-    neutral::Finish,
+    neutral::{Finish, Usage},
     relay::{End, Forward, Relay},
+    resume::{NotResumable, Resume},
     sse::{Event, Framing, Splitter},
 };
 
-use super::settle::Told;
+use super::{ask::Ask, settle::Told};
 
 /// Pure: bytes in, bytes and meaning out.
 pub(super) struct Reader {
@@ -97,6 +98,12 @@ impl Reader {
     /// The number of the next event, where events are numbered.
     pub(super) fn sequence(&self) -> u64 {
         self.relay.sequence()
+    }
+
+    /// What another target needs to go on, now that the stream has broken.
+    /// `took` is what it took so far.
+    pub(super) fn resume(&self, ask: &Ask, took: &Usage) -> Result<Resume, NotResumable> {
+        self.relay.resume(&ask.call, &ask.body, took)
     }
 
     /// What is known of the answer so far.

@@ -10,7 +10,7 @@ use std::{
 use penstock_llm::{
     call::{Call, Operation},
     estimate::Size,
-    neutral::Finish,
+    neutral::{Finish, Usage},
     scan::Scan,
 };
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::settle::{Count, End, Settlement, Told, settle};
 use crate::{
     auth::Caller,
+    bounds::Share,
     data::Load,
     error::{Error, Expired},
     live::route::{Route, Target},
@@ -45,11 +46,23 @@ pub(super) struct Record {
     outcome: Cell<Outcome>,
     first_content: Cell<Option<Duration>>,
     told: Cell<Told>,
+    /// What was seen of the answer before others went on with it.
+    parts: RefCell<Vec<Part>>,
     /// What answers cost that the client never saw, in picodollars; none once that of one is not known.
     lost: Cell<Option<u64>>,
     load: Arc<Load>,
     metrics: Metrics,
     _in_flight: InFlight,
+    /// Its place among the requests of the process.
+    place: OnceCell<Share>,
+}
+
+/// The part of an answer that one target gave.
+struct Part {
+    provider: String,
+    usage: Usage,
+    /// In picodollars; none where a price is missing.
+    cost: Option<u64>,
 }
 
 /// What the client asks.
@@ -77,11 +90,18 @@ impl Record {
             outcome: Cell::new(Outcome::Cancelled),
             first_content: Cell::new(None),
             told: Cell::default(),
+            parts: RefCell::default(),
             lost: Cell::new(Some(0)),
             load: worker.load.clone(),
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
+            place: OnceCell::new(),
         })
+    }
+
+    /// There is room for it, until it ends.
+    pub(super) fn admitted(&self, place: Share) {
+        let _ = self.place.set(place);
     }
 
     pub(super) fn caller(&self, caller: &Caller) {
@@ -142,6 +162,17 @@ impl Record {
         self.outcome.set(outcome);
     }
 
+    /// The answer broke, and what its target has given is paid; another target is asked to go on.
+    pub(super) fn broke(&self, usage: Usage) {
+        self.told.take();
+        if let Some(target) = self.target.take() {
+            let cost = target.price.as_ref().and_then(|price| price.cost(&usage));
+            target.metrics.attempt(Outcome::Broken);
+            target.metrics.spent(&usage, cost);
+            self.parts.borrow_mut().push(Part { provider: target.provider.name.clone(), usage, cost });
+        }
+    }
+
     /// A limit of time has ended the stream of the target that answers.
     pub(super) fn expired(&self, limit: Expired) {
         if let Some(target) = &*self.target.borrow() {
@@ -163,10 +194,14 @@ impl Record {
     pub(super) fn failed(&self, error: &Error) {
         self.status.set(error.status());
         *self.error.borrow_mut() = Some(error.code().unwrap_or("rejected").to_owned());
+        if let Error::Overloaded(bound) = error {
+            self.metrics.overloaded(*bound);
+        }
         if self.route.get().is_none() {
             self.metrics.unrouted(match error {
                 Error::NoKey | Error::UnknownKey => Unrouted::Unauthenticated,
                 Error::UnknownModel(_) => Unrouted::UnknownModel,
+                Error::Overloaded(_) => Unrouted::Overloaded,
                 _ => Unrouted::BadRequest,
             });
         }
@@ -204,16 +239,38 @@ impl Record {
 
     /// What the client is charged, and in picodollars as far as that is known.
     fn settle(&self, elapsed: Duration) -> Settled {
-        let (end, told) = (self.end(), self.told.get());
+        let end = self.end();
+        let settlement = self.settlement(end, &self.told.get(), elapsed);
+        let target = self.target.borrow();
+        let cost = settlement.cost(target.as_ref().and_then(|target| target.price.as_ref()));
+        Settled { end, settlement, cost }
+    }
+
+    fn settlement(&self, end: End, told: &Told, elapsed: Duration) -> Settlement {
         let target = self.target.borrow();
         let count = self.asked.get().zip(target.as_ref()).and_then(|(Asked { size, operation, .. }, target)| {
             let until = self.started + self.first_content.get().unwrap_or(elapsed);
             let silent = until.saturating_duration_since(self.since.get()).as_secs();
             Count::of(size, *operation, &target.facts, &told.seen, silent)
         });
-        let settlement = settle(end, &told, count);
-        let cost = settlement.cost(target.as_ref().and_then(|target| target.price.as_ref()));
-        Settled { end, settlement, cost }
+        settle(end, told, count)
+    }
+
+    /// What the target that is asked has given by now, should it break off.
+    pub(super) fn took(&self, told: &Told) -> Usage {
+        self.settlement(End::Broken, told, self.started.elapsed()).usage
+    }
+
+    /// The same with what other targets gave of the answer: the first prompt, all that was seen, and each part at its price.
+    fn together(&self, last: &Settled) -> Settled {
+        let parts = self.parts.borrow();
+        let Some(first) = parts.first() else { return *last };
+        let of_last = last.settlement.usage.output.filter(|_| last.end != End::Failed);
+        let output = parts.iter().map(|part| part.usage.output).chain([of_last]).flatten().sum();
+        let costs = parts.iter().map(|part| part.cost).chain([last.cost]);
+        let cost = costs.sum();
+        let usage = Usage { input: first.usage.input, output: Some(output), ..Usage::default() };
+        Settled { end: last.end, settlement: Settlement { usage, estimated: true }, cost }
     }
 
     fn count(&self, elapsed: Duration, settled: &Settled) {
@@ -233,6 +290,7 @@ impl Record {
         let target = self.target.borrow();
         let error = self.error.borrow();
         let asked = self.asked.get();
+        let parts = self.parts.borrow();
         let Settled { end, settlement: Settlement { usage, estimated }, cost } = settled;
         tracing::info!(
             target: "penstock::request",
@@ -245,6 +303,7 @@ impl Record {
             attempts = self.attempts.get(),
             stream = asked.is_some_and(|asked| asked.stream),
             end = end.as_str(),
+            continued_from = (!parts.is_empty()).then(|| parts.iter().map(|part| part.provider.as_str()).collect::<Vec<_>>().join(", ")),
             input_tokens = usage.input,
             output_tokens = usage.output,
             estimated,
@@ -261,6 +320,7 @@ impl Record {
 }
 
 /// What is left to say once a request is over.
+#[derive(Clone, Copy)]
 struct Settled {
     end: End,
     settlement: Settlement,
@@ -273,6 +333,6 @@ impl Drop for Record {
         let elapsed = self.started.elapsed();
         let settled = self.settle(elapsed);
         self.count(elapsed, &settled);
-        self.log(elapsed, &settled);
+        self.log(elapsed, &self.together(&settled));
     }
 }

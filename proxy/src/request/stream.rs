@@ -13,10 +13,12 @@ use penstock_llm::{Dialect, call::Form, classify::UpstreamError, neutral::Finish
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{
+    attempt::Answered,
     plan::Failure,
     reader::{Look, Reader},
     record::Record,
     settle::Told,
+    targets::GoOn,
 };
 use crate::{
     error::{Error, Expired},
@@ -46,6 +48,8 @@ pub(super) struct Stream {
     client: Dialect,
     frame: Frame,
     permit: Option<Permit>,
+    /// Who goes on if it breaks.
+    go_on: Option<GoOn>,
 }
 
 /// How a client takes a stream: events as they are, or as the items of one array.
@@ -118,14 +122,15 @@ impl Stream {
                 let clock = Clock { patience, since: None, finished, timer: None };
                 let ended = look.end.is_some();
                 let (incoming, record, outcome) = (Some(incoming), record.clone(), Outcome::Cancelled);
-                return Ok(Self { incoming, reader, out, ended, clock, record, outcome, client, frame, permit: None });
+                let (permit, go_on) = (None, None);
+                return Ok(Self { incoming, reader, out, ended, clock, record, outcome, client, frame, permit, go_on });
             }
         }
     }
 
-    /// Keeps the right to ask until the stream is over.
-    pub(super) fn hold(&mut self, permit: Option<Permit>) {
-        self.permit = permit;
+    /// Keeps the right to ask until the stream is over, and what another target needs to finish it.
+    pub(super) fn hold(&mut self, permit: Option<Permit>, go_on: Option<GoOn>) {
+        (self.permit, self.go_on) = (permit, go_on);
     }
 
     /// Why it ended, if it has.
@@ -145,18 +150,22 @@ impl Stream {
                 }
                 return Ok(());
             }
-            let look = match self.next().await {
-                Next::Chunk(chunk) => self.reader.push(chunk, &mut self.out),
-                Next::End | Next::Cut => self.reader.end(&mut self.out),
-                Next::TooSlow if self.reader.is_finished() => self.reader.end(&mut self.out),
-                Next::TooSlow => {
-                    let limit = self.clock.expired();
-                    return self.fail(&outlet, Failure::Silent(limit), &Error::Timeout(Some(limit))).await;
+            let broke = match self.next().await {
+                Next::TooSlow if !self.reader.is_finished() => Some(Failure::Silent(self.clock.expired())),
+                Next::Chunk(chunk) => {
+                    let look = self.reader.push(chunk, &mut self.out);
+                    self.note(look)
+                }
+                Next::End | Next::Cut | Next::TooSlow => {
+                    let look = self.reader.end(&mut self.out);
+                    self.note(look)
                 }
             };
-            if let Some(failure) = self.note(look) {
+            if let Some(failure) = broke {
                 self.send(&outlet).await?;
-                return self.fail(&outlet, failure, &Error::Upstream).await;
+                if !self.goes_on(&failure).await {
+                    return self.fail(&outlet, &failure).await;
+                }
             }
         }
     }
@@ -169,19 +178,53 @@ impl Stream {
             self.clock.finished = Some(Instant::now());
         }
         let cut = (look.end == Some(End::Truncated)).then(|| UpstreamError::broken_answer("the stream was cut"));
-        look.error.or(cut).map(Failure::Broken)
+        look.error.or(cut).map(|error| Failure::Broken(error).at(self.clock.patience.pace))
+    }
+
+    /// The stream has broken. True if there is more to send: another target goes on with it.
+    async fn goes_on(&mut self, failure: &Failure) -> bool {
+        self.incoming = None;
+        if let (Some(permit), Some(effect)) = (&mut self.permit, failure.effect()) {
+            permit.broke(effect, Instant::now());
+        }
+        if let Failure::Silent(limit) = failure {
+            self.record.expired(*limit);
+        }
+        let Some(go_on) = self.go_on.take() else { return false };
+        let took = self.record.took(&self.reader.told());
+        let resume = match self.reader.resume(&go_on.ask, &took) {
+            Ok(resume) => resume,
+            Err(why) => {
+                tracing::debug!(%why, "a broken stream can't be continued");
+                return false;
+            }
+        };
+        if resume.is_full() {
+            let mut end = Vec::new();
+            resume.end(&mut end);
+            (self.out, self.ended) = (vec![end.into()], true);
+            return true;
+        }
+        self.record.broke(took);
+        let Ok(Some(rest)) = go_on.answer(&resume, &self.record).await.map(Answered::rest) else { return false };
+        self.take_up(rest);
+        true
+    }
+
+    /// Goes on as another stream, for the same client.
+    fn take_up(&mut self, mut rest: Box<Self>) {
+        std::mem::swap(self, &mut rest);
+        // How far an array has come is the client's, whoever fills it.
+        std::mem::swap(&mut self.frame, &mut rest.frame);
     }
 
     /// Says so in band, and sends no end marker.
-    async fn fail(&mut self, outlet: &Outlet, failure: Failure, error: &Error) -> Result<(), Cut> {
+    async fn fail(&mut self, outlet: &Outlet, failure: &Failure) -> Result<(), Cut> {
         self.outcome = Outcome::Broken;
-        if let (Some(permit), Some(effect)) = (&mut self.permit, failure.at(self.clock.patience.pace).effect()) {
-            permit.broke(effect, Instant::now());
-        }
-        if let Some(Some(limit)) = error.expired() {
-            self.record.expired(limit);
-        }
-        self.incoming = None;
+        let error = match failure {
+            Failure::Silent(limit) => Error::Timeout(Some(*limit)),
+            _ => Error::Upstream,
+        };
         self.out = vec![error.event(self.client, self.reader.sequence()).into()];
         self.send(outlet).await?;
         outlet.send(self.frame.end()).await;

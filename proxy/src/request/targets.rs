@@ -2,7 +2,8 @@
 
 use std::{cell::RefCell, pin::pin, rc::Rc, sync::Arc};
 
-use penstock_crds::FallbackOn;
+use penstock_crds::{FallbackOn, OnStreamBreak};
+use penstock_llm::resume::{Manner, Resume};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
@@ -10,21 +11,23 @@ use super::{
     attempt::{Answered, Attempt},
     balance,
     plan::Failure,
-    prepare::{Prepared, prepare},
+    prepare::{Prepared, prepare, rest},
     record::Record,
     walk::{Ended, Next, Turn, Walk},
 };
 use crate::{
-    error::{Error, Expired},
+    error::Error,
     live::{credential::Pick, route::Target},
     upstream::Upstream,
 };
 
 struct Way<'a> {
-    ask: &'a Ask,
+    ask: &'a Rc<Ask>,
     upstream: &'a Rc<Upstream>,
     record: &'a Rc<Record>,
     walk: Walk<'a>,
+    /// What they are to go on with, if another has begun.
+    resume: Option<&'a Resume>,
     /// What the target that failed last was sent, should it be asked again.
     ready: Option<Ready>,
 }
@@ -35,19 +38,50 @@ struct Ready {
     prepared: Prepared,
     /// It refused `stream_options`, and is asked without.
     without_options: bool,
+    /// How it is asked to go on.
+    manner: Manner,
+}
+
+/// What another target needs to finish a stream that breaks.
+pub(super) struct GoOn {
+    pub(super) ask: Rc<Ask>,
+    upstream: Rc<Upstream>,
+    /// Whom it would ask.
+    left: Vec<Arc<Target>>,
 }
 
 /// Asks the targets in their order. The request's deadline is over all of it.
-pub(super) async fn answer(ask: &Ask, upstream: &Rc<Upstream>, record: &Rc<Record>) -> Result<Answered, Error> {
+pub(super) async fn answer(ask: &Rc<Ask>, upstream: &Rc<Upstream>, record: &Rc<Record>) -> Result<Answered, Error> {
     let order = balance::order(&ask.forward, &ask.scan, Instant::now(), rand::random);
-    let walk = Walk::new(&ask.forward, order, ask.deadline, ask.pace);
-    let mut way = Way { ask, upstream, record, walk, ready: None };
-    let answered = way.go().await;
-    way.walk.passed_by().for_each(|(target, why)| target.metrics.passed_by(why));
-    answered.ok_or_else(|| way.walk.verdict(Instant::now()))
+    Way::new(ask, upstream, record, order, None).answer().await
+}
+
+impl GoOn {
+    /// Has another target go on with a stream that broke.
+    pub(super) async fn answer(&self, resume: &Resume, record: &Rc<Record>) -> Result<Answered, Error> {
+        let order = self.left.iter().collect();
+        Way::new(&self.ask, &self.upstream, record, order, Some(resume)).answer().await
+    }
 }
 
 impl<'a> Way<'a> {
+    fn new(
+        ask: &'a Rc<Ask>,
+        upstream: &'a Rc<Upstream>,
+        record: &'a Rc<Record>,
+        order: Vec<&'a Arc<Target>>,
+        resume: Option<&'a Resume>,
+    ) -> Self {
+        let walk = Walk::new(&ask.forward, order, ask.deadline, ask.pace);
+        Self { ask, upstream, record, walk, resume, ready: None }
+    }
+
+    async fn answer(mut self) -> Result<Answered, Error> {
+        let answered = self.go().await;
+        self.walk.passed_by().for_each(|(target, why)| target.metrics.passed_by(why));
+        answered.ok_or_else(|| self.walk.verdict(Instant::now()))
+    }
+
     async fn go(&mut self) -> Option<Answered> {
         loop {
             match self.walk.next(Instant::now()) {
@@ -74,7 +108,7 @@ impl<'a> Way<'a> {
             Ok(ready) => match self.attempts(&turn, ready).await {
                 Ok((mut answered, sent_with)) => {
                     turn.permit.answered(sent_with.fingerprint(), Instant::now());
-                    answered.hold(turn.permit);
+                    answered.hold(turn.permit, self.go_on());
                     return Some(answered);
                 }
                 Err(failed) => failed,
@@ -94,11 +128,25 @@ impl<'a> Way<'a> {
         {
             return Ok(ready);
         }
-        let prepared = prepare(self.ask, target, target.provider.takes_stream_options()).await?;
-        Ok(Ready { target: target.clone(), prepared, without_options: false })
+        let manner = Manner::first(&target.facts);
+        let prepared = self.prepared(target, manner, target.provider.takes_stream_options()).await?;
+        Ok(Ready { target: target.clone(), prepared, without_options: false, manner })
     }
 
-    /// Attempts at a target: two, if it refuses what was added to the request.
+    async fn prepared(&self, target: &Arc<Target>, manner: Manner, ask_for_usage: bool) -> Result<Prepared, Failure> {
+        match self.resume {
+            None => prepare(self.ask, target, ask_for_usage).await,
+            Some(resume) => rest(self.ask, target, (resume, manner), ask_for_usage),
+        }
+    }
+
+    /// Who would finish the stream of the target whose turn it is, where the route wants that.
+    fn go_on(&self) -> Option<GoOn> {
+        let wanted = self.ask.scan.stream && self.ask.forward.on_stream_break == OnStreamBreak::Continue;
+        wanted.then(|| GoOn { ask: self.ask.clone(), upstream: self.upstream.clone(), left: self.walk.rest() })
+    }
+
+    /// Attempts at a target: more than one, if it refuses what was added to the request.
     async fn attempts(
         &mut self,
         turn: &Turn<'a>,
@@ -116,8 +164,13 @@ impl<'a> Way<'a> {
                 }
                 (Err(failure), _) if ready.prepared.asks_for_usage && failure.blames("stream_options") => {
                     // Our addition may be at fault; it is, if the same request is answered without it.
-                    ready.prepared = prepare(self.ask, target, false).await.map_err(|failure| (failure, None))?;
                     ready.without_options = true;
+                    ready.prepared = self.again(target, &ready).await?;
+                }
+                // It does not take the beginning of an answer; it may take the same as a turn of the conversation.
+                (Err(failure), _) if let Some(other) = self.other_manner(&ready, &failure) => {
+                    ready.manner = other;
+                    ready.prepared = self.again(target, &ready).await?;
                 }
                 (Err(failure), sent_with) => {
                     self.ready = Some(ready);
@@ -126,6 +179,15 @@ impl<'a> Way<'a> {
                 (Ok(_), None) => return Err((Failure::NoCredential, None)),
             }
         }
+    }
+
+    async fn again(&self, target: &Arc<Target>, ready: &Ready) -> Result<Prepared, (Failure, Option<Pick>)> {
+        let ask_for_usage = !ready.without_options && target.provider.takes_stream_options();
+        self.prepared(target, ready.manner, ask_for_usage).await.map_err(|failure| (failure, None))
+    }
+
+    fn other_manner(&self, ready: &Ready, failure: &Failure) -> Option<Manner> {
+        self.resume.filter(|_| failure.is_bad_request()).and(ready.manner.other())
     }
 
     /// One attempt, and the credential that it was sent with.
@@ -138,6 +200,7 @@ impl<'a> Way<'a> {
             pick: &turn.pick,
             tried: self.walk.tried(),
             used: &used,
+            resume: self.resume,
             refusal_fails: self.walk.has_elsewhere(FallbackOn::ContentFilter, Instant::now()),
         };
         self.record.attempt(turn.target);
@@ -160,15 +223,11 @@ impl<'a> Way<'a> {
     ) -> Result<Answered, Failure> {
         let mut sending = pin!(sending);
         let (limit, patience) = self.ask.patience(target);
-        let deadline = self.ask.deadline;
-        let may_leave = self.walk.may_have_elsewhere(FallbackOn::Timeout);
-        let mut moment = if may_leave { deadline.min(Instant::now() + patience) } else { deadline };
+        let mut moment = self.walk.patient_until(patience, Instant::now());
         loop {
             match timeout_at(moment, sending.as_mut()).await {
                 Ok(answered) => return answered,
-                Err(_) if moment == deadline => return Err(Failure::Silent(Expired::Request)),
-                Err(_) if self.walk.has_elsewhere(FallbackOn::Timeout, moment) => return Err(Failure::Silent(limit)),
-                Err(_) => moment = deadline.min(moment + patience),
+                Err(_) => moment = self.walk.silent(moment, limit, patience)?,
             }
         }
     }

@@ -120,7 +120,11 @@ impl<'a> Walk<'a> {
                 None => Asking::First,
             };
             match enter(target, &here.tried, asking, here.room.take(), now) {
-                Ok(Some(turn)) => return Next::Ask(turn),
+                Ok(Some(turn)) => {
+                    // With another key it would be a newcomer.
+                    here.again = None;
+                    return Next::Ask(turn);
+                }
                 Ok(None) => {
                     if let Some((ticket, until)) = self.queue(target, now) {
                         return Next::Queue(ticket, until);
@@ -193,9 +197,33 @@ impl<'a> Walk<'a> {
         self.may_have_elsewhere(class) && self.order[self.place + 1..].iter().any(may_ask)
     }
 
+    /// Until when a target that is asked now may be silent: to the moment to try elsewhere, or to the deadline if there is
+    /// nowhere else.
+    pub(super) fn patient_until(&self, patience: Duration, now: Instant) -> Instant {
+        let may_leave = self.may_have_elsewhere(FallbackOn::Timeout);
+        if may_leave { self.deadline.min(now + patience) } else { self.deadline }
+    }
+
+    /// It was silent until then. Gives the next such moment, if nobody else may be asked at this one. `limit` is the name
+    /// of the patience.
+    pub(super) fn silent(&self, until: Instant, limit: Expired, patience: Duration) -> Result<Instant, Failure> {
+        if until >= self.deadline {
+            Err(Failure::Silent(Expired::Request))
+        } else if self.has_elsewhere(FallbackOn::Timeout, until) {
+            Err(Failure::Silent(limit))
+        } else {
+            Ok(self.deadline.min(until + patience))
+        }
+    }
+
     /// Another target is left.
-    pub(super) fn may_have_elsewhere(&self, class: FallbackOn) -> bool {
+    fn may_have_elsewhere(&self, class: FallbackOn) -> bool {
         self.stage == Stage::Walking && self.place + 1 < self.order.len() && self.fallback_on.contains(&class)
+    }
+
+    /// The targets after the one whose turn it is.
+    pub(super) fn rest(&self) -> Vec<Arc<Target>> {
+        self.order.iter().skip(self.place + 1).copied().cloned().collect()
     }
 
     /// The credentials that failed at this target.
@@ -204,9 +232,10 @@ impl<'a> Walk<'a> {
     }
 
     /// What the client is told when the walk is over.
-    pub(super) fn verdict(mut self, now: Instant) -> Error {
-        self.ends.extend(self.closed.iter().map(|(_, closed)| Failure::closed(closed, now)));
-        verdict(self.ends)
+    pub(super) fn verdict(self, now: Instant) -> Error {
+        let closed = self.closed.iter().map(|(_, closed)| Failure::closed(closed, now));
+        // The last failure has a say of its own, and no target that was not asked may take it.
+        verdict(closed.chain(self.ends).collect())
     }
 
     fn expire(&mut self) {
@@ -304,3 +333,8 @@ fn may_enter(target: &Target, tried: &[Arc<Credential>], now: Instant) -> bool {
     let look = |fingerprint| target.seat.look(fingerprint, Asking::First, now);
     target.provider.credentials.choose(tried, now, look).is_ok()
 }
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use penstock_config::{
     Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, outbound::Outbound,
 };
-use penstock_proxy::{Auth, DataConfig, DataPlane, Live, Metrics, Pace, upstream};
+use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, Pace, upstream};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -125,6 +125,7 @@ impl Bed {
             workers: NonZeroUsize::new(1),
             auth: Auth::Open,
             max_body: 1 << 20,
+            limits: Limits { requests: 1000, connections: 1000, held: 64 << 20 },
             hold_head: Duration::from_secs(15),
             grace: Duration::ZERO,
             drain: PATIENCE,

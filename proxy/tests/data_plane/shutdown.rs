@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use penstock_proxy::Pace;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use crate::{
     bed::{Bed, Resources, question},
@@ -54,4 +56,53 @@ async fn in_the_grace_new_connections_are_served_and_told_to_close() -> anyhow::
             return Ok(());
         }
     }
+}
+
+const MODELS: &[u8] = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n";
+
+async fn assert_served(socket: std::net::TcpStream) -> anyhow::Result<()> {
+    socket.set_nonblocking(true)?;
+    let mut client = tokio::net::TcpStream::from_std(socket)?;
+    let mut said = Vec::new();
+    tokio::time::timeout(PATIENCE, client.read_to_end(&mut said)).await??;
+    let said = String::from_utf8(said)?.to_ascii_lowercase();
+    assert!(said.starts_with("http/1.1 200 ") && said.contains("connection: close\r\n"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_that_was_new_as_the_drain_began_may_still_bring_its_request() -> anyhow::Result<()> {
+    let provider = Provider::always(says("hi")).await?;
+    let mut resources = Resources::new();
+    resources.provider("a", &provider, json!({}))?;
+    // It has a second: ten of them here, for a busy machine.
+    let pace = Pace::new(10.0).ok_or_else(|| anyhow::anyhow!("must be a pace"))?;
+    let mut bed = Bed::start_at(&resources, pace, |_| {})?;
+    let mut socket = std::net::TcpStream::connect(bed.address)?;
+    bed.stop();
+    while tokio::net::TcpStream::connect(bed.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    std::io::Write::write_all(&mut socket, MODELS)?;
+    assert_served(socket).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn connections_that_still_wait_in_the_queue_are_served() -> anyhow::Result<()> {
+    let provider = Provider::always(says("hi")).await?;
+    let mut bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    bed.stop();
+    // This test's one thread is the acceptor's as well: until it waits, the kernel alone knows of these.
+    let mut queued = Vec::new();
+    for _ in 0..50 {
+        let mut socket = std::net::TcpStream::connect(bed.address)?;
+        std::io::Write::write_all(&mut socket, MODELS)?;
+        queued.push(socket);
+    }
+    for socket in queued {
+        assert_served(socket).await?;
+    }
+    tokio::time::timeout(PATIENCE, &mut bed.run).await???;
+    Ok(())
 }

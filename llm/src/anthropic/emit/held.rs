@@ -14,7 +14,7 @@ pub(super) enum Piece<'p> {
 }
 
 /// What waits for an earlier block to end, in the order in which it came.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Held {
     /// Each with the arguments so far, if it is a call.
     list: VecDeque<(Kept, String)>,
@@ -22,7 +22,7 @@ pub(super) struct Held {
 }
 
 /// A [`Piece`] that waits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Kept {
     Text(String),
     Thinking(String),

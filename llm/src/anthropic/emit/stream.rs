@@ -2,6 +2,7 @@ use std::convert::Infallible;
 
 use super::held::{Held, Piece};
 use super::{call_id, made_id};
+use crate::anthropic::place::{Block, Place};
 use crate::anthropic::{STOP, citations, error_event, finish, usage};
 use crate::json::{Writer, write_string};
 use crate::neutral::{Citation, Event, Finish, Usage};
@@ -12,7 +13,7 @@ use crate::translate::arguments::Progress;
 ///
 /// Anthropic's clients take one block after the other. Other providers' tool calls may come interleaved; what does not
 /// belong to a call that is still open waits until its arguments are whole, or the answer is finished.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct StreamEmitter {
     id: String,
     model: String,
@@ -47,6 +48,16 @@ enum Open {
 impl StreamEmitter {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// One that goes on in a message that has begun.
+    pub(in crate::anthropic) fn within(place: Place) -> Self {
+        let open = match place.open {
+            Some(Block::Text) => Open::Text,
+            Some(Block::Thinking) => Open::Thinking,
+            None => Open::None,
+        };
+        Self { begun: true, index: place.index, open, ..Self::default() }
     }
 
     /// Appends the events that an event makes. The message begins with its first content, so that usage which is known

@@ -18,7 +18,7 @@ const AFTER_PART: &[u8] = br#"],"role":"model"}"#;
 /// Writes the events of a streamGenerateContent stream: each is an answer of its own, with only the new words.
 ///
 /// Gemini has no pieces of arguments, so a call waits until they are whole, and those that began after it wait too.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct StreamEmitter {
     id: String,
     model: String,
@@ -43,7 +43,7 @@ pub(crate) struct StreamEmitter {
 }
 
 /// A call that is not whole, or waits for one that is not.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Call {
     index: u32,
     id: String,
@@ -55,6 +55,14 @@ struct Call {
 impl StreamEmitter {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// One that goes on in an answer that has begun, after `text`.
+    pub(crate) fn within(id: &str, model: &str, text: &str) -> Self {
+        let (id, model) = (id.to_owned(), model.to_owned());
+        let mut emitter = Self { id, model, told: true, wide: !text.is_ascii(), ..Self::default() };
+        emitter.close_parts();
+        emitter
     }
 
     /// Appends the events that an event makes. Usage that comes after the finish reason is waited for.
@@ -125,13 +133,18 @@ impl StreamEmitter {
 
     fn begin(&mut self, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.told, true) {
-            self.tail.extend_from_slice(AFTER_PART);
-            self.tail.extend_from_slice(br#","index":0}]"#);
-            names(&mut Writer::new(&mut self.tail), &self.model, &self.id);
-            self.tail.extend_from_slice(b"}\n\n");
+            self.close_parts();
         }
         out.extend_from_slice(DATA);
         out.extend_from_slice(BEFORE_PART);
+    }
+
+    /// Writes what ends every event but the last.
+    fn close_parts(&mut self) {
+        self.tail.extend_from_slice(AFTER_PART);
+        self.tail.extend_from_slice(br#","index":0}]"#);
+        names(&mut Writer::new(&mut self.tail), &self.model, &self.id);
+        self.tail.extend_from_slice(b"}\n\n");
     }
 
     fn arguments(&mut self, index: u32, json: &str, out: &mut Vec<u8>) {

@@ -6,7 +6,7 @@ use crate::json::Writer;
 use crate::neutral::{Finish, Usage};
 
 /// What is the same in every mention of a response.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Envelope {
     pub(super) id: String,
     model: String,

@@ -5,7 +5,7 @@ use crate::json::Writer;
 use crate::openai::seed;
 
 /// Makes ids of items: the same for the same answer and place, in the API's form.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Ids(String);
 
 /// A part of a message.

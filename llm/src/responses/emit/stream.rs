@@ -8,6 +8,7 @@ use crate::neutral::{Citation, Event, Finish, Usage};
 use crate::openai::length;
 use crate::reject::Rejection;
 use crate::responses::error_event;
+use crate::responses::place::Place as Begun;
 use crate::responses::seal::Sealed;
 use open::{Call, Message, Spoken, Thought};
 use teller::{Place, Teller};
@@ -19,7 +20,7 @@ const MAX_KEPT: usize = 32 << 20;
 ///
 /// A message or a thought is open until something else begins; calls, whose arguments may come interleaved, until they
 /// are whole and something else begins, or the answer is finished.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StreamEmitter {
     envelope: Envelope,
     ids: Ids,
@@ -58,6 +59,25 @@ impl StreamEmitter {
             done: Vec::new(),
             kept: 0,
             length: 0,
+        }
+    }
+
+    /// One that goes on in a response that has begun. `now`: for one that did not say when it was made.
+    pub(in crate::responses) fn within(begun: &Begun, now: u64) -> Self {
+        let envelope = Envelope::new(&begun.id, &begun.model, begun.created.unwrap_or(now), begun.echo.clone());
+        let kept = begun.done.iter().map(|(_, item)| item.len()).sum::<usize>();
+        let texts = || begun.message.iter().flat_map(|message| &message.parts);
+        Self {
+            ids: Ids::of(&envelope.id),
+            teller: Teller { sequence: begun.sequence },
+            begun: true,
+            next: begun.next,
+            spoken: begun.message.as_ref().map(|message| Spoken::Message(Message::within(message))),
+            done: begun.done.clone(),
+            kept: kept + texts().map(String::len).sum::<usize>(),
+            length: texts().map(|text| length(&text.into())).sum(),
+            envelope,
+            ..Self::new(now, Echo::default())
         }
     }
 

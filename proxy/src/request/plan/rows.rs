@@ -109,7 +109,7 @@ fn row(says: &Says, spellings: Vec<Failure>) {
 #[test]
 fn connect_refused_dns_tls_or_a_reset_before_the_head() {
     let says = Says { class: Some(FallbackOn::ServerError), again: Repeats::Yes, next: Goes::Listed, client: 502 };
-    row(&says, vec![Failure::Unreachable("refused".into())]);
+    row(&says, vec![Failure::Unreachable("refused".into()), Failure::SlowConnect]);
 }
 
 #[test]

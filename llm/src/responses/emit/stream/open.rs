@@ -1,18 +1,20 @@
 use super::teller::{Place, Teller};
 use crate::json::Writer;
 use crate::neutral::Citation;
+use crate::openai::length;
 use crate::responses::annotations;
 use crate::responses::emit::item::{self, Said};
+use crate::responses::place::Message as Begun;
 use crate::translate::arguments::Progress;
 
 /// What is open of that which is told one after the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Spoken {
     Message(Message),
     Thought(Thought),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Message {
     place: Place,
     /// The last one is open.
@@ -22,7 +24,7 @@ pub(super) struct Message {
 }
 
 /// A part of a message.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Piece {
     refuses: bool,
     said: String,
@@ -32,14 +34,14 @@ struct Piece {
     annotations: (String, u64),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Thought {
     place: Place,
     text: String,
     sealed: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Call {
     place: Place,
     /// Its number among the calls.
@@ -67,6 +69,18 @@ impl Message {
     pub(super) fn open(place: Place, teller: &mut Teller, out: &mut Vec<u8>) -> Self {
         teller.item(out, ADDED, place.index, |w| item::message(w, &place.id, "in_progress", std::iter::empty()));
         Self { place, parts: Vec::new(), apart: false }
+    }
+
+    /// One that has begun, with its parts so far; the last of them is open.
+    pub(super) fn within(message: &Begun) -> Self {
+        let mut from = 0;
+        let parts = message.parts.iter().map(|text| {
+            let piece = Piece { refuses: false, said: text.clone(), from, annotations: Default::default() };
+            from += length(&text.into());
+            piece
+        });
+        let place = Place { index: message.index, id: message.id.clone() };
+        Self { place, parts: parts.collect(), apart: false }
     }
 
     /// Says more: of the part that is open, or of a new one if it is of another kind. `from`: so many characters of text

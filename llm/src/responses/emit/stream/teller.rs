@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use crate::json::Writer;
 
 /// Writes events and numbers them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Teller {
     /// The number of the next event.
     pub(super) sequence: u64,
