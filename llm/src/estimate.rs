@@ -107,7 +107,7 @@ mod tests {
         Facts::of(Provider::OpenAI, "gpt-4o")
     }
 
-    fn scan(body: &serde_json::Value) -> Scan {
+    fn scan(body: &serde_json::Value) -> Box<Scan> {
         let scan = crate::scan::scan(&Call::chat(crate::Dialect::OpenAI), body.to_string().as_bytes());
         scan.expect("must be a request")
     }

@@ -277,12 +277,12 @@ impl Scan {
     }
 }
 
-/// Looks at a request.
+/// Looks at a request. What it says is large, and goes through many hands.
 ///
 /// # Errors
 /// [`Error::BadRequest`] with the path and the byte offset: no JSON, no object, nested deeper than 127 levels, a
 /// governed key twice or of a wrong type, no model in path or body.
-pub fn scan(call: &Call, body: &[u8]) -> Result<Scan, Error> {
+pub fn scan(call: &Call, body: &[u8]) -> Result<Box<Scan>, Error> {
     fields::read(call, body).map_err(|fault| Error::in_request(body, &fault))
 }
 

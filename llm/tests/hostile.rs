@@ -14,7 +14,7 @@ const TARGETS: [(Dialect, Provider, &str); 5] = [
     (Dialect::Ollama, Provider::Ollama, "llama3.2"),
 ];
 
-fn seen(body: impl AsRef<[u8]>) -> Result<Scan, Error> {
+fn seen(body: impl AsRef<[u8]>) -> Result<Box<Scan>, Error> {
     scan(&Call::chat(Dialect::OpenAI), body.as_ref())
 }
 

@@ -77,7 +77,7 @@ async fn life(
     let mut held = shared.bounds.held.take(0).map_err(Error::Overloaded)?;
     let pace = shared.live.pace();
     let body = body::read(&head.headers, body, shared.max_body, &mut held, pace).await?;
-    let scan = Box::new(scan(&call, &body)?);
+    let scan = scan(&call, &body)?;
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;

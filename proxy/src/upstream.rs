@@ -12,6 +12,7 @@ pub(crate) use exchange::{Failure, Incoming};
 
 pub(crate) use outgoing::Outgoing;
 
+mod bell;
 mod connect;
 mod connection;
 mod exchange;

@@ -6,12 +6,12 @@ use crate::Dialect;
 use crate::call::{Call, Form, Operation};
 use crate::json::{Fault, Kind, Literal, Reader, camel, path_at};
 
-pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
+pub(super) fn read(call: &Call, body: &[u8]) -> Result<Box<Scan>, Fault> {
     let mut reader = Reader::new(body)?;
     if reader.peek()? != Kind::Object {
         return Err(reader.fault("the body must be a JSON object"));
     }
-    let scan = Scan::empty(call.dialect);
+    let scan = Box::new(Scan::empty(call.dialect));
     let mut walk = Walk { scan, operation: call.operation, prompts: 1, state_at: None, thoughts_at: None };
     reader.object(|reader, key| walk.member(reader, key))?;
     reader.end()?;
@@ -33,7 +33,7 @@ pub(super) fn read(call: &Call, body: &[u8]) -> Result<Scan, Fault> {
 }
 
 struct Walk {
-    scan: Scan,
+    scan: Box<Scan>,
     operation: Operation,
     /// How many texts are to be continued.
     prompts: u64,

@@ -60,12 +60,12 @@ mod tests {
     use crate::scan::scan;
     use crate::{Dialect, Error, splice};
 
-    fn scanned(form: Form, body: &str) -> Result<Scan, Error> {
+    fn scanned(form: Form, body: &str) -> Result<Box<Scan>, Error> {
         let path = Some(InPath { model: "smart".into(), form });
         scan(&Call { dialect: Dialect::Gemini, operation: Operation::Chat, path }, body.as_bytes())
     }
 
-    fn seen(body: &str) -> Scan {
+    fn seen(body: &str) -> Box<Scan> {
         scanned(Form::Whole, body).unwrap_or_else(|error| panic!("{body}: {error}"))
     }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::call::{Form, InPath, Operation};
 use crate::splice;
 
-fn scanned(body: &str) -> Scan {
+fn scanned(body: &str) -> Box<Scan> {
     scan(&Call::chat(Dialect::OpenAI), body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 

@@ -18,9 +18,13 @@ pub struct Names {
     echo: Echo,
 }
 
+/// None for most requests, and then it costs nothing to make, to pass on and to drop.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Renamed(Option<Box<Both>>);
+
 /// Names in both directions. A client chooses how many, so none is looked for one by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Renamed {
+struct Both {
     /// The client's name, by the one that is sent.
     originals: HashMap<String, String>,
     /// The one that is sent, by the client's.
@@ -29,19 +33,28 @@ struct Renamed {
 
 impl Renamed {
     fn add(&mut self, original: &str, sent: String) {
-        self.originals.insert(sent.clone(), original.to_owned());
-        self.sent.insert(original.to_owned(), sent);
+        let both = self.0.get_or_insert_default();
+        both.originals.insert(sent.clone(), original.to_owned());
+        both.sent.insert(original.to_owned(), sent);
+    }
+
+    fn original_of(&self, sent: &str) -> Option<&str> {
+        self.0.as_ref()?.originals.get(sent).map(String::as_str)
+    }
+
+    fn sent_for(&self, original: &str) -> Option<&str> {
+        self.0.as_ref()?.sent.get(original).map(String::as_str)
     }
 
     fn original<'a>(&self, sent: Cow<'a, str>) -> Cow<'a, str> {
-        match self.originals.get(&*sent) {
-            Some(original) => Cow::Owned(original.clone()),
+        match self.original_of(&sent) {
+            Some(original) => Cow::Owned(original.to_owned()),
             None => sent,
         }
     }
 
     fn sent<'a>(&'a self, original: &'a str) -> &'a str {
-        self.sent.get(original).map_or(original, |sent| sent)
+        self.sent_for(original).unwrap_or(original)
     }
 }
 
@@ -61,11 +74,11 @@ impl Names {
     }
 
     pub(crate) fn is_renamed(&self, original: &str) -> bool {
-        self.tools.sent.contains_key(original)
+        self.tools.sent_for(original).is_some()
     }
 
     pub(crate) fn is_sent(&self, sent: &str) -> bool {
-        self.tools.originals.contains_key(sent)
+        self.tools.original_of(sent).is_some()
     }
 
     /// The client's id of a call that the provider names.
@@ -83,7 +96,7 @@ impl Names {
     }
 
     pub(crate) fn is_sent_call(&self, sent: &str) -> bool {
-        self.calls.originals.contains_key(sent)
+        self.calls.original_of(sent).is_some()
     }
 
     /// Names the calls of a whole answer as the client does.

@@ -6,7 +6,8 @@ use std::{
     mem::MaybeUninit,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
 };
 
 use http::{Request, Response};
@@ -19,17 +20,25 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::Outgoing;
+use super::{Outgoing, bell::Bell};
 
 /// The largest head of an answer, and the most that is read at once.
 const BUFFER: usize = 128 << 10;
 
 pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
-    driver: Pin<Box<http1::Connection<TokioIo<Stream>, Outgoing>>>,
-    /// The driver has ended and must not be polled again.
-    over: bool,
+    driver: Driver,
     wire: Rc<Wire>,
+}
+
+/// What reads and writes, polled only when there is something to do.
+struct Driver {
+    work: Pin<Box<http1::Connection<TokioIo<Stream>, Outgoing>>>,
+    /// It has ended and must not be polled again.
+    over: bool,
+    bell: Arc<Bell>,
+    /// Rings the bell.
+    waker: Waker,
 }
 
 /// A connection's bytes, with or without TLS.
@@ -71,32 +80,22 @@ impl Connection {
     pub(super) async fn open(stream: Stream) -> hyper::Result<Self> {
         let wire = stream.wire.clone();
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream));
-        let (sender, driver) = handshake.await?;
-        Ok(Self { sender, driver: Box::pin(driver), over: false, wire })
-    }
-
-    /// Lets the connection read and write. True once it has ended.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.over
-            && let Poll::Ready(end) = self.driver.as_mut().poll(cx)
-        {
-            self.over = true;
-            if let Err(error) = end {
-                tracing::debug!(%error, "an upstream connection ended");
-            }
-        }
-        self.over
+        let (sender, work) = handshake.await?;
+        let bell = Bell::rung();
+        let waker = Waker::from(bell.clone());
+        Ok(Self { sender, driver: Driver { work: Box::pin(work), over: false, bell, waker }, wire })
     }
 
     /// Ready for another request: the last exchange is over on both sides.
-    pub(super) fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
-        !self.drive(cx) && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
+    pub(super) fn is_idle(&mut self) -> bool {
+        !self.driver.run() && matches!(self.sender.poll_ready(&mut self.driver.context()), Poll::Ready(Ok(())))
     }
 
     /// Asks the socket itself whether the peer has closed, or sent what nobody asked for.
-    pub(super) fn is_fresh(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn is_fresh(&mut self) -> bool {
         self.wire.probe.set(Probe::Asked);
-        let idle = self.is_idle(cx);
+        self.driver.bell.ring();
+        let idle = self.is_idle();
         idle && self.wire.probe.replace(Probe::Off) == Probe::Quiet
     }
 
@@ -107,15 +106,61 @@ impl Connection {
     ) -> Result<Response<hyper::body::Incoming>, NoAnswer> {
         self.wire.read.set(0);
         let mut answer = std::pin::pin!(self.sender.try_send_request(request));
-        let (driver, over) = (&mut self.driver, &mut self.over);
+        let driver = &mut self.driver;
         let answer = std::future::poll_fn(|cx| {
-            *over = *over || driver.as_mut().poll(cx).is_ready();
-            answer.as_mut().poll(cx)
+            driver.poll(cx, |driver| {
+                driver.run();
+                answer.as_mut().poll(&mut driver.context())
+            })
         });
         answer.await.map_err(|mut failed| {
             let unsent = failed.take_message().is_some();
             NoAnswer { reason: failed.into_error(), untouched: unsent || self.wire.read.get() == 0 }
         })
+    }
+
+    /// Polls the body of an answer of this connection.
+    pub(super) fn poll_body<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut body: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.driver.poll(cx, |driver| {
+            // What has arrived first; then the connection reads, and may have more.
+            let arrived = body(&mut driver.context());
+            if arrived.is_ready() {
+                return arrived;
+            }
+            driver.run();
+            body(&mut driver.context())
+        })
+    }
+}
+
+impl Driver {
+    /// What all of a connection is polled with.
+    fn context(&self) -> Context<'_> {
+        Context::from_waker(&self.waker)
+    }
+
+    /// Lets the connection read and write, if it has a reason to. True once it has ended.
+    fn run(&mut self) -> bool {
+        if self.bell.take()
+            && !self.over
+            && let Poll::Ready(end) = self.work.as_mut().poll(&mut Context::from_waker(&self.waker))
+        {
+            self.over = true;
+            if let Err(error) = end {
+                tracing::debug!(%error, "an upstream connection ended");
+            }
+        }
+        self.over
+    }
+
+    /// Polls something of the connection for a user, who is woken when it is worth while to poll it again.
+    fn poll<T>(&mut self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Self) -> Poll<T>) -> Poll<T> {
+        let bell = self.bell.clone();
+        bell.answer(cx, || poll(self))
     }
 }
 

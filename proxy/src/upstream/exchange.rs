@@ -2,8 +2,9 @@
 
 use std::{
     future::poll_fn,
+    pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -56,11 +57,7 @@ impl Upstream {
         let mut ticks = tokio::time::interval(SWEEP);
         loop {
             ticks.tick().await;
-            poll_fn(|cx| {
-                self.pool.sweep(cx);
-                Poll::Ready(())
-            })
-            .await;
+            self.pool.sweep();
         }
     }
 
@@ -73,7 +70,7 @@ impl Upstream {
         connect_within: Duration,
         request: impl Fn() -> Option<Request<Outgoing>>,
     ) -> Result<Response<Incoming>, Failure> {
-        if let Some(mut connection) = poll_fn(|cx| Poll::Ready(self.pool.take(origin, cx))).await {
+        if let Some(mut connection) = self.pool.take(origin) {
             match connection.send(request().ok_or(Failure::Withdrawn)?).await {
                 Ok(answer) => return Ok(self.answer(origin, connection, answer)),
                 Err(stale) if stale.untouched => {
@@ -107,42 +104,23 @@ impl Incoming {
     }
 
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Bytes>>> {
-        // What has arrived first; then the connection reads, and may have more.
-        let mut chunk = self.poll_body(cx);
-        if chunk.is_pending()
-            && let Some(connection) = &mut self.connection
-        {
-            connection.drive(cx);
-            chunk = self.poll_body(cx);
-        }
-        if matches!(chunk, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.release(cx);
+        let chunk = match &mut self.connection {
+            Some(connection) => connection.poll_body(cx, |cx| data(&mut self.body, cx)),
+            None => data(&mut self.body, cx),
+        };
+        match &chunk {
+            Poll::Ready(Some(Err(_))) => self.connection = None,
+            Poll::Ready(None) => self.release(),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending if self.body.is_end_stream() => self.release(),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
         chunk
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Bytes>>> {
-        loop {
-            match std::pin::Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Err(error))) => {
-                    self.connection = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-            }
-        }
-    }
-
     /// The answer is over: the connection goes back, if the request is over too.
-    fn release(&mut self, cx: &mut Context<'_>) {
+    fn release(&mut self) {
         if let Some(mut connection) = self.connection.take()
-            && connection.is_idle(cx)
+            && connection.is_idle()
         {
             self.home.pool.put(&self.origin, connection);
         }
@@ -162,5 +140,102 @@ impl Incoming {
                 }
             }
         }));
+    }
+}
+
+/// The next bytes of a body; trailers are passed over.
+fn data(body: &mut hyper::body::Incoming, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Bytes>>> {
+    while let Some(frame) = ready!(Pin::new(&mut *body).poll_frame(cx)?) {
+        if let Ok(data) = frame.into_data() {
+            return Poll::Ready(Some(Ok(data)));
+        }
+    }
+    Poll::Ready(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::SocketAddr,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::{Wake, Waker},
+    };
+
+    use penstock_config::outbound::Outbound;
+    use rustls::RootCertStore;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// So long a test waits for what would otherwise never come.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn asking(address: SocketAddr) -> (Rc<Upstream>, Origin) {
+        let outbound = Outbound { loopback: true, ..Outbound::default() };
+        let upstream = Upstream::new(&Connector::new(outbound, RootCertStore::empty()));
+        (upstream, Origin { tls: false, host: address.ip().to_string().into(), port: address.port() })
+    }
+
+    /// Answers every request on one connection with a body of so many bytes.
+    async fn answer_all(listener: TcpListener, length: usize) -> std::io::Result<()> {
+        let (mut socket, _) = listener.accept().await?;
+        let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+        answer.resize(answer.len() + length, b' ');
+        let mut request = [0; 1024];
+        while socket.read(&mut request).await? > 0 {
+            socket.write_all(&answer).await?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of an answer's body.
+    async fn ask(upstream: &Rc<Upstream>, origin: &Origin) -> anyhow::Result<usize> {
+        let answer = upstream.exchange(origin, PATIENCE, || Some(Request::new(Outgoing::new(Vec::new())))).await?;
+        let (mut body, mut length) = (answer.into_body(), 0);
+        while let Some(chunk) = body.chunk().await {
+            length += chunk?.len();
+        }
+        Ok(length)
+    }
+
+    /// How often a task was woken.
+    struct Counted(AtomicUsize, Waker);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            self.1.wake_by_ref();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_wakes_its_reader_once() -> anyhow::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (upstream, origin) = asking(listener.local_addr()?);
+        tokio::spawn(answer_all(listener, 100));
+        ask(&upstream, &origin).await?;
+        let task = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let counted = Arc::new(Counted(AtomicUsize::new(0), task));
+        let waker = Waker::from(counted.clone());
+        let mut asking = std::pin::pin!(ask(&upstream, &origin));
+        let asking = poll_fn(|_| asking.as_mut().poll(&mut Context::from_waker(&waker)));
+        assert_eq!(timeout(PATIENCE, asking).await??, 100);
+        assert_eq!(counted.0.load(Ordering::Relaxed), 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_comes_whole_though_its_reader_must_let_others_run() -> anyhow::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (upstream, origin) = asking(listener.local_addr()?);
+        tokio::spawn(answer_all(listener, 64 << 20));
+        assert_eq!(timeout(PATIENCE, ask(&upstream, &origin)).await??, 64 << 20);
+        Ok(())
     }
 }

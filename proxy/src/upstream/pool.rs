@@ -1,7 +1,8 @@
 //! Idle connections of one thread.
 
-use std::{cell::RefCell, collections::HashMap, task::Context, time::Duration};
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::{Origin, connection::Connection};
@@ -11,9 +12,10 @@ const IDLE: Duration = Duration::from_secs(90);
 /// Idle connections to one origin. What comes above is closed.
 const PER_ORIGIN: usize = 256;
 
-/// By origin; the latest used is taken first, so that a quiet hour lets the others go.
+/// By origin; the latest used is taken first, so that a quiet hour lets the others go. Origins come from the configuration, so
+/// nobody can choose ones that collide.
 #[derive(Default)]
-pub(super) struct Pool(RefCell<HashMap<Origin, Vec<Idle>>>);
+pub(super) struct Pool(RefCell<HashMap<Origin, Vec<Idle>, RandomState>>);
 
 struct Idle {
     connection: Connection,
@@ -22,11 +24,11 @@ struct Idle {
 
 impl Pool {
     /// A connection that is still good, asked at this moment.
-    pub(super) fn take(&self, origin: &Origin, cx: &mut Context<'_>) -> Option<Connection> {
+    pub(super) fn take(&self, origin: &Origin) -> Option<Connection> {
         let mut all = self.0.borrow_mut();
         let idle = all.get_mut(origin)?;
         while let Some(Idle { mut connection, since }) = idle.pop() {
-            if since.elapsed() < IDLE && connection.is_fresh(cx) {
+            if since.elapsed() < IDLE && connection.is_fresh() {
                 return Some(connection);
             }
         }
@@ -45,9 +47,9 @@ impl Pool {
     }
 
     /// Closes what was idle for too long, or was closed by its peer.
-    pub(super) fn sweep(&self, cx: &mut Context<'_>) {
+    pub(super) fn sweep(&self) {
         self.0.borrow_mut().retain(|_, idle| {
-            idle.retain_mut(|idle| idle.since.elapsed() < IDLE && idle.connection.is_fresh(cx));
+            idle.retain_mut(|idle| idle.since.elapsed() < IDLE && idle.connection.is_fresh());
             !idle.is_empty()
         });
     }

@@ -46,7 +46,7 @@ struct World {
     script: Script,
     oracle: RefCell<Oracle>,
     /// What every request says.
-    scan: Scan,
+    scan: Box<Scan>,
 }
 
 impl World {
