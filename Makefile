@@ -43,6 +43,16 @@ bench: ## the benchmarks, in release, side by side with nginx; the last core loa
 	taskset -c $$(($$(nproc) - 1)) '$(target)/release/penstock-bench' gateway \
 		--proxy '$(target)/release/penstock-proxy' --operator '$(target)/release/penstock-operator'
 
+.PHONY: wall
+wall: binaries ## what clients see when providers fail, with real times; five minutes
+	@tests/setup python
+	PENSTOCK_PYTHON="$$(tests/setup --path python)" PACE=1 \
+		cargo test --locked -p penstock-tests --test failure every_fault
+
+.PHONY: soak
+soak: binaries ## everything that goes wrong, again and again, for ten minutes or SOAK=2h
+	SOAK='$(or $(SOAK),10m)' cargo test --locked -p penstock-tests --test failure however_long_all_goes_wrong
+
 .PHONY: setup
 setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' SDKs
 	@tests/setup cluster

@@ -96,8 +96,7 @@ impl Gateway {
     /// # Errors
     /// When the process has ended.
     pub fn resident(&self) -> anyhow::Result<u64> {
-        let id = self.process.id().context("has ended already")?;
-        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let status = fs::read_to_string(self.proc("status")?)?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("must have a VmRSS")?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib << 10)
@@ -119,6 +118,26 @@ impl Gateway {
     /// When the file can't be written.
     pub fn replace_resources(&self, resources: &str) -> anyhow::Result<()> {
         self.folder.write("resources.yaml", resources)
+    }
+
+    /// Puts one more file of resources beside those that there are, or another in its place, at once.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write_resources(&self, name: &str, resources: &str) -> anyhow::Result<()> {
+        self.folder.write(name, resources)
+    }
+
+    /// Files and sockets that it has open.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn descriptors(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(self.proc("fd")?)?.count())
+    }
+
+    fn proc(&self, file: &str) -> anyhow::Result<PathBuf> {
+        Ok(PathBuf::from(format!("/proc/{}/{file}", self.process.id().context("has ended already")?)))
     }
 
     /// What it has logged so far.

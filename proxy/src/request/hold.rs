@@ -52,7 +52,7 @@ pub(super) async fn answer(
 impl Held {
     async fn run(mut self, outlet: Outlet) -> Result<(), Cut> {
         loop {
-            outlet.send(sign_of_life(&self.frame)).await;
+            outlet.send(sign_of_life(self.client, &self.frame)).await;
             let Ok(answered) = timeout(self.every, &mut self.walk).await else { continue };
             return match answered {
                 Ok(answered) => answered.stream(&self.record, outlet).await,
@@ -70,10 +70,16 @@ impl Held {
     }
 }
 
-/// A comment, which clients of every dialect skip; in an array, white space.
-fn sign_of_life(frame: &Frame) -> Bytes {
-    Bytes::from_static(match frame {
-        Frame::Events => b": waiting\n\n",
-        Frame::Array(_) => b"\n",
+/// A comment, which clients skip. Gemini's take a line for JSON unless it begins with `data:` or is empty, so theirs is empty; in
+/// an array it is white space.
+///
+/// Source: `_iter_response_stream` of google-genai 3.6.1.
+fn sign_of_life(client: Dialect, frame: &Frame) -> Bytes {
+    Bytes::from_static(match (frame, client) {
+        (Frame::Array(_), _) | (Frame::Events, Dialect::Gemini) => b"\n",
+        (
+            Frame::Events,
+            Dialect::OpenAI | Dialect::Responses | Dialect::Anthropic | Dialect::Mistral | Dialect::Ollama,
+        ) => b": waiting\n\n",
     })
 }

@@ -309,10 +309,12 @@ impl Budget {
             Again::NextCredential if around.other_credential => return Step::NextCredential,
             Again::NextCredential => None,
             Again::Backoff => Some(self.backoff(around.random)),
-            Again::After(wait) => Some(wait).filter(|wait| *wait <= self.retries.wait_up_to).map(|wait| {
-                // Never earlier than the provider said, and not all at once.
-                wait.mul_f64(1.0 + 0.2 * around.random)
-            }),
+            Again::After(wait) => {
+                Some(wait).filter(|wait| *wait <= self.pace.of(self.retries.wait_up_to)).map(|wait| {
+                    // Never earlier than the provider said, and not all at once.
+                    wait.mul_f64(1.0 + 0.2 * around.random)
+                })
+            }
         };
         let is_broken = matches!(failure, Failure::Broken(_));
         let once_too_often = is_broken && self.broken;

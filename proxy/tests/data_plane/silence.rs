@@ -57,7 +57,7 @@ async fn a_client_of_any_dialect_gets_a_head_and_signs_of_life_and_then_the_answ
         let said = [stream(&[ROLE, &text("hello"), STOP, DONE]), vec![end()]].concat();
         let (bed, silent, good) = beds(said).await?;
         let (first, all) = through(&bed, &silent, path, &body).await?;
-        let sign = if client == "Gemini's array" { "\n" } else { SIGN };
+        let sign = if client.starts_with("Gemini") { "\n" } else { SIGN };
         assert!(first.replace(sign, "").is_empty(), "{client}: {first:?}");
         assert!(all.contains("hello"), "{client}: {all}");
         assert_eq!(good.calls(), 0);

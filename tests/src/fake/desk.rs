@@ -110,6 +110,13 @@ impl Desk {
         self.state().scripts.push(Running::new(script));
     }
 
+    /// Puts a script in the place of all that are for the same fake.
+    pub fn replace_script(&self, script: Script) {
+        let scripts = &mut self.state().scripts;
+        scripts.retain(|running| !running.is_for(script.provider.as_deref()));
+        scripts.push(Running::new(script));
+    }
+
     /// Forgets all scripts.
     pub fn clear_scripts(&self) {
         self.state().scripts.clear();

@@ -295,6 +295,11 @@ impl Running {
         Self { script, step: 0, used: 0 }
     }
 
+    /// Whether it names that fake.
+    pub(crate) fn is_for(&self, provider: Option<&str>) -> bool {
+        self.script.provider.as_deref() == provider
+    }
+
     /// The action for this request, counted as used; `None` when it doesn't match or no step is left.
     pub(crate) fn next(&mut self, asked: &Asked<'_>) -> Option<Action> {
         if !self.matches(asked) {

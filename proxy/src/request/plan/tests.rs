@@ -53,6 +53,17 @@ fn a_wait_that_the_provider_names_is_kept_if_it_is_short_and_never_shortened() {
 }
 
 #[test]
+fn a_wait_is_as_short_or_as_long_at_any_pace() {
+    let pace = Pace::new(0.1).expect("must be a pace");
+    let decide = |seconds| {
+        let mut budget = Budget::new(Retries { attempts: 2, wait_up_to: Duration::from_secs(2) }, pace);
+        budget.decide(&status(429, Some(seconds), "").at(pace), around(DEFAULT))
+    };
+    assert_eq!(decide(2), Step::Again(Duration::from_millis(220)));
+    assert_eq!(decide(3), Step::NextTarget);
+}
+
+#[test]
 fn a_silent_target_is_not_asked_again() {
     assert_eq!(steps(&[Failure::Silent(Expired::Answer)]), [Step::NextTarget]);
     assert_eq!(steps(&[status(408, None, "")]), [Step::NextTarget]);
