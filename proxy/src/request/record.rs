@@ -190,9 +190,11 @@ impl Record {
         self.metrics.large_answer();
     }
 
-    /// The client gets an error.
+    /// The client gets an error: in place of an answer, or in band if it has a head already.
     pub(super) fn failed(&self, error: &Error) {
-        self.status.set(error.status());
+        if self.status.get() == 0 {
+            self.status.set(error.status());
+        }
         *self.error.borrow_mut() = Some(error.code().unwrap_or("rejected").to_owned());
         if let Error::Overloaded(bound) = error {
             self.metrics.overloaded(*bound);

@@ -88,6 +88,11 @@ async fn if_nobody_answers_the_client_is_told_in_band_and_the_stream_has_no_end_
         let bed = Bed::start_with(&resources, |config| config.hold_head = Duration::from_millis(20))?;
         let (_, all) = through(&bed, &silent, path, &body).await?;
         assert!(all.contains("no provider could answer") && !all.contains(DONE.trim()), "{client}: {all}");
+        let counted = bed.metrics.render();
+        assert!(
+            counted.contains(r#"provider="",route="m",status="2xx"} 1"#),
+            "it is counted as it was sent: {counted}"
+        );
     }
     Ok(())
 }

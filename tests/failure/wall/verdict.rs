@@ -180,7 +180,7 @@ fn is_in_parts(settlement: &Settlement, input: u64, output: u64) -> bool {
     let known = input * first_prompt + output.saturating_sub(rest) * first_answer + rest * second_answer;
     let left = settlement.cost_picodollars.and_then(|cost| cost.checked_sub(known)).unwrap_or_default();
     // What the first one said is estimated from its bytes: these words are a little longer than tokens are.
-    output >= cut_after * 4 / 5 + rest && left % second_prompt == 0 && left / second_prompt > cut_after
+    output >= cut_after * 4 / 5 + rest && left.is_multiple_of(second_prompt) && left / second_prompt > cut_after
 }
 
 /// Every answer is whole, and as many are charged of each target as it gave.
