@@ -132,6 +132,10 @@ pub enum FallbackOn {
 }
 
 impl FallbackOn {
+    /// Every class.
+    pub const ALL: [Self; 6] =
+        [Self::RateLimit, Self::Timeout, Self::ServerError, Self::Auth, Self::ContextLength, Self::ContentFilter];
+
     /// What falls back when a route does not say.
     pub const DEFAULT: [Self; 4] = [Self::RateLimit, Self::Timeout, Self::ServerError, Self::Auth];
 }

@@ -117,9 +117,7 @@ impl TargetMetrics {
         let handle = &self.fallbacks[reason as usize];
         handle.get_or_init(|| family.with_label_values(&self.labels.with(reason.as_str()))).inc();
     }
-}
 
-impl TargetMetrics {
     /// A limit of time has passed.
     pub(crate) fn expired(&self, limit: Expired) {
         let family = &self.families.0.timeouts;

@@ -4,14 +4,7 @@ use penstock_llm::{Dialect, classify::classify};
 
 use super::*;
 
-const ALL: &[FallbackOn] = &[
-    FallbackOn::RateLimit,
-    FallbackOn::Timeout,
-    FallbackOn::ServerError,
-    FallbackOn::Auth,
-    FallbackOn::ContextLength,
-    FallbackOn::ContentFilter,
-];
+const ALL: &[FallbackOn] = &FallbackOn::ALL;
 
 /// What the table says of a failure.
 struct Says {

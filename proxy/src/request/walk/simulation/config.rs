@@ -47,15 +47,6 @@ pub(super) struct Target {
     weight: u32,
 }
 
-const ALL: [FallbackOn; 6] = [
-    FallbackOn::RateLimit,
-    FallbackOn::Timeout,
-    FallbackOn::ServerError,
-    FallbackOn::Auth,
-    FallbackOn::ContextLength,
-    FallbackOn::ContentFilter,
-];
-
 impl Config {
     pub(super) fn draw(chance: &mut StdRng) -> Self {
         let providers: Vec<_> = (0..chance.random_range(3..=5)).map(|number| Provider::draw(number, chance)).collect();
@@ -191,8 +182,8 @@ impl Route {
             |provider| Target { provider, priority: chance.random_range(1..=2), weight: chance.random_range(1..=3) };
         let targets = numbers.into_iter().map(&mut target).collect();
         let fallback_on = match chance.random_range(0..6) {
-            0 => ALL.to_vec(),
-            1 => ALL.into_iter().filter(|_| chance.random_bool(0.5)).collect(),
+            0 => FallbackOn::ALL.to_vec(),
+            1 => FallbackOn::ALL.into_iter().filter(|_| chance.random_bool(0.5)).collect(),
             _ => FallbackOn::DEFAULT.to_vec(),
         };
         let balances = [Balance::Weighted, Balance::LeastLatency, Balance::LeastBusy, Balance::LowestCost];
