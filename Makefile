@@ -51,7 +51,7 @@ wall: binaries ## what clients see when providers fail, with real times; five mi
 
 .PHONY: soak
 soak: binaries ## everything that goes wrong, again and again, for ten minutes or SOAK=2h
-	SOAK='$(or $(SOAK),10m)' cargo test --locked -p penstock-tests --test failure however_long_all_goes_wrong -- --ignored --nocapture
+	SOAK='$(or $(SOAK),10m)' cargo test --locked -p penstock-tests --test failure however_long_all_goes_wrong
 
 .PHONY: setup
 setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' SDKs

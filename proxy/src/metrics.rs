@@ -83,6 +83,8 @@ pub(crate) enum Unrouted {
     UnknownModel,
     NotFound,
     Overloaded,
+    /// Before all of its request was there.
+    ClientLeft,
 }
 
 /// Counts a request as in flight until it is dropped.
@@ -113,6 +115,7 @@ impl Unrouted {
             Unrouted::UnknownModel => "unknown_model",
             Unrouted::NotFound => "not_found",
             Unrouted::Overloaded => "overloaded",
+            Unrouted::ClientLeft => "client_left",
         }
     }
 }
@@ -206,7 +209,7 @@ impl Metrics {
             refused: counters(
                 &registry,
                 "penstock_unrouted_requests_total",
-                "Requests answered before they met a route, by reason.",
+                "Requests that ended before they met a route, by reason.",
                 &["reason"],
             ),
             overloaded: counters(

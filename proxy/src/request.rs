@@ -20,7 +20,7 @@ use crate::{
     upstream::Upstream,
 };
 use ask::Ask;
-use record::Record;
+pub(crate) use record::Record;
 
 mod ask;
 mod attempt;
@@ -40,11 +40,11 @@ mod walk;
 /// Answers a request in the dialect that its client speaks, whatever happens.
 pub(crate) async fn serve(
     call: Call,
+    record: Rc<Record>,
     worker: &Worker,
     upstream: &Rc<Upstream>,
     request: Request<Incoming>,
 ) -> Response<Answer> {
-    let record = Record::begin(worker);
     let dialect = call.dialect;
     let (head, mut body) = request.into_parts();
     let waits = head.headers.contains_key(EXPECT);

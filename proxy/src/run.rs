@@ -46,7 +46,7 @@ pub(crate) fn run(serve: Serve) -> anyhow::Result<ExitCode> {
     logs::init(&serve.log).context("--log-level")?;
     rustls::crypto::ring::default_provider().install_default().expect("must be the first provider");
     let descriptors = raise_descriptor_limit();
-    // Data threads have runtimes of their own; all else shares this one and its thread.
+    // What accepts and the data threads have runtimes of their own; all else shares this one and its thread.
     // A thread that read a folder is not kept for long, nor is what its heap holds.
     let mut control = tokio::runtime::Builder::new_current_thread();
     let runtime = control.enable_all().thread_name("control").thread_keep_alive(BLOCKING_KEEP_ALIVE).build()?;
@@ -75,10 +75,19 @@ async fn until_drained(serve: Serve, descriptors: Option<u64>) -> anyhow::Result
     tokio::spawn(axum::serve(admin, pages.router()).into_future());
     let source = tokio::spawn(source(serve, sink));
     tokio::select! {
-        served = data.run(draining.clone().cancelled_owned()) => served.context("the data plane ended"),
+        served = accept(data, draining.clone()) => served.context("the data plane ended"),
         () = signals.watch(draining) => Ok(()),
         ended = source => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("no source")).context("the source ended")),
     }
+}
+
+/// Serves on a thread of its own, so that no client waits while a large snapshot is compiled or metrics are written.
+async fn accept(data: DataPlane, draining: CancellationToken) -> io::Result<()> {
+    let serve = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(data.run(draining.cancelled_owned()))
+    };
+    tokio::task::spawn_blocking(serve).await.map_err(io::Error::other)?
 }
 
 /// Users' own prices and facts, where there are any; later changes of the file are followed.

@@ -19,7 +19,7 @@ use http::{
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use penstock_llm::Dialect;
+use penstock_llm::{Dialect, call::Call};
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     error::{Error, Side},
     live::Live,
     metrics::{Metrics, Unrouted},
-    request,
+    request::{self, Record},
     upstream::{Connector, Upstream},
 };
 use body::Answer;
@@ -74,6 +74,13 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) load: Arc<Load>,
     pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// A request whose head is there.
+enum Begun {
+    Call(Call, Rc<Record>),
+    /// What is known of all models, or of one.
+    Models(Option<String>),
 }
 
 /// Counts one until it is dropped.
@@ -142,23 +149,36 @@ async fn leaving(mut phase: watch::Receiver<Phase>, asked: &Cell<bool>, first: D
     }
 }
 
-async fn answer(
+/// The request counts from here on, also if its client has left already and nothing more is done for it.
+fn answer(
     worker: &Worker,
     upstream: &Rc<Upstream>,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
-    let mut response = route(worker, upstream, request).await;
-    if *worker.phase.borrow() != Phase::Serving {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> {
+    let wanted = path::wanted(request.method(), request.uri(), request.headers());
+    let begun = wanted.map(|wanted| match wanted {
+        Wanted::Call(call) => Begun::Call(call, Record::begin(worker)),
+        Wanted::Models(only) => Begun::Models(only),
+    });
+    async {
+        let mut response = route(begun, worker, upstream, request).await;
+        if *worker.phase.borrow() != Phase::Serving {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
-    Ok(response)
 }
 
-async fn route(worker: &Worker, upstream: &Rc<Upstream>, request: Request<Incoming>) -> Response<Answer> {
+async fn route(
+    begun: Result<Begun, Error>,
+    worker: &Worker,
+    upstream: &Rc<Upstream>,
+    request: Request<Incoming>,
+) -> Response<Answer> {
     let shared = &worker.shared;
-    let answered = match path::wanted(request.method(), request.uri(), request.headers()) {
-        Ok(Wanted::Call(call)) => return request::serve(call, worker, upstream, request).await,
-        Ok(Wanted::Models(only)) => models::answer(shared, &request, only.as_deref()),
+    let answered = match begun {
+        Ok(Begun::Call(call, record)) => return request::serve(call, record, worker, upstream, request).await,
+        Ok(Begun::Models(only)) => models::answer(shared, &request, only.as_deref()),
         Err(error) => Err(error),
     };
     let error = match answered {

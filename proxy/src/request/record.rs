@@ -29,7 +29,7 @@ use crate::{
 /// What nginx made the word for a client that left before it was answered.
 const CLIENT_LEFT: u16 = 499;
 
-pub(super) struct Record {
+pub(crate) struct Record {
     pub(super) started: Instant,
     caller: OnceCell<String>,
     route: OnceCell<Arc<Route>>,
@@ -74,7 +74,7 @@ struct Asked {
 }
 
 impl Record {
-    pub(super) fn begin(worker: &Worker) -> Rc<Self> {
+    pub(crate) fn begin(worker: &Worker) -> Rc<Self> {
         worker.load.requests.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         Rc::new(Self {
@@ -276,8 +276,14 @@ impl Record {
     }
 
     fn count(&self, elapsed: Duration, settled: &Settled) {
-        let Some(route) = self.route.get() else { return };
         let status = self.status();
+        let Some(route) = self.route.get() else {
+            // What was refused is counted by why it was.
+            if status == CLIENT_LEFT {
+                self.metrics.unrouted(Unrouted::ClientLeft);
+            }
+            return;
+        };
         let target = self.target.borrow();
         let Some(target) = target.as_ref() else { return route.metrics.request(status) };
         target.metrics.attempt(self.outcome.get());

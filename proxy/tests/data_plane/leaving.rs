@@ -117,6 +117,38 @@ async fn whenever_and_however_a_client_leaves_its_provider_is_left_at_once() -> 
     Ok(())
 }
 
+/// How many requests were counted, whatever became of them.
+fn counted(bed: &Bed) -> u64 {
+    let metrics = bed.metrics.render();
+    let of = |family: &str| {
+        let lines = metrics.lines().filter(|line| line.starts_with(family));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum::<u64>()
+    };
+    of("penstock_requests_total") + of("penstock_unrouted_requests_total")
+}
+
+#[tokio::test]
+async fn a_request_whose_client_leaves_at_once_is_counted_all_the_same() -> anyhow::Result<()> {
+    let provider = Provider::always(vec![Act::Hang]).await?;
+    let bed = Bed::start(Resources::new().provider("a", &provider, json!({}))?)?;
+    let whole = written(false);
+    let half = &whole[..whole.len() - 10];
+    for (asked, request) in [half, &whole].into_iter().cycle().take(20).enumerate() {
+        let mut client = TcpStream::connect(bed.address).await?;
+        client.write_all(request).await?;
+        drop(client);
+        let look = async {
+            while counted(&bed) <= asked as u64 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, look).await.map_err(|_| anyhow::anyhow!("request {asked} is lost"))?;
+        assert_eq!(counted(&bed), asked as u64 + 1);
+    }
+    until(&bed, "penstock_unrouted_requests_total{reason=\"client_left\"}").await?;
+    until(&bed, "penstock_requests_in_flight 0").await
+}
+
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_given_up_and_its_provider_is_not_blamed() -> anyhow::Result<()> {
     let line = crate::provider::chunk(&text(&"x".repeat(10_000)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{interval, timeout};
 
 use super::LARGE;
@@ -69,7 +69,7 @@ impl Manner {
                     answer.chunk().await?;
                     Class::of(answer.status().as_u16())
                 }
-                Self::GivesUp => give_up(http, data).await,
+                Self::GivesUp => give_up(data).await,
                 Self::Slow => sip(data).await,
             }
         });
@@ -122,11 +122,23 @@ fn contents() -> serde_json::Value {
 }
 
 /// Nobody answers on that route, so it is 499 for sure: the proxy's word for a client that left.
-async fn give_up(http: &reqwest::Client, data: SocketAddr) -> anyhow::Result<Class> {
-    let body = json!({"model": super::NEVER, "messages": [{"role": "user", "content": "hello there"}]});
-    let request = http.post(format!("http://{data}/v1/chat/completions")).json(&body).send();
-    ensure!(timeout(GIVES_UP, request).await.is_err(), "an answer where there is none");
+async fn give_up(data: SocketAddr) -> anyhow::Result<Class> {
+    let mut socket = TcpSocket::new_v4()?.connect(data).await?;
+    send(&mut socket, &json!({"model": super::NEVER, "messages": [{"role": "user", "content": "hello there"}]}))
+        .await?;
+    ensure!(timeout(GIVES_UP, socket.read_u8()).await.is_err(), "an answer where there is none");
     Ok(Class::Client)
+}
+
+/// All of a request, so that the proxy has seen it whatever becomes of the connection.
+async fn send(socket: &mut TcpStream, body: &serde_json::Value) -> anyhow::Result<()> {
+    let body = body.to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    Ok(socket.write_all((head + &body).as_bytes()).await?)
 }
 
 /// With a small buffer of its own, so that the proxy has to wait for it.
@@ -134,14 +146,8 @@ async fn sip(data: SocketAddr) -> anyhow::Result<Class> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(4096)?;
     let mut socket = socket.connect(data).await?;
-    let body =
-        json!({"model": LARGE, "stream": true, "messages": [{"role": "user", "content": "hello there"}]}).to_string();
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n",
-        body.len()
-    );
-    socket.write_all((head + &body).as_bytes()).await?;
+    let messages = json!([{"role": "user", "content": "hello there"}]);
+    send(&mut socket, &json!({"model": LARGE, "stream": true, "messages": messages})).await?;
     let mut pauses = interval(PAUSE);
     let (mut begun, mut sip) = (Vec::new(), [0; SIP]);
     for _ in 0..SIPS {
