@@ -1,5 +1,6 @@
-//! What becomes of clients when providers fail: the wall, and the soak.
+//! What becomes of clients when providers fail: the wall, answers that others finish, and the soak.
 
+mod continued;
 #[path = "../e2e/figures.rs"]
 mod figures;
 mod memory;

@@ -7,8 +7,8 @@ pub(crate) mod fault;
 mod load;
 pub(crate) mod resources;
 pub(crate) mod run;
-mod sdk;
-mod settlement;
+pub(crate) mod sdk;
+pub(crate) mod settlement;
 mod table;
 mod verdict;
 

@@ -80,11 +80,11 @@ impl Relay {
         Resume::new(client.clone(), emitter, memory.after(took), (call, body))
     }
 
-    /// What the client is told that all parts took together.
-    pub fn told(&self) -> Usage {
+    /// What the client is told that all parts took together; none where there is but one.
+    pub fn together(&self) -> Option<Usage> {
         match (&self.path, &self.kept) {
-            (Path::Continued(_), Some(kept)) => kept.memory.told(&self.noted.usage, &self.noted.seen),
-            _ => self.noted.usage,
+            (Path::Continued(_), Some(kept)) => Some(kept.memory.told(&self.noted.usage, &self.noted.seen)),
+            _ => None,
         }
     }
 }

@@ -133,7 +133,7 @@ fn a_part_whose_provider_reports_nothing_is_estimated() {
     let resume = broken.resume().expect("must be resumable");
     let facts = Facts::of(Provider::OpenAI, "gpt-4o");
     let second = broken.goes_on(&resume, (Dialect::OpenAI, facts), &whole[16..32]);
-    assert_eq!(second.relay.told(), Usage { output: Some(4 + 4), ..TOOK });
+    assert_eq!(second.relay.together(), Some(Usage { output: Some(4 + 4), ..TOOK }));
     assert_eq!((*second.relay.usage(), second.relay.seen().said), (Usage::default(), 16));
 }
 

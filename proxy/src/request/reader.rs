@@ -109,7 +109,7 @@ impl Reader {
     /// What is known of the answer so far.
     pub(super) fn told(&self) -> Told {
         let (usage, seen, finish) = (*self.relay.usage(), self.relay.seen(), self.relay.finish_reason());
-        Told { usage, seen, finish, is_whole: self.is_finished() }
+        Told { usage, together: self.relay.together(), seen, finish, is_whole: self.is_finished() }
     }
 }
 

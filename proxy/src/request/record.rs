@@ -118,7 +118,7 @@ impl Record {
     pub(super) fn attempt(&self, target: &Arc<Target>) {
         self.attempts.set(self.attempts.get() + 1);
         self.since.set(Instant::now());
-        self.told.set(Told::default());
+        self.take();
         *self.target.borrow_mut() = Some(target.clone());
     }
 
@@ -127,9 +127,16 @@ impl Record {
         self.told.set(told);
     }
 
+    /// What is known of the answer of one target, which is the past now. What the client was told until then stays.
+    fn take(&self) -> Told {
+        let told = self.told.get();
+        self.told.set(Told { together: told.together, ..Told::default() });
+        told
+    }
+
     /// It failed, and the client saw nothing of it. The client does not pay for it.
     pub(super) fn attempt_failed(&self, outcome: Outcome) {
-        let Told { usage, .. } = self.told.take();
+        let Told { usage, .. } = self.take();
         if let Some(target) = self.target.take() {
             target.metrics.attempt(outcome);
             if usage.is_reported() {
@@ -164,7 +171,7 @@ impl Record {
 
     /// The answer broke, and what its target has given is paid; another target is asked to go on.
     pub(super) fn broke(&self, usage: Usage) {
-        self.told.take();
+        self.take();
         if let Some(target) = self.target.take() {
             let cost = target.price.as_ref().and_then(|price| price.cost(&usage));
             target.metrics.attempt(Outcome::Broken);
@@ -263,15 +270,18 @@ impl Record {
         self.settlement(End::Broken, told, self.started.elapsed()).usage
     }
 
-    /// The same with what other targets gave of the answer: the first prompt, all that was seen, and each part at its price.
+    /// The same with what other targets gave of the answer: the first prompt, all that was seen, and each part at its price,
+    /// also of what one of them repeated.
     fn together(&self, last: &Settled) -> Settled {
         let parts = self.parts.borrow();
         let Some(first) = parts.first() else { return *last };
-        let of_last = last.settlement.usage.output.filter(|_| last.end != End::Failed);
-        let output = parts.iter().map(|part| part.usage.output).chain([of_last]).flatten().sum();
-        let costs = parts.iter().map(|part| part.cost).chain([last.cost]);
-        let cost = costs.sum();
-        let usage = Usage { input: first.usage.input, output: Some(output), ..Usage::default() };
+        let cost = parts.iter().map(|part| part.cost).chain([last.cost]).sum();
+        let output = match self.told.get().together {
+            Some(together) => together.output,
+            // Nobody has gone on.
+            None => Some(parts.iter().filter_map(|part| part.usage.output).sum()),
+        };
+        let usage = Usage { input: first.usage.input, output, ..Usage::default() };
         Settled { end: last.end, settlement: Settlement { usage, estimated: true }, cost }
     }
 

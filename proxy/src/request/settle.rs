@@ -31,6 +31,8 @@ pub(crate) enum End {
 pub(crate) struct Told {
     /// As the provider reports it.
     pub(crate) usage: Usage,
+    /// What the client is told of it and of what others gave of the answer before; none where they gave nothing.
+    pub(crate) together: Option<Usage>,
     pub(crate) seen: Seen,
     /// Why the answer ended; a word that nobody knows is `unknown` here and `stop` to the client.
     pub(crate) finish: Option<Finish>,
@@ -77,7 +79,7 @@ impl Told {
     pub(crate) fn of(answer: &Result<Answer, UpstreamError>) -> Self {
         match answer {
             Ok(Answer { usage, seen, finish, .. }) => {
-                Self { usage: *usage, seen: *seen, finish: *finish, is_whole: true }
+                Self { usage: *usage, seen: *seen, finish: *finish, is_whole: true, together: None }
             }
             Err(error) => Self { usage: error.usage.as_deref().copied().unwrap_or_default(), ..Self::default() },
         }

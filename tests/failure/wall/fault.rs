@@ -242,7 +242,7 @@ fn rate_limit(retry_after: &str) -> Action {
 }
 
 /// What Anthropic says of it. That a model refuses is known of most, and this one is not known to.
-fn no_prefill() -> Refusal {
+pub(crate) fn no_prefill() -> Refusal {
     let message =
         "This model does not support assistant message prefill. The conversation must end with a user message.";
     Refusal::Invalid { message: message.to_owned(), param: None }

@@ -28,8 +28,8 @@ pub(crate) fn resources(desk: &Desk) -> String {
     each.collect()
 }
 
-/// With the default settings. `url` is the fake's.
-pub(crate) fn provider(name: &str, dialect: Dialect, url: &str, model: &str) -> String {
+/// With the default settings. `url` is the fake's, `models` are listed with commas.
+pub(crate) fn provider(name: &str, dialect: Dialect, url: &str, models: &str) -> String {
     let below = match dialect {
         Dialect::Gemini => "/v1beta",
         Dialect::Anthropic | Dialect::AzureOpenAI | Dialect::Ollama => "",
@@ -44,13 +44,13 @@ spec:
   type: {dialect:?}
   baseURL: {url}{below}
   credentials: [{{secretRef: {{name: keys, key: key}}}}]
-  models: [{model}]
+  models: [{models}]
 "
     )
 }
 
 /// `more` is what else its spec says.
-fn route(name: &str, model: &str, targets: &str, more: &str) -> String {
+pub(crate) fn route(name: &str, model: &str, targets: &str, more: &str) -> String {
     format!(
         "---
 apiVersion: penstock.dev/v1alpha1

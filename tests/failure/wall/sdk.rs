@@ -38,6 +38,20 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     /// Its finish reason, or its exception.
     pub(crate) end: String,
+    /// The ids of a stream's answer, and its finish reasons: as many as there should be, if it is one each.
+    pub(crate) ids: Vec<String>,
+    pub(crate) ends: Vec<String>,
+    /// What a stream says of usage at its end.
+    pub(crate) usages: Vec<Usage>,
+}
+
+/// Tokens, as an SDK has them.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Usage {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+    /// As the provider says it, if its dialect has a word for it.
+    pub(crate) total: u64,
 }
 
 impl Sdks {

@@ -126,7 +126,8 @@ impl Told {
     }
 
     pub(super) fn seen(self, client: Dialect) -> Seen {
-        Seen::of(client, &self.out, self.relay.told(), *self.relay.usage())
+        let own = *self.relay.usage();
+        Seen::of(client, &self.out, self.relay.together().unwrap_or(own), own)
     }
 }
 
