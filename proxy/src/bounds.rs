@@ -15,7 +15,7 @@ pub struct Limits {
     pub requests: usize,
     /// Connections of clients, idle ones included.
     pub connections: usize,
-    /// Bytes of request bodies that are held in memory.
+    /// Bytes of bodies that are held in memory: of requests as they come, and of whole answers once they come in pieces.
     pub held: usize,
 }
 
@@ -95,6 +95,11 @@ impl Bound {
 }
 
 impl Share {
+    /// Nothing yet, of the same bound.
+    pub(crate) fn another(&self) -> Self {
+        Self { bound: self.bound.clone(), size: 0 }
+    }
+
     /// Takes more.
     ///
     /// # Errors

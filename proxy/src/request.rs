@@ -89,7 +89,7 @@ async fn life(
         call,
         hops,
         body,
-        _held: held,
+        held,
         scan,
         forward,
     });

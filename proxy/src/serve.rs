@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, StatusCode,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, RETRY_AFTER},
@@ -31,7 +30,7 @@ use crate::{
     request::{self, Record},
     upstream::{Connector, Upstream},
 };
-use body::Answer;
+use body::{Answer, Whole};
 use heads::Heads;
 use path::Wanted;
 use socket::Socket;
@@ -197,7 +196,7 @@ async fn route(
 }
 
 pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(Bytes::from(body)));
+    let mut response = Response::new(Answer::Whole(Whole { bytes: body.into(), room: None }));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

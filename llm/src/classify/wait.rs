@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-/// How long a provider wants to be left alone: `retry-after-ms`, or `Retry-After` as seconds, also fractions, or as an
-/// HTTP date (RFC 9110, 10.2.3). A date that has passed is no wait at all.
+/// How long a provider wants to be left alone: `retry-after-ms` (or Azure's `x-ms-retry-after-ms`), or `Retry-After` as
+/// seconds, also fractions, or as an HTTP date (RFC 9110, 10.2.3). A date that has passed is no wait at all.
 pub fn wait(retry_after_ms: Option<&str>, retry_after: Option<&str>, now: SystemTime) -> Option<Duration> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();

@@ -36,6 +36,11 @@ impl StreamParser {
         Self { names, wanted, ..Self::default() }
     }
 
+    /// The same for an answer that others began: to say nothing more is to end it.
+    pub(crate) fn going_on(self) -> Self {
+        Self { spoken: true, ..self }
+    }
+
     /// Reads the data of one event and hands what it means to `each`.
     pub(crate) fn push<'e>(&mut self, data: &'e [u8], each: &mut impl FnMut(Event<'e>)) -> Result<(), Fault> {
         let mut chunk = chunk::read(data, &mut self.counts)?;

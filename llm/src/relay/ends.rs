@@ -29,6 +29,14 @@ pub(crate) enum Emitter {
 }
 
 impl Parser {
+    /// Of an answer that goes on with what others began.
+    pub(crate) fn of_rest(upstream: Dialect, names: Names) -> Self {
+        match Self::new(upstream, names, 1) {
+            Self::Gemini(parser) => Self::Gemini(parser.going_on()),
+            parser => parser,
+        }
+    }
+
     /// `choices`: how many answers the client asked for.
     pub(crate) fn new(upstream: Dialect, names: Names, choices: u64) -> Self {
         match upstream {

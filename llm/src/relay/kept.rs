@@ -56,7 +56,7 @@ impl Relay {
         ends: (Emitter, Seam),
         memory: Memory,
     ) -> Self {
-        let continued = Continued::new(Parser::new(upstream, names, 1), ends, memory.length());
+        let continued = Continued::new(Parser::of_rest(upstream, names), ends, memory.length());
         let path = Path::Continued(Box::new(continued));
         let kept = Kept { client: client.clone(), memory, watch: None };
         let noted = Noted { usage: Usage::default(), choices: Choices::new(1), seen: Seen::default() };

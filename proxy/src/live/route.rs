@@ -9,6 +9,7 @@ use penstock_llm::{
     Dialect, Error,
     call::{Call, Operation},
     facts::Facts,
+    neutral::Usage,
     price::Price,
 };
 use serde::Deserialize;
@@ -216,6 +217,13 @@ impl Target {
 }
 
 impl Target {
+    /// It has taken so much. Returns what that cost, in picodollars; none where the price is not known.
+    pub(crate) fn spent(&self, usage: &Usage) -> Option<u64> {
+        let cost = self.price.as_ref().and_then(|price| price.cost(usage));
+        self.metrics.spent(usage, cost);
+        cost
+    }
+
     /// Where the provider has the Responses API, if it has it.
     fn responses(&self) -> Option<&PathAndQuery> {
         self.provider.endpoint.responses().filter(|_| self.provider.manners.responses)

@@ -24,7 +24,7 @@ pub(super) struct Ask {
     pub(super) hops: HeaderValue,
     pub(super) body: Bytes,
     /// The body's room in memory.
-    pub(super) _held: Share,
+    pub(super) held: Share,
     /// Boxed: a future would hold it more than once.
     pub(super) scan: Box<Scan>,
     pub(super) forward: Arc<Forward>,

@@ -36,13 +36,14 @@ use super::{
     targets::GoOn,
 };
 use crate::{
+    bounds::Share,
     error::Expired,
     health::Permit,
     live::{
         credential::{Credential, Pick},
         route::Target,
     },
-    serve::body::{Answer, Cut, Flow, Outlet},
+    serve::body::{Answer, Cut, Flow, Outlet, Whole},
     upstream::{self, Incoming, Outgoing, Upstream},
 };
 
@@ -82,9 +83,9 @@ pub(super) struct Answered {
 }
 
 enum Body {
-    Whole(Bytes, Option<Finish>),
+    Whole(Whole, Option<Finish>),
     /// Too large to be held: what has arrived, and the rest.
-    Passing(BytesMut, Incoming, Patience),
+    Passing(Held, Incoming, Patience),
     Stream(Box<Stream>),
 }
 
@@ -145,7 +146,8 @@ impl Attempt<'_> {
     async fn error(&self, status: StatusCode, headers: &HeaderMap, incoming: Incoming) -> UpstreamError {
         let body = beginning(incoming).await;
         let text = |name: &str| headers.get(name)?.to_str().ok();
-        let wait = wait(text("retry-after-ms"), text(RETRY_AFTER.as_str()), SystemTime::now());
+        let ms = text("retry-after-ms").or_else(|| text("x-ms-retry-after-ms"));
+        let wait = wait(ms, text(RETRY_AFTER.as_str()), SystemTime::now());
         classify(self.prepared.way.dialect, status.as_u16(), wait, &body)
     }
 
@@ -165,15 +167,17 @@ impl Attempt<'_> {
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let mut held = Held::default();
         while let Some(chunk) = incoming.chunk().await {
-            held.push(chunk.map_err(|error| broken(format!("the answer was cut: {error}")))?, length);
-            if held.len() > HELD && !self.prepared.translated {
-                return Ok(Body::Passing(held.rest, incoming, self.patience()));
-            }
-            if held.len() > HELD {
-                return Err(broken("the answer is too large to be translated"));
+            let chunk = chunk.map_err(|error| broken(format!("the answer was cut: {error}")))?;
+            let has_room = held.push(chunk, length, &self.ask.held);
+            let is_too_large = held.len() > HELD;
+            match self.prepared.translated {
+                false if is_too_large || !has_room => return Ok(Body::Passing(held, incoming, self.patience())),
+                true if is_too_large => return Err(broken("the answer is too large to be translated")),
+                true if !has_room => return Err(Failure::NoRoom),
+                _ => {}
             }
         }
-        let body = held.finish();
+        let Whole { bytes: body, room } = held.finish();
         let is_vectors = matches!(self.ask.call.operation, Operation::Embeddings | Operation::BatchEmbeddings);
         let is_slow = body.len() > LARGE && (self.prepared.translated || is_vectors);
         let answer = off_thread(is_slow, self.reading(body.clone())).await;
@@ -182,7 +186,8 @@ impl Attempt<'_> {
         if self.refusal_fails && answer.finish == Some(Finish::ContentFilter) && !answer.has_content {
             return Err(Failure::Refusal);
         }
-        Ok(Body::Whole(answer.body.map_or(body, Bytes::from), answer.finish))
+        let bytes = answer.body.map_or(body, Bytes::from);
+        Ok(Body::Whole(Whole { bytes, room }, answer.finish))
     }
 
     /// Reads a whole answer, wherever that is done.
@@ -264,7 +269,7 @@ impl Answered {
                 let record = record.clone();
                 let permit = self.permit;
                 Answer::Flow(Flow::new(|outlet| {
-                    stream::pass(held.freeze(), incoming, patience, outlet, record, permit)
+                    stream::pass(held.finish(), incoming, patience, outlet, record, permit)
                 }))
             }
             Body::Stream(mut stream) => {
@@ -285,27 +290,32 @@ impl Answered {
 struct Held {
     first: Bytes,
     rest: BytesMut,
+    room: Option<Share>,
 }
 
 impl Held {
-    fn push(&mut self, chunk: Bytes, length: Option<usize>) {
+    /// True if there is room for it among what is held; it is kept anyhow.
+    fn push(&mut self, chunk: Bytes, length: Option<usize>, held: &Share) -> bool {
         if self.len() == 0 {
             self.first = chunk;
-            return;
+            return true;
         }
+        let has_room = self.room.get_or_insert_with(|| held.another()).grow(chunk.len()).is_ok();
         if self.rest.is_empty() {
             self.rest.reserve(length.unwrap_or_default().min(HELD).max(self.first.len() + chunk.len()));
             self.rest.extend_from_slice(&std::mem::take(&mut self.first));
         }
         self.rest.extend_from_slice(&chunk);
+        has_room
     }
 
     fn len(&self) -> usize {
         self.first.len() + self.rest.len()
     }
 
-    fn finish(self) -> Bytes {
-        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    fn finish(self) -> Whole {
+        let bytes = if self.rest.is_empty() { self.first } else { self.rest.freeze() };
+        Whole { bytes, room: self.room }
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) enum Failure {
     BreakerOpen(Duration, FallbackOn),
     /// As many requests as its provider may have are on their way, and this one found no room in time.
     Full,
+    /// Its answer came in pieces, and there is no room to hold them until they can be translated.
+    NoRoom,
     /// The target has no way to say what the request means.
     Meaning(penstock_llm::Error),
     /// The member refers to state on the provider's account, which the route does not keep.
@@ -121,6 +123,7 @@ impl fmt::Display for Failure {
             Failure::CoolingDown(..) => f.write_str("it wants to be left alone"),
             Failure::BreakerOpen(..) => f.write_str("it failed too often lately"),
             Failure::Full => f.write_str("its provider has as many requests as it may"),
+            Failure::NoRoom => f.write_str("there is no room to hold its answer"),
             Failure::Meaning(error) => write!(f, "{error}"),
             Failure::State(field) => write!(f, "{field} refers to state"),
             Failure::Hints { names, .. } => write!(f, "hints that it does not know: {names}"),
@@ -138,6 +141,7 @@ impl Failure {
             Failure::Status(error) | Failure::Broken(error) => Row::of(error),
             Failure::Refusal => listed(FallbackOn::ContentFilter, Again::No),
             Failure::NoCredential => listed(FallbackOn::Auth, Again::NextCredential),
+            Failure::NoRoom => Row { class: None, again: Again::No, next: Next::No },
             Failure::Meaning(error) => {
                 // A request that is malformed in itself is so for every target.
                 let next = if error.status() == 422 { Next::Always } else { Next::No };
@@ -209,7 +213,7 @@ impl Failure {
                 // Of a key, or of what was configured.
                 ErrorKind::Auth | ErrorKind::NotFound => None,
             },
-            Failure::Refusal => Some(Effect::Answered),
+            Failure::Refusal | Failure::NoRoom => Some(Effect::Answered),
             Failure::NoCredential
             | Failure::CoolingDown(..)
             | Failure::BreakerOpen(..)
@@ -255,6 +259,7 @@ impl Failure {
             Failure::CoolingDown(wait, _) => return Error::RateLimited { wait: Some(wait) },
             Failure::BreakerOpen(wait, _) => return Error::Unavailable { wait },
             Failure::Full => return Error::Overloaded(Limit::Provider),
+            Failure::NoRoom => return Error::Overloaded(Limit::Held),
             Failure::Refusal => return Error::ContentFilter,
             // To a target that keeps no state the member means nothing.
             Failure::Meaning(error) if error.param() == Some("thread") => return Error::Thread,

@@ -140,8 +140,7 @@ impl Record {
         if let Some(target) = self.target.take() {
             target.metrics.attempt(outcome);
             if usage.is_reported() {
-                let cost = target.price.as_ref().and_then(|price| price.cost(&usage));
-                target.metrics.spent(&usage, cost);
+                let cost = target.spent(&usage);
                 self.lost.set(self.lost.get().zip(cost).map(|(lost, cost)| lost.saturating_add(cost)));
             }
         }
@@ -173,9 +172,8 @@ impl Record {
     pub(super) fn broke(&self, usage: Usage) {
         self.take();
         if let Some(target) = self.target.take() {
-            let cost = target.price.as_ref().and_then(|price| price.cost(&usage));
             target.metrics.attempt(Outcome::Broken);
-            target.metrics.spent(&usage, cost);
+            let cost = target.spent(&usage);
             self.parts.borrow_mut().push(Part { provider: target.provider.name.clone(), usage, cost });
         }
     }

@@ -25,7 +25,7 @@ use crate::{
     health::Permit,
     metrics::Outcome,
     pace::Pace,
-    serve::body::{Cut, Outlet},
+    serve::body::{Cut, Outlet, Whole},
     upstream::Incoming,
 };
 
@@ -318,7 +318,7 @@ impl Clock {
 
 /// Forwards an answer that is too large to be held.
 pub(super) async fn pass(
-    held: Bytes,
+    Whole { bytes: held, room }: Whole,
     mut incoming: Incoming,
     patience: Patience,
     outlet: Outlet,
@@ -328,6 +328,7 @@ pub(super) async fn pass(
     let mut seen = Seen { unread: held.len() as u64, ..Seen::default() };
     record.told(Told { seen, ..Told::default() });
     outlet.send(held).await;
+    drop(room);
     loop {
         let limit = patience.deadline.min(Instant::now() + patience.idle);
         match timeout_at(limit, incoming.chunk()).await {

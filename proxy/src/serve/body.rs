@@ -10,10 +10,19 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use crate::bounds::Share;
+
 /// What a client is sent.
 pub(crate) enum Answer {
-    Whole(Bytes),
+    Whole(Whole),
     Flow(Flow),
+}
+
+/// A body that is there.
+pub(crate) struct Whole {
+    pub(crate) bytes: Bytes,
+    /// Its room in memory, where it is counted.
+    pub(crate) room: Option<Share>,
 }
 
 /// A body that an async function writes. The function runs only while the client reads, and is dropped when it leaves.
@@ -86,22 +95,22 @@ impl Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
-            Answer::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Answer::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Answer::Whole(whole) if whole.bytes.is_empty() => Poll::Ready(None),
+            Answer::Whole(whole) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut whole.bytes))))),
             Answer::Flow(flow) => flow.poll(cx).map_ok(Frame::data),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Answer::Whole(bytes) => bytes.is_empty(),
+            Answer::Whole(whole) => whole.bytes.is_empty(),
             Answer::Flow(flow) => flow.work.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Answer::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Answer::Whole(whole) => SizeHint::with_exact(whole.bytes.len() as u64),
             Answer::Flow(_) => SizeHint::default(),
         }
     }

@@ -64,6 +64,31 @@ async fn a_body_for_which_there_is_no_room_is_a_503_until_others_are_done() -> a
     Ok(())
 }
 
+#[tokio::test]
+async fn an_answer_for_which_there_is_no_room_goes_on_unread_or_is_a_503_where_it_must_be_translated()
+-> anyhow::Result<()> {
+    let large = "x".repeat(1 << 20);
+    let provider = Provider::always(says(&large)).await?;
+    let mut resources = Resources::new();
+    resources.provider("a", &provider, json!({}))?;
+    let bed = Bed::start_with(&resources, |config| config.limits.held = 1000)?;
+    let as_it_came = bed.unary().await?;
+    assert!(as_it_came.status == 200 && as_it_came.body.contains(&large));
+    bed.metric_is("penstock_large_answers_total 1").await?;
+    let mut asked = question(false);
+    asked["max_tokens"] = json!(9);
+    let translated = Got::read(bed.client.post(bed.url("/v1/messages")).body(asked.to_string())).await?;
+    assert!(translated.status == 503 && translated.body.contains("--max-held"), "{}", translated.body);
+    assert_eq!(provider.calls(), 2, "it is not paid for twice");
+
+    let bed = Bed::start_with(&resources, |config| config.limits.held = 2 << 20)?;
+    for path in [PATH, "/v1/messages"].repeat(4) {
+        let got = Got::read(bed.client.post(bed.url(path)).body(asked.to_string())).await?;
+        assert!(got.status == 200 && got.body.contains(&large), "{path}: what was held before is given back");
+    }
+    Ok(())
+}
+
 /// All that a connection of its own brings for a request.
 async fn alone(bed: &Bed) -> anyhow::Result<String> {
     let mut client = TcpStream::connect(bed.address).await?;
