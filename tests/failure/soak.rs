@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use penstock_tests::client::client;
-use penstock_tests::fake::{Action, Answer, Dialect, Fakes, Script};
+use penstock_tests::fake::{Action, Dialect, Fakes, Respond, Script};
 use penstock_tests::gateway::Gateway;
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -94,12 +95,27 @@ async fn nothing_is_lost_and_nothing_grows_however_long_all_goes_wrong() -> anyh
 /// The fakes of [`LARGE`] and [`NEVER`].
 fn others() -> anyhow::Result<Fakes> {
     let fakes = Fakes::start_with(&[(LARGE, Dialect::OpenAI), (NEVER, Dialect::OpenAI)], ([127, 0, 0, 1], 0).into())?;
-    fakes.script(Script::on(LARGE).forever(Answer { text: Some("word ".repeat(WORDS)), ..Answer::default() }));
+    fakes.script(Script::on(LARGE).forever(Action::Respond(long_answer())));
     fakes.script(Script::on(NEVER).forever(Action::Hang));
     for name in [LARGE, NEVER] {
         fakes.set_models(name, &[name])?;
     }
     Ok(fakes)
+}
+
+/// Made once: it would take a fake longer to make it anew than a proxy takes to pass it on.
+fn long_answer() -> Respond {
+    let chunk = |choices: Value, usage: Value| {
+        let chunk = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": LARGE,
+            "choices": choices, "usage": usage});
+        format!("data: {chunk}\n\n")
+    };
+    let word = chunk(json!([{"index": 0, "delta": {"content": "word "}, "finish_reason": null}]), Value::Null);
+    let end = chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), Value::Null);
+    let usage = json!({"prompt_tokens": 2, "completion_tokens": WORDS, "total_tokens": WORDS + 2});
+    let body = [word.repeat(WORDS), end, chunk(json!([]), usage), "data: [DONE]\n\n".to_owned()].concat();
+    let headers = [("content-type".to_owned(), "text/event-stream".to_owned())].into();
+    Respond { status: 200, headers, body }
 }
 
 fn more(fakes: &Fakes) -> String {
