@@ -14,8 +14,6 @@ mod unsupported;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use self::draft::Draft;
 use crate::{
     Entry, Hash, Key, Kind, ObjectRef, Secrets, Snapshot, Verdicts, World,
@@ -37,15 +35,16 @@ pub struct Compiler {
 
 /// What a compilation has made so far.
 struct Output {
-    objects: BTreeMap<Key, Object>,
-    drafts: BTreeMap<Key, (Draft, Hash)>,
+    /// Of each key one.
+    objects: Vec<(Key, Object)>,
+    drafts: Vec<(Key, (Draft, Hash))>,
     secrets: Secrets,
 }
 
 impl Compiler {
     /// The snapshot that the world asks for, and what became of every object in it.
     pub fn compile(&mut self, world: &World) -> (Snapshot, Verdicts) {
-        let mut output = Output { objects: BTreeMap::new(), drafts: BTreeMap::new(), secrets: Secrets::default() };
+        let mut output = Output { objects: Vec::new(), drafts: Vec::new(), secrets: Secrets::default() };
         let mut providers = provider::compile(world, &mut output.secrets);
         let claims = names::claim(world, &mut providers);
         route::compile(world, &providers, claims, &mut output);
@@ -61,10 +60,13 @@ impl Compiler {
 
     /// Serialises what is new and takes the rest as it was.
     fn seal(&mut self, output: Output) -> (Snapshot, Verdicts) {
-        let mut known = Vec::with_capacity(output.objects.len());
-        // Both are in the order of keys, so one walk finds what is still the same.
+        let Output { mut objects, mut drafts, secrets } = output;
+        objects.sort_by(|(one, _), (other, _)| one.cmp(other));
+        drafts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut known = Vec::with_capacity(objects.len());
+        // All are in the order of keys, so one walk finds what is still the same.
         let mut old = std::mem::take(&mut self.known).into_iter().peekable();
-        for (key, object) in output.objects {
+        for (key, object) in objects {
             while old.next_if(|(_, entry)| *entry.key() < key).is_some() {}
             let entry = match old.next_if(|(_, entry)| *entry.key() == key) {
                 Some((same, entry)) if same == object => entry,
@@ -72,27 +74,28 @@ impl Compiler {
             };
             known.push((object, entry));
         }
-        let entries: BTreeMap<Key, Entry> =
-            known.iter().map(|(_, entry)| (entry.key().clone(), entry.clone())).collect();
-        self.known = known;
+        let mut sealed = known.iter().map(|(_, entry)| entry).peekable();
         let verdict = |(key, (draft, spec)): (Key, (Draft, Hash))| {
-            let entry = entries.get(&key).map(|entry: &Entry| entry.digest());
+            while sealed.next_if(|entry| *entry.key() < key).is_some() {}
+            let entry = sealed.next_if(|entry| *entry.key() == key).map(Entry::digest);
             let verdict = draft.verdict(spec, entry);
             (key, verdict)
         };
-        let verdicts = output.drafts.into_iter().map(verdict).collect();
-        (Snapshot::new(entries, output.secrets), verdicts)
+        let verdicts = drafts.into_iter().map(verdict).collect();
+        let entries = known.iter().map(|(_, entry)| (entry.key().clone(), entry.clone())).collect();
+        self.known = known;
+        (Snapshot::new(entries, secrets), verdicts)
     }
 }
 
 impl Output {
     fn add(&mut self, kind: Kind, object: ObjectRef, content: Object) {
-        self.objects.insert(Key::new(kind, object), content);
+        self.objects.push((Key::new(kind, object), content));
     }
 
     fn judge<S>(&mut self, kind: Kind, resource: &Resource<S>, draft: Draft) {
         let key = Key::new(kind, resource.object_ref());
-        self.drafts.insert(key, (draft, resource.digest));
+        self.drafts.push((key, (draft, resource.digest)));
     }
 }
 

@@ -118,13 +118,24 @@ impl Snapshot {
 
     /// The delta that leads from `base` to this snapshot.
     pub fn since(&self, base: &Snapshot) -> Delta {
-        let changed = |entry: &&Entry| base.get(&entry.key).is_none_or(|old| old.digest != entry.digest);
-        let gone = |key: &&Key| !self.objects.contains_key(*key);
+        let (mut upsert, mut remove) = (Vec::new(), Vec::new());
+        // Both are in the order of keys, so one walk finds what differs.
+        let mut old = base.entries().peekable();
+        for entry in self.entries() {
+            while let Some(gone) = old.next_if(|old| old.key < entry.key) {
+                remove.push(gone.key.clone());
+            }
+            let same = old.next_if(|old| old.key == entry.key);
+            if same.is_none_or(|old| old.digest != entry.digest) {
+                upsert.push(entry.clone());
+            }
+        }
+        remove.extend(old.map(|gone| gone.key.clone()));
         Delta {
             base: base.hash,
             hash: self.hash,
-            upsert: self.entries().filter(changed).cloned().collect(),
-            remove: base.objects.keys().filter(gone).cloned().collect(),
+            upsert,
+            remove,
             secrets: self.secrets.without(&base.secrets),
             forget: base.secrets.without(&self.secrets).digests().collect(),
         }

@@ -40,6 +40,7 @@ pub struct Meta {
 pub struct Resource<S> {
     pub meta: Meta,
     pub spec: S,
+    name: ObjectRef,
     /// What is wrong in it whatever else there is.
     pub(crate) problems: Vec<String>,
     /// Of the spec alone.
@@ -101,7 +102,8 @@ impl<S: Spec> Resource<S> {
     pub fn new(meta: Meta, spec: S) -> Self {
         let json = serde_json::to_vec(&spec).expect("a spec must serialise: its maps have string keys");
         let problems = penstock_crds::validate(&spec).iter().map(ToString::to_string).collect();
-        Self { meta, problems, digest: Hash::of(&json), spec }
+        let name = ObjectRef::new(&meta.namespace, &meta.name);
+        Self { meta, name, problems, digest: Hash::of(&json), spec }
     }
 
     /// Takes in a resource of which a stricter reader says that it can't be used. It is refused with these problems.
@@ -124,6 +126,6 @@ impl Meta {
 
 impl<S> Resource<S> {
     pub fn object_ref(&self) -> ObjectRef {
-        ObjectRef::new(&self.meta.namespace, &self.meta.name)
+        self.name.clone()
     }
 }
