@@ -5,6 +5,7 @@
 
 mod consumer;
 mod draft;
+mod limit;
 mod names;
 mod provider;
 mod route;
@@ -50,11 +51,7 @@ impl Compiler {
         route::compile(world, &providers, claims, &mut output);
         provider::finish(providers, &mut output);
         consumer::compile(world, &mut output);
-        for limit in world.limits.values().filter(|limit| limit.spec.gateway == world.settings.gateway) {
-            let mut draft = Draft::new(&limit.problems);
-            unsupported::limit(&mut draft);
-            output.judge(Kind::RateLimit, limit, draft);
-        }
+        limit::compile(world, &mut output);
         self.seal(output)
     }
 

@@ -10,6 +10,7 @@ use crate::{Hash, Key, Kind, ObjectRef};
 pub enum Object {
     Provider(Provider),
     Consumer(Consumer),
+    Limit(Limit),
     /// Of a RoutePolicy, or of a model that needs none ([`Kind::Model`]).
     Routes(Routes),
 }
@@ -139,6 +140,49 @@ pub struct Consumer {
     pub models: Vec<String>,
     /// The namespace whose names alone it may ask for; none for a platform's Consumer.
     pub only_namespace: Option<String>,
+    #[serde(default)]
+    pub user_from: UserFrom,
+}
+
+/// Where the name of a Consumer's user is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum UserFrom {
+    /// The Consumer is its own only user.
+    #[default]
+    Consumer,
+    /// In the header of this name.
+    Header(String),
+    /// In the dialect's user field.
+    Body,
+}
+
+/// How much may be asked for, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limit {
+    /// Names that clients write in `model`, whole; empty: all.
+    pub models: Vec<String>,
+    /// The Consumers whose requests it binds; none: every caller's.
+    pub consumers: Option<Vec<ObjectRef>>,
+    /// What has a bucket of its own: each combination of these.
+    pub per_consumer: bool,
+    pub per_user: bool,
+    pub per_model: bool,
+    pub requests: Option<Rate>,
+    /// Prompt and answer together.
+    pub tokens: Option<Rate>,
+    /// In picodollars.
+    pub cost: Option<Rate>,
+}
+
+/// `burst` at once, and `limit` more in each window, evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rate {
+    pub limit: u64,
+    pub window_ms: u64,
+    pub burst: u64,
 }
 
 impl Object {
@@ -148,9 +192,8 @@ impl Object {
             Kind::AIProvider => serde_json::from_str(json).map(Object::Provider),
             Kind::Consumer => serde_json::from_str(json).map(Object::Consumer),
             Kind::RoutePolicy | Kind::Model => serde_json::from_str(json).map(Object::Routes),
-            kind @ (Kind::RateLimit | Kind::Other(_)) => {
-                Err(serde::de::Error::custom(format_args!("this version knows no {kind}")))
-            }
+            Kind::RateLimit => serde_json::from_str(json).map(Object::Limit),
+            kind @ Kind::Other(_) => Err(serde::de::Error::custom(format_args!("this version knows no {kind}"))),
         }
     }
 }
@@ -160,6 +203,7 @@ impl Serialize for Object {
         match self {
             Object::Provider(provider) => provider.serialize(serializer),
             Object::Consumer(consumer) => consumer.serialize(serializer),
+            Object::Limit(limit) => limit.serialize(serializer),
             Object::Routes(routes) => routes.serialize(serializer),
         }
     }

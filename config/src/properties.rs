@@ -66,7 +66,14 @@ fn consumer() -> impl Strategy<Value = (&'static str, String)> {
 }
 
 fn limit() -> impl Strategy<Value = (&'static str, String)> {
-    Just(("RateLimit", "requests: {limit: 5, window: 1m}".to_owned()))
+    let requests = prop_oneof![
+        Just(""),
+        Just(", match: {models: [m0]}"),
+        Just(", match: {models: [m0], consumers: {matchLabels: {tier: free}}}")
+    ];
+    let per = prop_oneof![Just("[]"), Just("[User, Model]"), Just("[Provider]")];
+    (requests, per)
+        .prop_map(|(requests, per)| ("RateLimit", format!("requests: {{limit: 5, window: 1m}}, per: {per}{requests}")))
 }
 
 fn secret() -> impl Strategy<Value = String> {

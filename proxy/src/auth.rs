@@ -1,15 +1,21 @@
 //! Who calls, and what they may ask for.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Uri, header::AUTHORIZATION};
-use penstock_config::{Hash, ObjectRef, object};
+use penstock_config::{
+    Hash, ObjectRef,
+    object::{self, UserFrom},
+};
 
 use crate::{
     data::Auth,
     error::Error,
     live::{Tables, route::Route},
 };
+
+/// Bytes of the longest name of a user.
+pub(crate) const MAX_USER: usize = 256;
 
 /// A caller that is known.
 pub(crate) struct Consumer {
@@ -18,6 +24,7 @@ pub(crate) struct Consumer {
     /// Sorted; empty: everything in its scope.
     models: Vec<String>,
     only_namespace: Option<String>,
+    user_from: UserFrom,
 }
 
 /// Who a request comes from.
@@ -32,7 +39,8 @@ impl Consumer {
     pub(crate) fn build(name: &ObjectRef, object: &object::Consumer) -> Self {
         let mut models = object.models.clone();
         models.sort_unstable();
-        Self { name: name.to_string(), models, only_namespace: object.only_namespace.clone() }
+        let user_from = object.user_from.clone();
+        Self { name: name.to_string(), models, only_namespace: object.only_namespace.clone(), user_from }
     }
 }
 
@@ -58,11 +66,48 @@ impl Caller {
                 || consumer.models.binary_search_by(|model| model.as_str().cmp(name)).is_ok())
     }
 
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Caller::Known(consumer) => &consumer.name,
-            Caller::Anyone => "",
+    /// The user that the request is for: as the Consumer says where its name is, else the Consumer itself. Of a caller without a
+    /// name it is what the request says, else the client's address.
+    ///
+    /// # Errors
+    /// When the name is too long.
+    pub(crate) fn user<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        body: Option<&'a str>,
+        peer: IpAddr,
+    ) -> Result<Cow<'a, str>, Error> {
+        let (given, field) = match self {
+            Caller::Known(consumer) => match &consumer.user_from {
+                UserFrom::Consumer => (None, ""),
+                UserFrom::Body => (body.map(Cow::Borrowed), "user"),
+                UserFrom::Header(name) => {
+                    let value = headers.get(name.as_str()).map(|value| String::from_utf8_lossy(value.as_bytes()));
+                    (value, name.as_str())
+                }
+            },
+            Caller::Anyone => (body.map(Cow::Borrowed), "user"),
+        };
+        match given.filter(|user| !user.is_empty()) {
+            Some(user) if user.len() > MAX_USER => Err(Error::LongUser(field.to_owned())),
+            Some(user) => Ok(user),
+            None => Ok(match self {
+                Caller::Known(consumer) => Cow::Borrowed(&consumer.name),
+                Caller::Anyone => Cow::Owned(peer.to_string()),
+            }),
         }
+    }
+
+    /// Of the Consumer, if it is one.
+    pub(crate) fn consumer(&self) -> Option<&str> {
+        match self {
+            Caller::Known(consumer) => Some(&consumer.name),
+            Caller::Anyone => None,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.consumer().unwrap_or_default()
     }
 }
 

@@ -183,11 +183,11 @@ async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<Accepted>, fini
         loop {
             tokio::select! {
                 socket = sockets.recv() => match socket {
-                    Some(Accepted { socket, place }) => {
+                    Some(Accepted { socket, peer, place }) => {
                         let (worker, pool) = (worker.clone(), pool.clone());
                         connections.spawn_local(async move {
                             let _place = place;
-                            serve::connection(worker, pool, socket).await;
+                            serve::connection(worker, pool, socket, peer).await;
                         });
                     }
                     None => break,

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
-use crate::bounds::Limit;
+use crate::{auth::MAX_USER, bounds::Limit, limits::Refusal};
 
 /// When to come again to what has too much to do.
 const OVERLOADED_FOR: Duration = Duration::from_secs(1);
@@ -34,6 +34,10 @@ pub(crate) enum Error {
     BodySlow,
     #[error("this request has passed here before: a provider's baseURL leads back to this gateway")]
     Loop,
+    #[error("{0}")]
+    Limited(Box<Refusal>),
+    #[error("the user's name in `{0}` is longer than {MAX_USER} bytes")]
+    LongUser(String),
     #[error("this gateway has as much to do as {0} allows: try again soon")]
     Overloaded(Limit),
     #[error("{0}")]
@@ -125,6 +129,8 @@ impl Error {
             Error::State(_) | Error::Hints(_) => 422,
             Error::Request(error) => error.status(),
             Error::RateLimited { .. } | Error::Quota => 429,
+            Error::Limited(refusal) if refusal.wait.is_some() => 429,
+            Error::Limited(_) | Error::LongUser(_) => 400,
             Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
             Error::Timeout(_) => 504,
             Error::Upstream | Error::NoConnection => 502,
@@ -150,6 +156,9 @@ impl Error {
             Error::Request(error) => error.code(),
             Error::Hints(_) => "unsupported_parameter",
             Error::RateLimited { .. } => "rate_limit_exceeded",
+            Error::Limited(refusal) if refusal.wait.is_some() => "rate_limit_exceeded",
+            Error::Limited(_) => "request_exceeds_limit",
+            Error::LongUser(_) => "user_too_long",
             Error::Quota => "insufficient_quota",
             Error::Timeout(_) => "upstream_timeout",
             Error::Unavailable { .. } => "upstream_unavailable",
@@ -187,6 +196,8 @@ impl Error {
             | Error::ContextLength
             | Error::ContentFilter
             | Error::TooLarge
+            | Error::Limited(_)
+            | Error::LongUser(_)
             | Error::Rejected(_) => Side::Client,
         }
     }
@@ -199,6 +210,7 @@ impl Error {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::RateLimited { wait } => *wait,
+            Error::Limited(refusal) => refusal.wait,
             Error::Unavailable { wait } => Some(*wait),
             Error::Overloaded(_) => Some(OVERLOADED_FOR),
             _ => None,
@@ -218,6 +230,7 @@ impl Error {
             Error::UnknownModel(_) | Error::ModelMissing => Some("model"),
             Error::State(field) => Some(field),
             Error::Thread => Some("thread"),
+            Error::LongUser(field) => Some(field),
             Error::Request(error) => error.param(),
             Error::Rejected(error) => error.param.as_deref(),
             _ => None,

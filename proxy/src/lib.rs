@@ -13,6 +13,7 @@ pub mod upstream;
 mod auth;
 mod bounds;
 mod error;
+mod limits;
 mod request;
 mod serve;
 

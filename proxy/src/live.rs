@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     auth::Consumer,
     health::{ProviderState, Seats, TargetState},
+    limits::{Limiter, Rule},
     metrics::Metrics,
     pace::Pace,
 };
@@ -40,6 +41,7 @@ struct Shared {
     /// What was built, to build again only what changed. Taken by [`Live::apply`] alone.
     built: Mutex<Built>,
     seats: Arc<Seats>,
+    limits: Limiter,
     metrics: Metrics,
     pace: Pace,
 }
@@ -51,6 +53,8 @@ pub(crate) struct Tables {
     pub(crate) routes: HashMap<String, Arc<Route>>,
     /// By the digest of an API key.
     pub(crate) consumers: HashMap<Hash, Arc<Consumer>>,
+    /// In the order of their names.
+    pub(crate) limits: Vec<Arc<Rule>>,
 }
 
 #[derive(Default)]
@@ -97,6 +101,7 @@ struct Build<'a> {
     providers: BTreeMap<ObjectRef, Arc<Provider>>,
     routes: BTreeMap<Key, (Hash, Vec<Arc<Route>>)>,
     consumers: HashMap<Hash, Arc<Consumer>>,
+    limits: Vec<Arc<Rule>>,
     refused: Vec<Refused>,
 }
 
@@ -111,11 +116,13 @@ impl Live {
         let built = Built { cells: credential::Cells::new(pace), ..Built::default() };
         let seats = Arc::new(Seats::new(pace));
         metrics.watch_targets(&seats);
-        Self(Arc::new(Shared { tables: ArcSwap::default(), built: built.into(), seats, metrics, pace }))
+        let limits = Limiter::new(metrics.clone());
+        Self(Arc::new(Shared { tables: ArcSwap::default(), built: built.into(), seats, limits, metrics, pace }))
     }
 
     /// Builds every object of the snapshot and makes it live; what did not change is kept as it is. Returns the objects that
-    /// could not be built: a provider is missing from its routes, a route answers 503 under its names, a Consumer can't call.
+    /// could not be built: a provider is missing from its routes, a route answers 503 under its names, a Consumer can't call,
+    /// a RateLimit binds nothing.
     ///
     /// When this returns, every attempt that starts uses the snapshot's credentials.
     pub fn apply(&self, snapshot: &Snapshot) -> Vec<Refused> {
@@ -125,6 +132,11 @@ impl Live {
         built.snapshot = snapshot.clone();
         self.0.metrics.snapshot_was_current(Duration::ZERO);
         refused
+    }
+
+    /// So many proxies share every RateLimit from now on, this one among them.
+    pub fn share_limits_among(&self, proxies: u32) {
+        self.0.limits.share_among(proxies);
     }
 
     /// What is known of models from now on; routes are built again over it.
@@ -178,6 +190,10 @@ impl Live {
         self.0.seats.rooms()
     }
 
+    pub(crate) fn limits(&self) -> &Limiter {
+        &self.0.limits
+    }
+
     pub(crate) fn pace(&self) -> Pace {
         self.0.pace
     }
@@ -198,20 +214,22 @@ impl Shared {
             providers: BTreeMap::new(),
             routes: BTreeMap::new(),
             consumers: HashMap::new(),
+            limits: Vec::new(),
             refused: Vec::new(),
         };
         // In the order of keys, so providers are there before the routes that use them.
         for entry in snapshot.entries() {
             build.object(entry);
         }
-        let Build { providers, routes, consumers, refused, .. } = build;
+        let Build { providers, routes, consumers, limits, refused, .. } = build;
         built.cells.retain(snapshot.secrets());
         let all = routes.values().flat_map(|(_, routes)| routes);
         let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
-        self.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers }));
+        self.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers, limits }));
         built.providers = providers;
         built.routes = routes;
         self.seats.prune();
+        self.limits.prune();
         refused
     }
 }
@@ -221,7 +239,8 @@ impl Build<'_> {
         let built = match entry.key().kind {
             Kind::AIProvider => self.provider(entry),
             Kind::Model | Kind::RoutePolicy => self.routes(entry),
-            Kind::Consumer | Kind::RateLimit | Kind::Other(_) => self.consumer(entry),
+            Kind::RateLimit => self.limit(entry),
+            Kind::Consumer | Kind::Other(_) => self.consumer(entry),
         };
         if let Err(reason) = built {
             self.refused.push(Refused { key: entry.key().clone(), reason });
@@ -252,7 +271,7 @@ impl Build<'_> {
                     let parts = self.parts();
                     (object.routes.iter().map(|route| Route::build(key, route, &parts)).collect(), Ok(()))
                 }
-                Ok(Object::Provider(_) | Object::Consumer(_)) => return Err(OTHER_KIND.into()),
+                Ok(Object::Provider(_) | Object::Consumer(_) | Object::Limit(_)) => return Err(OTHER_KIND.into()),
                 Err(reason) => (vec![Route::refused(key, entry.json(), &self.live.metrics)], Err(reason)),
             },
         };
@@ -274,6 +293,12 @@ impl Build<'_> {
         let Object::Consumer(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
         let consumer = Arc::new(Consumer::build(&entry.key().object, &object));
         self.consumers.extend(object.api_keys.iter().map(|digest| (*digest, consumer.clone())));
+        Ok(())
+    }
+
+    fn limit(&mut self, entry: &Entry) -> Result<(), String> {
+        let Object::Limit(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
+        self.limits.push(self.live.limits.rule(&entry.key().object, &object));
         Ok(())
     }
 }

@@ -53,6 +53,7 @@ struct Families {
     targets: Targets,
     refused: IntCounterVec,
     overloaded: IntCounterVec,
+    limited: IntCounterVec,
     large_answers: IntCounter,
     withheld_events: IntCounter,
 }
@@ -218,6 +219,12 @@ impl Metrics {
                 "Requests and connections refused at once since there was no room for them, by the bound that they met.",
                 &["bound"],
             ),
+            limited: counters(
+                &registry,
+                "penstock_limited_requests_total",
+                "Requests that a RateLimit refused.",
+                &["limit"],
+            ),
             large_answers: register(
                 &registry,
                 IntCounter::new(
@@ -286,6 +293,17 @@ impl Metrics {
 
     pub(crate) fn overloaded(&self, bound: Limit) {
         self.0.overloaded.with_label_values(&[bound.as_str()]).inc();
+    }
+
+    /// Counts what a RateLimit refuses.
+    pub(crate) fn limited(&self, limit: &str) -> IntCounter {
+        self.0.limited.with_label_values(&[limit])
+    }
+
+    /// It is gone.
+    pub(crate) fn forget_limit(&self, limit: &str) {
+        // There is nothing to remove where it was removed before.
+        let _ = self.0.limited.remove_label_values(&[limit]);
     }
 
     pub(crate) fn large_answer(&self) {

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{Request, Response, header::EXPECT, request::Parts};
+use http::{HeaderMap, Request, Response, header::EXPECT, request::Parts};
 use hyper::body::Incoming;
 use penstock_llm::{
     call::Call,
@@ -12,13 +12,16 @@ use penstock_llm::{
 use crate::{
     auth::Caller,
     error::Error,
+    limits::Subject,
     live::{
         Tables,
         route::{Answer as RouteAnswer, Forward, Route},
     },
-    serve::{Worker, body::Answer},
+    serve::{Shared, Worker, body::Answer},
     upstream::Upstream,
 };
+use tokio::time::Instant;
+
 use ask::Ask;
 pub(crate) use record::Record;
 
@@ -57,10 +60,11 @@ pub(crate) async fn serve(
         }
     };
     headers::say_attempts(response.headers_mut(), record.attempts());
+    headers::say_limits(response.headers_mut(), dialect, &record.standing());
     response
 }
 
-/// admit -> authenticate -> read -> scan -> route -> targets, each: translate, credential, send, decode.
+/// admit -> authenticate -> read -> scan -> route -> limits -> targets, each: translate, credential, send, decode.
 async fn life(
     call: Call,
     worker: &Worker,
@@ -81,6 +85,7 @@ async fn life(
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;
+    reserve(shared, &caller, (&head.headers, &call, &scan), &forward, record)?;
     let ask = Rc::new(Ask {
         client: Ask::client(&call, &scan),
         deadline: record.started + forward.deadline,
@@ -98,6 +103,25 @@ async fn life(
     }
     let answered = targets::answer(&ask, upstream, record).await?;
     Ok(answered.into_response(record))
+}
+
+/// Takes what the request will probably take of every limit that binds it, or nothing where one refuses.
+fn reserve(
+    shared: &Shared,
+    caller: &Caller,
+    (headers, call, scan): (&HeaderMap, &Call, &Scan),
+    forward: &Forward,
+    record: &Record,
+) -> Result<(), Error> {
+    let tables = shared.live.tables();
+    if tables.limits.is_empty() {
+        return Ok(());
+    }
+    let user = caller.user(headers, scan.user.as_deref(), record.peer)?;
+    let subject = Subject { consumer: caller.consumer(), user: &user, model: &scan.model };
+    let amounts = balance::estimate(forward, call, scan);
+    let reserved = shared.live.limits().reserve(&tables.limits, subject, amounts, Instant::now());
+    record.reserved(reserved).map_err(Error::Limited)
 }
 
 /// The route of the model that the client asks for. What it may not use does not exist for it.

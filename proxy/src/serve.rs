@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     convert::Infallible,
-    net::TcpStream,
+    net::{IpAddr, TcpStream},
     rc::Rc,
     sync::{
         Arc,
@@ -102,7 +102,7 @@ impl Shared {
 
 /// Serves one connection to its end, or until its client is gone: then all that is done for it is dropped at once, and the
 /// connection to the provider with it.
-pub(crate) async fn connection(worker: Worker, upstream: Rc<Upstream>, socket: TcpStream) {
+pub(crate) async fn connection(worker: Worker, upstream: Rc<Upstream>, socket: TcpStream, peer: IpAddr) {
     let pace = worker.shared.live.pace();
     let heads = Heads::new(pace.of(HEAD));
     let Ok(socket) = Socket::new(socket, pace.of(WRITE_TIMEOUT), heads.heard()) else { return };
@@ -111,7 +111,7 @@ pub(crate) async fn connection(worker: Worker, upstream: Rc<Upstream>, socket: T
     let asked = Cell::new(false);
     let service = service_fn(|request| {
         asked.set(true);
-        answer(&worker, &upstream, request)
+        answer(&worker, &upstream, peer, request)
     });
     let connection = http1::Builder::new()
         .timer(heads)
@@ -152,11 +152,12 @@ async fn leaving(mut phase: watch::Receiver<Phase>, asked: &Cell<bool>, first: D
 fn answer(
     worker: &Worker,
     upstream: &Rc<Upstream>,
+    peer: IpAddr,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> {
     let wanted = path::wanted(request.method(), request.uri(), request.headers());
     let begun = wanted.map(|wanted| match wanted {
-        Wanted::Call(call) => Begun::Call(call, Record::begin(worker)),
+        Wanted::Call(call) => Begun::Call(call, Record::begin(worker, peer)),
         Wanted::Models(only) => Begun::Models(only),
     });
     async {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use penstock_crds::{ConsumerSpec, Reason};
+use penstock_crds::{ConsumerSpec, Reason, UserFrom as UserFromSpec, UserSource};
 
 use super::{Output, by_age, draft::Draft, names::whole_name, secrets, unsupported};
 use crate::{
     Hash, Kind, ObjectRef, World,
-    object::{Consumer, Object},
+    object::{Consumer, Object, UserFrom},
     world::Resource,
 };
 
@@ -42,6 +42,16 @@ fn consumer_object(world: &World, consumer: &Resource<ConsumerSpec>, api_keys: V
         api_keys,
         models: models.collect(),
         only_namespace: (!world.settings.is_platform(namespace)).then(|| namespace.clone()),
+        user_from: user_from(&consumer.spec.user_from),
+    }
+}
+
+/// A claim is one of a token's, whose Consumer is refused.
+fn user_from(spec: &UserFromSpec) -> UserFrom {
+    match (spec.type_, &spec.header) {
+        (UserSource::Header, Some(header)) => UserFrom::Header(header.to_ascii_lowercase()),
+        (UserSource::Body, _) => UserFrom::Body,
+        (UserSource::Consumer | UserSource::Claim | UserSource::Header, _) => UserFrom::Consumer,
     }
 }
 

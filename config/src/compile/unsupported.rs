@@ -3,7 +3,10 @@
 //! What limits, protects or authenticates refuses its object: doing without would be unsafe. What only tunes is
 //! accepted and named. Nothing is ignored in silence.
 
-use penstock_crds::{AIProviderSpec, ConsumerSpec, MiddlewareType, ProviderType, Reason, RoutePolicySpec, UserSource};
+use penstock_crds::{
+    AIProviderSpec, ConsumerSpec, LimitScope, MiddlewareType, ProviderType, RateLimitSpec, Reason, RoutePolicySpec,
+    StoreFailure,
+};
 
 use super::draft::Draft;
 
@@ -46,13 +49,15 @@ pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
     if spec.budget.is_some() {
         refuse(draft, "budget");
     }
-    if spec.user_from.type_ != UserSource::Consumer {
-        tunes(draft, "userFrom");
-    }
 }
 
-pub(super) fn limit(draft: &mut Draft) {
-    draft.refuse(Reason::NotSupported, "RateLimit is not supported by this version; nothing is limited by it");
+pub(super) fn limit(spec: &RateLimitSpec, draft: &mut Draft) {
+    if spec.per.contains(&LimitScope::Provider) {
+        refuse(draft, "per: Provider");
+    }
+    if spec.on_store_failure != StoreFailure::Local {
+        tunes(draft, "onStoreFailure");
+    }
 }
 
 fn refuse(draft: &mut Draft, field: &str) {

@@ -1,6 +1,11 @@
 //! The acceptor: every connection goes to a thread, or is told that there is no room.
 
-use std::{io, net::TcpStream, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use penstock_llm::Dialect;
@@ -35,6 +40,8 @@ pub(super) struct Acceptor<'w> {
 /// A connection on its way to a thread.
 pub(super) struct Accepted {
     pub(super) socket: TcpStream,
+    /// Whom it leads to.
+    pub(super) peer: IpAddr,
     /// Its place among the connections of the process.
     pub(super) place: Share,
 }
@@ -47,8 +54,8 @@ impl<'w> Acceptor<'w> {
     /// Accepts until it is dropped.
     pub(super) async fn run(&self, listener: &tokio::net::TcpListener) {
         loop {
-            match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
-                Ok(socket) => self.take(socket).await,
+            match listener.accept().await.and_then(|(socket, peer)| Ok((socket.into_std()?, peer.ip()))) {
+                Ok((socket, peer)) => self.take(socket, peer).await,
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     tracing::error!(%error, "no connection can be accepted");
@@ -64,9 +71,9 @@ impl<'w> Acceptor<'w> {
         let listener = listener.into_std()?;
         loop {
             match listener.accept() {
-                Ok((socket, _)) => {
+                Ok((socket, peer)) => {
                     socket.set_nonblocking(true)?;
-                    self.take(socket).await;
+                    self.take(socket, peer.ip()).await;
                 }
                 Err(error) if is_of_the_peer(&error) || error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Ok(()),
@@ -74,9 +81,9 @@ impl<'w> Acceptor<'w> {
         }
     }
 
-    async fn take(&self, socket: TcpStream) {
+    async fn take(&self, socket: TcpStream, peer: IpAddr) {
         match self.shared.bounds.connections.take(1) {
-            Ok(place) => self.hand_over(Accepted { socket, place }).await,
+            Ok(place) => self.hand_over(Accepted { socket, peer, place }).await,
             Err(limit) => self.refuse(socket, limit),
         }
     }

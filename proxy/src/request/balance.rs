@@ -3,10 +3,17 @@
 use std::sync::Arc;
 
 use penstock_crds::Balance;
-use penstock_llm::{estimate::Estimate, scan::Scan};
+use penstock_llm::{
+    call::{Call, Operation},
+    estimate::Estimate,
+    scan::Scan,
+};
 use tokio::time::Instant;
 
-use crate::live::route::{Forward, Target};
+use crate::{
+    limits::Amounts,
+    live::route::{Forward, Target},
+};
 
 /// The targets in the order in which a request asks them. `random` gives numbers between 0 and 1.
 pub(super) fn order<'a>(
@@ -32,6 +39,24 @@ pub(super) fn order<'a>(
         }
     }
     order
+}
+
+/// What the request will probably take: the most that one of the targets does that come first. What has no price known costs
+/// nothing here.
+pub(super) fn estimate(forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u64> {
+    let expected = match call.operation {
+        Operation::Chat | Operation::Completions => forward.expected_output,
+        Operation::Embeddings | Operation::BatchEmbeddings => 0,
+        Operation::CountTokens => return Amounts { requests: 1, ..Amounts::default() },
+    };
+    let first = forward.targets.first().map(|target| target.priority);
+    let targets = forward.targets.iter().take_while(|target| Some(target.priority) == first);
+    targets.fold(Amounts { requests: 1, ..Amounts::default() }, |most, target| {
+        let estimate = Estimate::of(scan, &target.facts, expected);
+        let cost = target.price.as_ref().and_then(|price| estimate.cost(price)).unwrap_or(0);
+        let tokens = estimate.input.saturating_add(estimate.output);
+        Amounts { tokens: most.tokens.max(tokens), cost: most.cost.max(cost), ..most }
+    })
 }
 
 /// What the request will probably cost there, in picodollars.

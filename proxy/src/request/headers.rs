@@ -1,5 +1,7 @@
 //! Headers, by allow-list both ways.
 
+use std::time::{Duration, SystemTime};
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
@@ -9,6 +11,7 @@ use penstock_llm::{Dialect, call::Form, neutral::Finish, sse::Framing};
 use super::{ask::Ask, prepare::Prepared};
 use crate::{
     error::Error,
+    limits::Standing,
     live::{credential::Pick, route::Target},
     upstream::Outgoing,
 };
@@ -22,6 +25,32 @@ const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-penstock-upst
 const DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-penstock-dropped-params");
 const FINISH: HeaderName = HeaderName::from_static("x-penstock-finish");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-penstock-attempts");
+/// How much there is of requests and of tokens, how much of it is left, and until when. Sources: OpenAI's "Rate limits in
+/// headers", Anthropic's "Response headers" of rate limits.
+static OPENAI_LIMITS: [[HeaderName; 3]; 2] = [
+    [
+        HeaderName::from_static("x-ratelimit-limit-requests"),
+        HeaderName::from_static("x-ratelimit-remaining-requests"),
+        HeaderName::from_static("x-ratelimit-reset-requests"),
+    ],
+    [
+        HeaderName::from_static("x-ratelimit-limit-tokens"),
+        HeaderName::from_static("x-ratelimit-remaining-tokens"),
+        HeaderName::from_static("x-ratelimit-reset-tokens"),
+    ],
+];
+static ANTHROPIC_LIMITS: [[HeaderName; 3]; 2] = [
+    [
+        HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+        HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+        HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+    ],
+    [
+        HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+        HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+        HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+    ],
+];
 /// What providers call the id that they give a request.
 const REQUEST_IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 /// A chain of gateways longer than this is a loop that changes its name.
@@ -132,9 +161,46 @@ pub(super) fn say_attempts(headers: &mut HeaderMap, attempts: u32) {
     headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
+/// What is left of the limits that bind the client, in its own words: Anthropic's, or those of OpenAI, who have them first.
+pub(super) fn say_limits(headers: &mut HeaderMap, client: Dialect, standing: &Standing) {
+    let [requests, tokens] = match client {
+        Dialect::Anthropic => &ANTHROPIC_LIMITS,
+        Dialect::OpenAI | Dialect::Responses | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => &OPENAI_LIMITS,
+    };
+    for ([limit, remaining, reset], left) in [(requests, standing.0.requests), (tokens, standing.0.tokens)] {
+        let Some(left) = left else { continue };
+        headers.insert(limit, HeaderValue::from(left.limit));
+        headers.insert(remaining, HeaderValue::from(left.remaining));
+        let when = match client {
+            Dialect::Anthropic => humantime::format_rfc3339_seconds(SystemTime::now() + left.reset).to_string(),
+            _ => spelled(left.reset),
+        };
+        headers.extend(HeaderValue::try_from(when).ok().map(|when| (reset.clone(), when)));
+    }
+}
+
+/// As OpenAI writes a time: `6m0s`, `1.5s`, `20ms`.
+fn spelled(time: Duration) -> String {
+    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0) => format!("{millis}ms"),
+        (0, 0, seconds) => format!("{}s", f64::from(millis) / 1000.0 + seconds as f64),
+        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
+        (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_spelled_as_openai_does() {
+        let rows = [(0, "0ms"), (20, "20ms"), (1_500, "1.5s"), (360_000, "6m0s"), (86_399_000, "23h59m59s")];
+        for (millis, expected) in rows {
+            assert_eq!(spelled(Duration::from_millis(millis)), expected);
+        }
+    }
 
     #[test]
     fn a_request_that_comes_back_is_a_loop() -> Result<(), Error> {

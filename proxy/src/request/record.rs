@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -21,6 +22,7 @@ use crate::{
     bounds::Share,
     data::Load,
     error::{Error, Expired},
+    limits::{Amounts, Refusal, Reservation, Standing},
     live::route::{Route, Target},
     metrics::{InFlight, Metrics, Outcome, Unrouted},
     serve::Worker,
@@ -31,6 +33,8 @@ const CLIENT_LEFT: u16 = 499;
 
 pub(crate) struct Record {
     pub(super) started: Instant,
+    /// Whom the connection leads to.
+    pub(super) peer: IpAddr,
     caller: OnceCell<String>,
     route: OnceCell<Arc<Route>>,
     asked: OnceCell<Asked>,
@@ -55,6 +59,9 @@ pub(crate) struct Record {
     _in_flight: InFlight,
     /// Its place among the requests of the process.
     place: OnceCell<Share>,
+    /// What it has taken of limits.
+    reservation: Cell<Option<Reservation>>,
+    standing: Cell<Standing>,
 }
 
 /// The part of an answer that one target gave.
@@ -74,11 +81,12 @@ struct Asked {
 }
 
 impl Record {
-    pub(crate) fn begin(worker: &Worker) -> Rc<Self> {
+    pub(crate) fn begin(worker: &Worker, peer: IpAddr) -> Rc<Self> {
         worker.load.requests.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         Rc::new(Self {
             started,
+            peer,
             caller: OnceCell::new(),
             route: OnceCell::new(),
             asked: OnceCell::new(),
@@ -96,12 +104,27 @@ impl Record {
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
             place: OnceCell::new(),
+            reservation: Cell::default(),
+            standing: Cell::default(),
         })
     }
 
     /// There is room for it, until it ends.
     pub(super) fn admitted(&self, place: Share) {
         let _ = self.place.set(place);
+    }
+
+    /// What limits say of it. What they gave it is settled when it ends, however it ends.
+    pub(super) fn reserved(&self, reserved: Result<(Reservation, Standing), Box<Refusal>>) -> Result<(), Box<Refusal>> {
+        let (reservation, standing) = reserved.inspect_err(|refusal| self.standing.set(refusal.standing))?;
+        self.standing.set(standing);
+        self.reservation.set(Some(reservation));
+        Ok(())
+    }
+
+    /// What is left of the limits that bind it.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.get()
     }
 
     pub(super) fn caller(&self, caller: &Caller) {
@@ -343,12 +366,28 @@ struct Settled {
     cost: Option<u64>,
 }
 
+impl Settled {
+    /// What limits are charged: nothing for an answer that was none.
+    fn amounts(&self) -> Amounts<u64> {
+        let Usage { input, output, .. } = self.settlement.usage;
+        Amounts {
+            requests: u64::from(self.end != End::Failed),
+            tokens: input.unwrap_or(0).saturating_add(output.unwrap_or(0)),
+            cost: self.cost.unwrap_or(0),
+        }
+    }
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         self.load.requests.fetch_sub(1, Ordering::Relaxed);
         let elapsed = self.started.elapsed();
         let settled = self.settle(elapsed);
         self.count(elapsed, &settled);
-        self.log(elapsed, &self.together(&settled));
+        let together = self.together(&settled);
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(together.amounts(), Instant::now());
+        }
+        self.log(elapsed, &together);
     }
 }

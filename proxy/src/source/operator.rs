@@ -140,6 +140,9 @@ impl Follower {
             self.boot = Boot::Over;
             self.sink.live().confirm();
         }
+        if let Some(proxies) = self.session.replicas() {
+            self.sink.live().share_limits_among(proxies);
+        }
         self.sink.note(|status| {
             status.position = self.session.position();
             status.replicas = self.session.replicas();

@@ -82,10 +82,21 @@ impl Resources {
     }
 
     pub(crate) fn consumer(&mut self, name: &str, key: &str, models: &[&str]) -> anyhow::Result<&mut Self> {
+        self.consumer_with(name, key, json!({"models": models}))
+    }
+
+    pub(crate) fn consumer_with(&mut self, name: &str, key: &str, more: Value) -> anyhow::Result<&mut Self> {
         self.secret(name, BTreeMap::from([("api-key".to_owned(), Secret::new(key))]));
-        let spec = json!({"apiKeys": [{"secretRef": {"name": name, "key": "api-key"}}], "models": models});
+        let mut spec = json!({"apiKeys": [{"secretRef": {"name": name, "key": "api-key"}}]});
+        merge(&mut spec, more);
         let resource = Resource::new(meta("default", name), serde_json::from_value(spec)?);
         self.0.consumers.insert(resource.object_ref(), Arc::new(resource));
+        Ok(self)
+    }
+
+    pub(crate) fn limit(&mut self, name: &str, spec: Value) -> anyhow::Result<&mut Self> {
+        let resource = Resource::new(meta("default", name), serde_json::from_value(spec)?);
+        self.0.limits.insert(resource.object_ref(), Arc::new(resource));
         Ok(self)
     }
 

@@ -14,6 +14,7 @@ mod gemini_clients;
 mod health;
 mod hostile;
 mod leaving;
+mod limits;
 mod log;
 mod messages;
 mod mistral;
