@@ -204,7 +204,7 @@ impl Limiter {
         }
         let mut standing = Standing::default();
         for (buckets, hold) in buckets.iter().zip(&holds) {
-            standing.note(buckets.left(&hold.shares).zip(hold.rule.rates));
+            standing.note(buckets.left(&hold.shares), hold.rule.rates);
         }
         if let Some((hold, short, rate, amount, kind)) = longest {
             hold.rule.table.refused.inc();
@@ -256,8 +256,8 @@ impl Reservation {
 }
 
 impl Standing {
-    fn note(&mut self, left: Amounts<(Option<(u64, Duration)>, Option<Rate>)>) {
-        for (least, (left, rate)) in self.0.iter_mut().zip(left.iter()) {
+    fn note(&mut self, left: Amounts<Option<(u64, Duration)>>, rates: Amounts<Option<Rate>>) {
+        for (least, (left, rate)) in self.0.iter_mut().zip(left.iter().zip(rates.iter())) {
             let (Some((remaining, reset)), Some(rate)) = (*left, rate) else { continue };
             if least.is_none_or(|least: Left| remaining < least.remaining) {
                 *least = Some(Left { limit: rate.limit, remaining, reset });
