@@ -169,6 +169,9 @@ pub struct Limit {
     pub per_consumer: bool,
     pub per_user: bool,
     pub per_model: bool,
+    /// Charged for each attempt, by what it takes of the provider.
+    #[serde(default)]
+    pub per_provider: bool,
     pub requests: Option<Rate>,
     /// Prompt and answer together.
     pub tokens: Option<Rate>,

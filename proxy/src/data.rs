@@ -176,7 +176,7 @@ impl Load {
 async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<Accepted>, finished: oneshot::Sender<()>) {
     let mut phase = worker.phase.clone();
     let pool = upstream::Upstream::new(&worker.shared.connector);
-    tokio::task::spawn_local(pool.clone().sweep());
+    tokio::task::spawn_local(pool.clone().sweep(worker.shared.live.pace()));
     let mut connections = JoinSet::new();
     let over = async move { drop(phase.wait_for(|phase| *phase == Phase::Over).await) };
     let serve = async {

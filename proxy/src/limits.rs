@@ -59,6 +59,7 @@ struct Per {
     consumer: bool,
     user: bool,
     model: bool,
+    provider: bool,
 }
 
 /// Whose request it is, and for what.
@@ -69,6 +70,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) user: &'a str,
     /// As the client writes it.
     pub(crate) model: &'a str,
+    /// `namespace/name` of the provider that is to be asked; none as the request comes in.
+    pub(crate) provider: Option<&'a str>,
 }
 
 /// What was taken of the buckets that bind a request, until it is known what it took.
@@ -113,7 +116,7 @@ impl<T> Amounts<T> {
         Amounts { requests: each(self.requests), tokens: each(self.tokens), cost: each(self.cost) }
     }
 
-    fn zip<U>(self, other: Amounts<U>) -> Amounts<(T, U)> {
+    pub(crate) fn zip<U>(self, other: Amounts<U>) -> Amounts<(T, U)> {
         Amounts {
             requests: (self.requests, other.requests),
             tokens: (self.tokens, other.tokens),
@@ -155,7 +158,12 @@ impl Limiter {
             names.sort_unstable();
             names
         });
-        let per = Per { consumer: limit.per_consumer, user: limit.per_user, model: limit.per_model };
+        let per = Per {
+            consumer: limit.per_consumer,
+            user: limit.per_user,
+            model: limit.per_model,
+            provider: limit.per_provider,
+        };
         let rates = Amounts { requests: limit.requests, tokens: limit.tokens, cost: limit.cost };
         Arc::new(Rule { name: name.to_string(), models, consumers, per, rates, table })
     }
@@ -222,10 +230,18 @@ impl Limiter {
 
 impl Rule {
     fn binds(&self, subject: Subject<'_>) -> bool {
+        if self.per.provider != subject.provider.is_some() {
+            return false;
+        }
         let has = |names: &[String], name: &str| names.binary_search_by(|each| each.as_str().cmp(name)).is_ok();
         let of_model = self.models.is_empty() || has(&self.models, subject.model);
         let of_consumer = self.consumers.as_ref();
         of_model && of_consumer.is_none_or(|names| subject.consumer.is_some_and(|consumer| has(names, consumer)))
+    }
+
+    /// Does it charge attempts?
+    pub(crate) fn is_of_providers(&self) -> bool {
+        self.per.provider
     }
 
     fn hold(self: &Arc<Self>, subject: Subject<'_>, among: u32) -> Hold {
@@ -234,7 +250,7 @@ impl Rule {
         let user = self.per.user.then_some(subject.user);
         let model = self.per.model.then_some(subject.model);
         // What stands between them is in no name.
-        let named = [consumer, user, model].map(Option::unwrap_or_default).join("\0");
+        let named = [consumer, user, model, subject.provider].map(Option::unwrap_or_default).join("\0");
         let shares = Shares(self.rates.map(|rate| rate.map(|rate| Share { rate, among })));
         Hold { rule: self.clone(), subject: named.into(), shares }
     }

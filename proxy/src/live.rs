@@ -41,7 +41,7 @@ struct Shared {
     /// What was built, to build again only what changed. Taken by [`Live::apply`] alone.
     built: Mutex<Built>,
     seats: Arc<Seats>,
-    limits: Limiter,
+    limits: Arc<Limiter>,
     metrics: Metrics,
     pace: Pace,
 }
@@ -116,7 +116,7 @@ impl Live {
         let built = Built { cells: credential::Cells::new(pace), ..Built::default() };
         let seats = Arc::new(Seats::new(pace));
         metrics.watch_targets(&seats);
-        let limits = Limiter::new(metrics.clone());
+        let limits = Arc::new(Limiter::new(metrics.clone()));
         Self(Arc::new(Shared { tables: ArcSwap::default(), built: built.into(), seats, limits, metrics, pace }))
     }
 
@@ -190,7 +190,7 @@ impl Live {
         self.0.seats.rooms()
     }
 
-    pub(crate) fn limits(&self) -> &Limiter {
+    pub(crate) fn limits(&self) -> &Arc<Limiter> {
         &self.0.limits
     }
 

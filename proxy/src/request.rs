@@ -22,7 +22,7 @@ use crate::{
 };
 use tokio::time::Instant;
 
-use ask::Ask;
+use ask::{Ask, Charged};
 pub(crate) use record::Record;
 
 mod ask;
@@ -85,7 +85,7 @@ async fn life(
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
     let forward = forward(&route, &scan)?;
-    reserve(shared, &caller, (&head.headers, &call, &scan), &forward, record)?;
+    let charged = reserve(shared, &caller, (&head.headers, &call, &scan), &forward, record)?;
     let ask = Rc::new(Ask {
         client: Ask::client(&call, &scan),
         deadline: record.started + forward.deadline,
@@ -97,6 +97,7 @@ async fn life(
         held,
         scan,
         forward,
+        charged,
     });
     if ask.scan.stream {
         return hold::answer(ask, upstream, record, shared.hold_head).await;
@@ -105,23 +106,32 @@ async fn life(
     Ok(answered.into_response(record))
 }
 
-/// Takes what the request will probably take of every limit that binds it, or nothing where one refuses.
+/// Takes what the request will probably take of every limit that binds it, or nothing where one refuses. Returns whom limits of
+/// providers are to charge.
 fn reserve(
     shared: &Shared,
     caller: &Caller,
     (headers, call, scan): (&HeaderMap, &Call, &Scan),
     forward: &Forward,
     record: &Record,
-) -> Result<(), Error> {
+) -> Result<Option<Charged>, Error> {
     let tables = shared.live.tables();
     if tables.limits.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let user = caller.user(headers, scan.user.as_deref(), record.peer)?;
-    let subject = Subject { consumer: caller.consumer(), user: &user, model: &scan.model };
+    let subject = Subject { consumer: caller.consumer(), user: &user, model: &scan.model, provider: None };
     let amounts = balance::estimate(forward, call, scan);
     let reserved = shared.live.limits().reserve(&tables.limits, subject, amounts, Instant::now());
-    record.reserved(reserved).map_err(Error::Limited)
+    record.reserved(reserved).map_err(Error::Limited)?;
+    let rules: Vec<_> = tables.limits.iter().filter(|rule| rule.is_of_providers()).cloned().collect();
+    let consumer = subject.consumer.map(str::to_owned);
+    Ok((!rules.is_empty()).then(|| Charged {
+        limits: shared.live.limits().clone(),
+        rules,
+        consumer,
+        user: user.into_owned(),
+    }))
 }
 
 /// The route of the model that the client asks for. What it may not use does not exist for it.

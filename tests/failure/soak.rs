@@ -42,8 +42,8 @@ const AT_ONCE: usize = 256;
 /// What memory may be at most, and may rise by in the last three quarters of the time.
 const MOST: u64 = 256 << 20;
 const RISE: f64 = (16 << 20) as f64;
-/// Until what is idle is closed: the proxy looks for it every 30 s.
-const CLOSED_WITHIN: Duration = Duration::from_secs(70);
+/// Until what is idle is closed: at this pace the proxy looks for it every three seconds.
+const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 
 type Counts = BTreeMap<Class, u64>;
 

@@ -44,6 +44,7 @@ fn limit_object(world: &World, limit: &Resource<RateLimitSpec>, draft: &mut Draf
         per_consumer: has(LimitScope::Consumer),
         per_user: has(LimitScope::User),
         per_model: has(LimitScope::Model),
+        per_provider: has(LimitScope::Provider),
         requests: spec.requests.as_ref().map(rate),
         tokens: spec.tokens.as_ref().map(rate),
         cost: spec.cost.as_ref().map(cost),

@@ -234,7 +234,6 @@ fn what_protects_limits_or_authenticates_and_is_not_built_refuses_its_object() {
             "apiKeys: [{secretRef: {name: keys, key: search}}], budget: {limit: '5', period: Day}",
             "budget",
         ),
-        (Kind::RateLimit, "requests: {limit: 5, window: 1m}, per: [Provider]", "per: Provider"),
     ];
     for (kind, spec, field) in cases {
         let world =

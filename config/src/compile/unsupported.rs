@@ -4,8 +4,7 @@
 //! accepted and named. Nothing is ignored in silence.
 
 use penstock_crds::{
-    AIProviderSpec, ConsumerSpec, LimitScope, MiddlewareType, ProviderType, RateLimitSpec, Reason, RoutePolicySpec,
-    StoreFailure,
+    AIProviderSpec, ConsumerSpec, MiddlewareType, ProviderType, RateLimitSpec, Reason, RoutePolicySpec, StoreFailure,
 };
 
 use super::draft::Draft;
@@ -52,9 +51,6 @@ pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
 }
 
 pub(super) fn limit(spec: &RateLimitSpec, draft: &mut Draft) {
-    if spec.per.contains(&LimitScope::Provider) {
-        refuse(draft, "per: Provider");
-    }
     if spec.on_store_failure != StoreFailure::Local {
         tunes(draft, "onStoreFailure");
     }

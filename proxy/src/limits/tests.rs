@@ -5,7 +5,7 @@ use super::*;
 fn rules(limits: &Limiter, all: &[(&str, serde_json::Value)]) -> Vec<Arc<Rule>> {
     let build = |(name, more): &(&str, serde_json::Value)| {
         let mut object = json!({"models": [], "consumers": null, "perConsumer": false, "perUser": false,
-            "perModel": false, "requests": null, "tokens": null, "cost": null});
+            "perModel": false, "perProvider": false, "requests": null, "tokens": null, "cost": null});
         for (member, value) in more.as_object().into_iter().flatten() {
             object[member] = value.clone();
         }
@@ -19,7 +19,7 @@ fn rate(limit: u64) -> serde_json::Value {
     json!({"limit": limit, "windowMs": 60_000, "burst": limit})
 }
 
-const ALICE: Subject<'static> = Subject { consumer: Some("p/search"), user: "alice", model: "smart" };
+const ALICE: Subject<'static> = Subject { consumer: Some("p/search"), user: "alice", model: "smart", provider: None };
 
 fn tokens(tokens: u64) -> Amounts<u64> {
     Amounts { requests: 1, tokens, cost: 0 }
@@ -86,6 +86,15 @@ fn users_of_two_consumers_are_two_whatever_they_are_called() {
         assert!(limits.reserve(&rules, subject, tokens(0), now).is_ok(), "{consumer:?} {user}");
         assert!(limits.reserve(&rules, subject, tokens(0), now).is_err(), "{consumer:?} {user}");
     }
+}
+
+#[test]
+fn a_provider_s_limit_binds_attempts_alone_and_each_provider_s() {
+    let (limits, now) = (Limiter::new(Metrics::new()), Instant::now());
+    let rules = rules(&limits, &[("a", json!({"perProvider": true, "requests": rate(1)}))]);
+    let passes = |provider| limits.reserve(&rules, Subject { provider, ..ALICE }, tokens(0), now).is_ok();
+    assert!(passes(None) && passes(None));
+    assert_eq!([passes(Some("p/x")), passes(Some("p/x")), passes(Some("p/y"))], [true, false, true]);
 }
 
 #[test]

@@ -13,9 +13,18 @@ use tokio::time::Instant;
 use crate::{
     bounds::Share,
     error::Expired,
+    limits::{Amounts, Limiter, Refusal, Reservation, Rule, Subject},
     live::route::{Forward, Target},
     pace::Pace,
 };
+
+/// For whom providers are asked, and the limits that bind it there.
+pub(super) struct Charged {
+    pub(super) limits: Arc<Limiter>,
+    pub(super) rules: Vec<Arc<Rule>>,
+    pub(super) consumer: Option<String>,
+    pub(super) user: String,
+}
 
 pub(super) struct Ask {
     pub(super) call: Call,
@@ -33,6 +42,21 @@ pub(super) struct Ask {
     /// Of the whole request.
     pub(super) deadline: Instant,
     pub(super) pace: Pace,
+    /// None where no limit is a provider's.
+    pub(super) charged: Option<Charged>,
+}
+
+impl Charged {
+    /// Takes what an attempt will probably take of the limits of this provider.
+    pub(super) fn reserve(
+        &self,
+        model: &str,
+        provider: &str,
+        amounts: Amounts<u64>,
+    ) -> Result<Reservation, Box<Refusal>> {
+        let subject = Subject { consumer: self.consumer.as_deref(), user: &self.user, model, provider: Some(provider) };
+        self.limits.reserve(&self.rules, subject, amounts, Instant::now()).map(|(reservation, _)| reservation)
+    }
 }
 
 impl Ask {

@@ -10,6 +10,7 @@ use crate::{
     bounds::Limit,
     error::{Error, Expired},
     health::{Closed, Effect, Why},
+    limits::Refusal,
     live::provider::Retries,
     metrics::Outcome,
     pace::Pace,
@@ -44,6 +45,8 @@ pub(crate) enum Failure {
     BreakerOpen(Duration, FallbackOn),
     /// As many requests as its provider may have are on their way, and this one found no room in time.
     Full,
+    /// A limit on what is asked of its provider refuses.
+    Limited(Box<Refusal>),
     /// Its answer came in pieces, and there is no room to hold them until they can be translated.
     NoRoom,
     /// The target has no way to say what the request means.
@@ -123,6 +126,7 @@ impl fmt::Display for Failure {
             Failure::CoolingDown(..) => f.write_str("it wants to be left alone"),
             Failure::BreakerOpen(..) => f.write_str("it failed too often lately"),
             Failure::Full => f.write_str("its provider has as many requests as it may"),
+            Failure::Limited(refusal) => write!(f, "{refusal}"),
             Failure::NoRoom => f.write_str("there is no room to hold its answer"),
             Failure::Meaning(error) => write!(f, "{error}"),
             Failure::State(field) => write!(f, "{field} refers to state"),
@@ -147,7 +151,9 @@ impl Failure {
                 let next = if error.status() == 422 { Next::Always } else { Next::No };
                 Row { class: None, again: Again::No, next }
             }
-            Failure::Full | Failure::State(_) => Row { class: None, again: Again::No, next: Next::Always },
+            Failure::Full | Failure::Limited(_) | Failure::State(_) => {
+                Row { class: None, again: Again::No, next: Next::Always }
+            }
             Failure::Hints { reject, .. } => {
                 let next = if *reject { Next::No } else { Next::Always };
                 Row { class: None, again: Again::No, next }
@@ -172,7 +178,11 @@ impl Failure {
     fn skips(&self) -> bool {
         match self {
             Failure::Meaning(error) => error.status() == 422,
-            Failure::Hints { .. } | Failure::State(_) | Failure::BreakerOpen(..) | Failure::Full => true,
+            Failure::Hints { .. }
+            | Failure::State(_)
+            | Failure::BreakerOpen(..)
+            | Failure::Full
+            | Failure::Limited(_) => true,
             _ => false,
         }
     }
@@ -218,6 +228,7 @@ impl Failure {
             | Failure::CoolingDown(..)
             | Failure::BreakerOpen(..)
             | Failure::Full
+            | Failure::Limited(_)
             | Failure::Meaning(_)
             | Failure::State(_)
             | Failure::Hints { .. } => None,
@@ -259,6 +270,7 @@ impl Failure {
             Failure::CoolingDown(wait, _) => return Error::RateLimited { wait: Some(wait) },
             Failure::BreakerOpen(wait, _) => return Error::Unavailable { wait },
             Failure::Full => return Error::Overloaded(Limit::Provider),
+            Failure::Limited(refusal) => return Error::Limited(refusal),
             Failure::NoRoom => return Error::Overloaded(Limit::Held),
             Failure::Refusal => return Error::ContentFilter,
             // To a target that keeps no state the member means nothing.

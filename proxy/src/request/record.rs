@@ -61,6 +61,8 @@ pub(crate) struct Record {
     place: OnceCell<Share>,
     /// What it has taken of limits.
     reservation: Cell<Option<Reservation>>,
+    /// What the attempt that runs has taken of its provider's limits.
+    of_attempt: Cell<Option<Reservation>>,
     standing: Cell<Standing>,
 }
 
@@ -105,6 +107,7 @@ impl Record {
             _in_flight: worker.shared.metrics.begin(),
             place: OnceCell::new(),
             reservation: Cell::default(),
+            of_attempt: Cell::default(),
             standing: Cell::default(),
         })
     }
@@ -120,6 +123,17 @@ impl Record {
         self.standing.set(standing);
         self.reservation.set(Some(reservation));
         Ok(())
+    }
+
+    /// The same of limits on what is asked of a provider, for the attempt that comes next.
+    pub(super) fn attempt_reserved(&self, reservation: Reservation) {
+        self.of_attempt.set(Some(reservation));
+    }
+
+    fn settle_attempt(&self, usage: &Usage, cost: Option<u64>) {
+        if let Some(reservation) = self.of_attempt.take() {
+            reservation.settle(amounts(1, usage, cost), Instant::now());
+        }
     }
 
     /// What is left of the limits that bind it.
@@ -162,8 +176,9 @@ impl Record {
         let Told { usage, .. } = self.take();
         if let Some(target) = self.target.take() {
             target.metrics.attempt(outcome);
+            let cost = if usage.is_reported() { target.spent(&usage) } else { Some(0) };
+            self.settle_attempt(&usage, cost);
             if usage.is_reported() {
-                let cost = target.spent(&usage);
                 self.lost.set(self.lost.get().zip(cost).map(|(lost, cost)| lost.saturating_add(cost)));
             }
         }
@@ -197,6 +212,7 @@ impl Record {
         if let Some(target) = self.target.take() {
             target.metrics.attempt(Outcome::Broken);
             let cost = target.spent(&usage);
+            self.settle_attempt(&usage, cost);
             self.parts.borrow_mut().push(Part { provider: target.provider.name.clone(), usage, cost });
         }
     }
@@ -369,13 +385,13 @@ struct Settled {
 impl Settled {
     /// What limits are charged: nothing for an answer that was none.
     fn amounts(&self) -> Amounts<u64> {
-        let Usage { input, output, .. } = self.settlement.usage;
-        Amounts {
-            requests: u64::from(self.end != End::Failed),
-            tokens: input.unwrap_or(0).saturating_add(output.unwrap_or(0)),
-            cost: self.cost.unwrap_or(0),
-        }
+        amounts(u64::from(self.end != End::Failed), &self.settlement.usage, self.cost)
     }
+}
+
+fn amounts(requests: u64, usage: &Usage, cost: Option<u64>) -> Amounts<u64> {
+    let tokens = usage.input.unwrap_or(0).saturating_add(usage.output.unwrap_or(0));
+    Amounts { requests, tokens, cost: cost.unwrap_or(0) }
 }
 
 impl Drop for Record {
@@ -384,6 +400,7 @@ impl Drop for Record {
         let elapsed = self.started.elapsed();
         let settled = self.settle(elapsed);
         self.count(elapsed, &settled);
+        self.settle_attempt(&settled.settlement.usage, settled.cost);
         let together = self.together(&settled);
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(together.amounts(), Instant::now());

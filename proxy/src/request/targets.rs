@@ -103,7 +103,7 @@ impl<'a> Way<'a> {
     /// One turn of a target. What is noted of it is in the walk.
     async fn turn(&mut self, mut turn: Turn<'a>) -> Option<Answered> {
         let target = turn.target;
-        let (failure, sent_with) = match self.ready(target).await {
+        let (failure, sent_with) = match self.may_ask(target).await {
             Err(failure) => (failure, None),
             Ok(ready) => match self.attempts(&turn, ready).await {
                 Ok((mut answered, sent_with)) => {
@@ -120,6 +120,18 @@ impl<'a> Way<'a> {
             target.metrics.fallback(outcome);
         }
         None
+    }
+
+    /// The request in the target's words, if no limit keeps it from being asked.
+    async fn may_ask(&mut self, target: &Arc<Target>) -> Result<Ready, Failure> {
+        let ready = self.ready(target).await?;
+        if let Some(charged) = &self.ask.charged {
+            let amounts =
+                balance::estimate_at(target, self.ask.forward.expected_output, &self.ask.call, &self.ask.scan);
+            let reserved = charged.reserve(&self.ask.scan.model, &target.provider.name, amounts);
+            self.record.attempt_reserved(reserved.map_err(Failure::Limited)?);
+        }
+        Ok(ready)
     }
 
     async fn ready(&mut self, target: &Arc<Target>) -> Result<Ready, Failure> {

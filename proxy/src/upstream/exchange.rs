@@ -13,6 +13,8 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::time::timeout;
 
+use crate::pace::Pace;
+
 use super::{Connector, Origin, Outgoing, Upstream, connection::Connection, pool::Pool};
 
 /// How often idle connections are looked over.
@@ -53,8 +55,8 @@ impl Upstream {
     }
 
     /// Closes idle connections in time, for ever.
-    pub(crate) async fn sweep(self: Rc<Self>) {
-        let mut ticks = tokio::time::interval(SWEEP);
+    pub(crate) async fn sweep(self: Rc<Self>, pace: Pace) {
+        let mut ticks = tokio::time::interval(pace.of(SWEEP));
         loop {
             ticks.tick().await;
             self.pool.sweep();

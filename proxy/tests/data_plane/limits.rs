@@ -265,3 +265,48 @@ async fn a_change_of_the_resources_fills_no_bucket_and_another_number_of_proxies
     assert_eq!([bed.unary().await?.status, bed.unary().await?.status], [200, 429]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_provider_whose_limit_is_used_up_is_passed_by_and_the_client_told_when_no_other_is_left() -> anyhow::Result<()>
+{
+    let first = Provider::always(says("first")).await?;
+    let second = Provider::always(says("second")).await?;
+    let mut resources = Resources::new();
+    resources.provider("a", &first, json!({}))?.provider("b", &second, json!({}))?;
+    resources.route(&["a", "b"], json!({"fallbackOn": []}))?;
+    resources.limit("few", json!({"per": ["Provider"], "requests": a_day(2)}))?;
+    let bed = Bed::start(&resources)?;
+    for said in ["first", "first", "second", "second"] {
+        let got = bed.unary().await?;
+        assert!(got.status == 200 && got.body.contains(said), "{said}: {got:?}");
+    }
+    let refused = bed.unary().await?;
+    assert_eq!((refused.status, refused.error()?.1.as_str()), (429, "rate_limit_exceeded"));
+    assert!(refused.body.contains("RateLimit default/few"), "{}", refused.body);
+    assert_eq!((first.calls(), second.calls()), (2, 2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_s_tokens_are_what_its_attempts_took_of_it() -> anyhow::Result<()> {
+    let failing = Provider::always(answer(500, "", "{}")).await?;
+    let good = Provider::always(says("hi")).await?;
+    let mut resources = Resources::new();
+    resources.provider("a", &failing, json!({}))?.provider("b", &good, json!({}))?;
+    resources.route(&["a", "b"], json!({}))?;
+    // An attempt may take some 1,030 tokens; a good one takes 5, a failed one none.
+    resources.limit("few", json!({"per": ["Provider"], "tokens": a_day(1_060)}))?;
+    let bed = Bed::start(&resources)?;
+    let statuses: Vec<u16> = {
+        let mut all = Vec::new();
+        for _ in 0..9 {
+            all.push(bed.unary().await?.status);
+        }
+        all
+    };
+    assert!(
+        statuses.starts_with(&[200, 200]) && statuses.contains(&502),
+        "until less is left than one may take: {statuses:?}"
+    );
+    Ok(())
+}

@@ -42,6 +42,7 @@ spec: {requests: {limit: 1000, window: 1m}}
         per_consumer: false,
         per_user: true,
         per_model: true,
+        per_provider: false,
         requests: rate(60, 60, 10),
         tokens: rate(100_000, 3_600, 100_000),
         cost: rate(10_000_000_000_000, 86_400, 10_000_000_000_000),
