@@ -13,6 +13,7 @@ mod fallback;
 mod figures;
 mod headers;
 mod lifecycle;
+mod limits;
 mod matrix;
 mod operations;
 mod operator;

@@ -3,6 +3,7 @@
 mod flaps;
 mod health;
 pub(crate) mod installation;
+mod limits;
 mod load;
 mod reader;
 mod rotation;

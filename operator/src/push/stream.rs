@@ -38,6 +38,8 @@ pub(crate) struct Reader {
     at: Option<Position>,
     first: VecDeque<Bytes>,
     replicas: u32,
+    /// They were counted since they were last told.
+    recounted: bool,
 }
 
 impl Reader {
@@ -68,6 +70,7 @@ impl Reader {
             at: current.then_some(published.position),
             first: VecDeque::from([line(&Document::Hello(hello))]),
             replicas,
+            recounted: false,
         })
     }
 
@@ -89,7 +92,10 @@ impl Reader {
             }
             tokio::select! {
                 changed = self.sources.published.changed() => changed.ok()?,
-                changed = self.sources.replicas.changed() => changed.ok()?,
+                changed = self.sources.replicas.changed() => {
+                    changed.ok()?;
+                    self.recounted = true;
+                }
                 changed = self.sources.role.changed() => changed.ok()?,
                 changed = self.sources.pods.changed() => changed.ok()?,
                 () = &mut silence => {}
@@ -99,9 +105,9 @@ impl Reader {
 
     /// What changed since the last line, as one line.
     fn news(&mut self) -> Option<Bytes> {
-        let changed = self.sources.replicas.has_changed().unwrap_or(false);
+        let recounted = std::mem::take(&mut self.recounted) || self.sources.replicas.has_changed().unwrap_or(false);
         let replicas = *self.sources.replicas.borrow_and_update();
-        if changed && replicas != self.replicas {
+        if recounted && replicas != self.replicas {
             self.replicas = replicas;
             return Some(line(&Document::Replicas(Replicas { n: replicas })));
         }

@@ -103,6 +103,23 @@ async fn what_a_process_could_not_decode_is_not_sent_to_it_again_and_the_next_is
 }
 
 #[tokio::test]
+async fn a_number_of_proxies_that_changes_while_nothing_else_does_is_told_at_once() {
+    let leader = Leader::new();
+    let mut reader = leader.reader(None);
+    hash(&mut reader).await;
+    hash(&mut reader).await;
+    for proxies in [2, 1] {
+        let told = async {
+            // The reader waits by now.
+            tokio::task::yield_now().await;
+            leader.replicas.send_replace(proxies);
+        };
+        let (line, ()) = tokio::join!(next(&mut reader), told);
+        assert!(matches!(line, Some(Document::Replicas(Replicas { n })) if n == proxies), "{proxies}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_leadership_and_with_its_pod() {
     let leader = Leader::new();
     let mut reader = leader.reader(None);
