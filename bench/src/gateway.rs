@@ -21,6 +21,12 @@ use crate::report;
 /// Rounds of each gateway and shape, and requests in each.
 const ROUNDS: usize = 7;
 const CONCURRENCY: usize = 32;
+/// What the proxy's memory has to bear, after all else: a million requests, and as many events as 28 streams have in an hour, at
+/// 25 tokens a second each.
+const ENDURED: [(&str, Shape, usize); 2] =
+    [("1,000,000 requests", Shape::Unary, 79), ("25,600 streams, 2.5 million events", Shape::Stream, 8)];
+/// What it may grow by in each, in MiB.
+const GROWTH: f64 = 4.0;
 
 #[derive(Args)]
 pub(crate) struct Gateways {
@@ -76,6 +82,14 @@ async fn compare(args: &Gateways) -> Result<()> {
     }
     println!();
     println!("resident memory of the proxy after the load: {:.1} MiB", penstock.resident_mib()?);
+    for (name, shape, rounds) in ENDURED {
+        let before = penstock.resident_mib()?;
+        for _ in 0..rounds {
+            load::run(penstock.address(), shape, CONCURRENCY).await?;
+        }
+        let growth = penstock.resident_mib()? - before;
+        report::line(&format!("growth of the proxy over {name}"), growth, "MiB", GROWTH);
+    }
     Ok(())
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", env = "PENSTOCK_MAX_CONNECTIONS")]
     pub(crate) max_connections: Option<NonZeroUsize>,
 
-    /// Bytes of request bodies that are held at once; a request for whose body there is no room gets a 503
+    /// Bytes of bodies that are held at once, of requests and of whole answers; a request for whose body there is no room gets a 503
     #[arg(long, value_name = "BYTES", env = "PENSTOCK_MAX_HELD", default_value_t = 256 << 20)]
     pub(crate) max_held: usize,
 
