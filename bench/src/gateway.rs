@@ -81,6 +81,15 @@ async fn compare(args: &Gateways) -> Result<()> {
         println!("{:<24}{:>10.1}{:>10.1}{ratio:>9.2}x{limit}", shape.name(), median(theirs), median(ours));
     }
     println!();
+    let limited = Penstock::limited(&args.proxy, args.core, mock).await.context("penstock-proxy with limits")?;
+    let mut more = Vec::new();
+    for round in 0..=3 * ROUNDS {
+        let (without, with) = (measure(&penstock, Shape::Unary).await?, measure(&limited, Shape::Unary).await?);
+        if round > 0 {
+            more.push(with - without);
+        }
+    }
+    report::line("authentication and three limits, CPU a request", median(more), "us", 2.0);
     println!("resident memory of the proxy after the load: {:.1} MiB", penstock.resident_mib()?);
     for (name, shape, rounds) in ENDURED {
         let before = penstock.resident_mib()?;

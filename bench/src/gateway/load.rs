@@ -60,7 +60,7 @@ impl Shape {
             r#"{{"model":"gpt-4o","stream":{stream},"stream_options":{{"include_usage":true}},"messages":[{{"role":"user","content":"{prompt}"}}]}}"#
         );
         format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer none\r\n\
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer a-key-of-twenty-characters\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )

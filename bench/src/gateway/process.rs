@@ -116,14 +116,58 @@ pub(super) struct Penstock {
     address: SocketAddr,
 }
 
+/// A caller, and three limits that it never meets: for all, for each user and for each model.
+const LIMITED: &str = "---
+apiVersion: v1
+kind: Secret
+metadata: {name: caller}
+stringData: {key: a-key-of-twenty-characters}
+---
+apiVersion: penstock.dev/v1alpha1
+kind: Consumer
+metadata: {name: caller}
+spec: {apiKeys: [{secretRef: {name: caller, key: key}}]}
+---
+apiVersion: penstock.dev/v1alpha1
+kind: RateLimit
+metadata: {name: all}
+spec: {requests: {limit: 1000000000, window: 1m}}
+---
+apiVersion: penstock.dev/v1alpha1
+kind: RateLimit
+metadata: {name: users}
+spec: {per: [User], tokens: {limit: 1000000000000, window: 1m}}
+---
+apiVersion: penstock.dev/v1alpha1
+kind: RateLimit
+metadata: {name: models}
+spec: {per: [Model], requests: {limit: 1000000000, window: 1m}}
+";
+
 impl Penstock {
     pub(super) async fn start(binary: &Path, core: usize, upstream: SocketAddr) -> Result<Self> {
-        let dir = fresh_dir("proxy")?;
+        Self::start_with("proxy", "open", "", binary, core, upstream).await
+    }
+
+    /// Who calls must be known, and is limited.
+    pub(super) async fn limited(binary: &Path, core: usize, upstream: SocketAddr) -> Result<Self> {
+        Self::start_with("limited", "required", LIMITED, binary, core, upstream).await
+    }
+
+    async fn start_with(
+        name: &str,
+        auth: &str,
+        more: &str,
+        binary: &Path,
+        core: usize,
+        upstream: SocketAddr,
+    ) -> Result<Self> {
+        let dir = fresh_dir(name)?;
         let resources = format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: mock}}\nstringData: {{key: sk-of-the-mock}}\n---\n\
              apiVersion: penstock.dev/v1alpha1\nkind: AIProvider\nmetadata: {{name: mock}}\n\
              spec: {{type: OpenAI, baseURL: 'http://{upstream}/v1', models: [{{name: gpt-4o}}], \
-             credentials: [{{secretRef: {{name: mock, key: key}}}}]}}\n"
+             credentials: [{{secretRef: {{name: mock, key: key}}}}]}}\n{more}"
         );
         fs::write(dir.join("resources.yaml"), resources)?;
         let binary = binary.to_str().context("the proxy's path must be UTF-8")?;
@@ -134,7 +178,7 @@ impl Penstock {
             "--resources",
             &resources,
             "--auth",
-            "open",
+            auth,
             "--workers",
             "1",
             "--listen",

@@ -160,11 +160,20 @@ impl<'a> Installation<'a> {
         self.ask_for(proxy, MODEL, stream)
     }
 
+    /// The same at an address.
+    pub(crate) fn ask_at(&self, ip: &str) -> reqwest::RequestBuilder {
+        self.ask_model_at(ip, MODEL, false)
+    }
+
     /// The same for another model.
     pub(crate) fn ask_for(&self, proxy: &RunningPod, model: &str, stream: bool) -> reqwest::RequestBuilder {
+        self.ask_model_at(&proxy.ip.to_string(), model, stream)
+    }
+
+    fn ask_model_at(&self, ip: &str, model: &str, stream: bool) -> reqwest::RequestBuilder {
         let body =
             json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Say something."}]});
-        self.http.post(format!("http://{}:8000/v1/chat/completions", proxy.ip)).bearer_auth(CALLER).json(&body)
+        self.http.post(format!("http://{ip}:8000/v1/chat/completions")).bearer_auth(CALLER).json(&body)
     }
 
     /// One unary request that must succeed; the provider that answered.

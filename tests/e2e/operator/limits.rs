@@ -1,14 +1,17 @@
 //! Limits that several proxies share.
 
 use anyhow::Context as _;
+use futures::future::try_join_all;
 use penstock_crds::Kind;
 use penstock_tests::cluster::Cluster;
 use penstock_tests::cluster::kubelet::RunningPod;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::installation::{Installation, WITHIN};
 use super::is_programmed;
+use crate::figures;
 
 /// So many pass, of all proxies together.
 const LIMIT: usize = 12;
@@ -75,8 +78,82 @@ async fn a_limit_that_is_applied_holds_for_all_proxies_together_whatever_their_n
         }
     }
     assert_eq!(each, [LIMIT / 6, LIMIT / 6, LIMIT / 3], "half of a third, the same, and a third");
-    for proxy in [first, second, third] {
-        proxy.stop().await?;
+    try_join_all([first, second, third, operator].map(RunningPod::stop)).await?;
+    Ok(())
+}
+
+/// Requests a second that pass in the long run, and at once.
+const RATE: u64 = 20;
+const BURST: u64 = 20;
+/// How long each number of proxies is asked.
+const PHASE: Duration = Duration::from_secs(4);
+
+/// Asks these in turn until there are none, much more often than may pass. Returns how many did, and in what time.
+async fn load(
+    installation: &Installation<'_>,
+    mut proxies: watch::Receiver<Vec<String>>,
+) -> anyhow::Result<(u64, Duration)> {
+    let (begun, mut passed) = (Instant::now(), 0);
+    for turn in 0.. {
+        let all = proxies.borrow_and_update().clone();
+        if all.is_empty() {
+            break;
+        }
+        let answer = installation.ask_at(&all[turn % all.len()]).send().await?;
+        let status = answer.status().as_u16();
+        anyhow::ensure!(status == 200 || status == 429, "{status}");
+        passed += u64::from(status == 200);
     }
-    operator.stop().await
+    Ok((passed, begun.elapsed()))
+}
+
+#[tokio::test]
+async fn under_even_load_a_limit_is_kept_while_proxies_come_and_go() -> anyhow::Result<()> {
+    let installation = Installation::new(Cluster::shared().await?, "replicas").await?;
+    let operator = installation.operator("operator-0").await?;
+    let mut running = Vec::new();
+    for number in 0..3 {
+        running.push(installation.proxy(&format!("proxy-{number}"), &[&operator]).await?);
+    }
+    installation.apply_quickstart().await?;
+    installation.wait_programmed().await?;
+    let few = limit().replace(
+        &format!("{{limit: {LIMIT}, window: 24h}}"),
+        &format!("{{limit: {}, window: 60s, burst: {BURST}}}", 60 * RATE),
+    );
+    installation.apply(&few).await?;
+    installation.until(Kind::RateLimit, "few", is_programmed).await?;
+    let addresses = |running: &[RunningPod]| running.iter().map(|proxy| proxy.ip.to_string()).collect::<Vec<_>>();
+    let (asked, ask) = watch::channel(addresses(&running));
+    let changes = async {
+        sleep(PHASE).await;
+        for number in 3..5 {
+            let proxy = installation.proxy(&format!("proxy-{number}"), &[&operator]).await?;
+            proxy.ready(WITHIN).await?;
+            running.push(proxy);
+        }
+        for proxy in &running {
+            is_one_of(&installation, proxy, 5).await?;
+        }
+        asked.send_replace(addresses(&running));
+        sleep(PHASE).await;
+        asked.send_replace(addresses(&running[..2]));
+        // All at once: who leaves is not counted any longer.
+        try_join_all(running.drain(2..).map(RunningPod::stop)).await?;
+        for proxy in &running {
+            is_one_of(&installation, proxy, 2).await?;
+        }
+        sleep(PHASE).await;
+        asked.send_replace(Vec::new());
+        anyhow::Ok(())
+    };
+    let (load, changed) = tokio::join!(load(&installation, ask), changes);
+    changed?;
+    let (passed, time) = load?;
+    let may = BURST as f64 + RATE as f64 * time.as_secs_f64();
+    let share = passed as f64 / may;
+    figures::print(format!("{passed} of {may:.0} passed in {time:?} while proxies were 3, 5 and 2: {share:.3}"))?;
+    assert!((0.9..=1.1).contains(&share), "{passed} of {may}");
+    try_join_all(running.into_iter().chain([operator]).map(RunningPod::stop)).await?;
+    Ok(())
 }
