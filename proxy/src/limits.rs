@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use bucket::{Share, Short};
-use table::{Shares, Table};
+use table::{Buckets, Shares, Table};
 
 mod bucket;
 mod table;
@@ -82,8 +82,8 @@ pub(crate) struct Reservation {
 
 struct Hold {
     rule: Arc<Rule>,
-    subject: Box<str>,
-    shares: Shares,
+    buckets: Arc<Mutex<Buckets>>,
+    among: u32,
 }
 
 /// What a client is told of the limits that bind it: of each kind, of the one with the least left.
@@ -192,27 +192,26 @@ impl Limiter {
         now: Instant,
     ) -> Result<(Reservation, Standing), Box<Refusal>> {
         let among = self.among.load(Ordering::Relaxed);
+        let mut name = String::new();
         let bound = rules.iter().filter(|rule| rule.binds(subject));
-        let holds: Vec<Hold> = bound.map(|rule| rule.hold(subject, among)).collect();
+        let holds: Vec<Hold> = bound.map(|rule| rule.hold(subject, among, now, &mut name)).collect();
         // All wait for each other in this order, so nobody waits in a circle.
-        let mut tables: Vec<_> = holds.iter().map(|hold| hold.rule.table.lock()).collect();
-        let mut buckets: Vec<_> =
-            tables.iter_mut().zip(&holds).map(|(table, hold)| table.of(&hold.subject, &hold.shares, now)).collect();
-        let short = buckets.iter().zip(&holds).flat_map(|(buckets, hold)| {
-            let short = buckets.look(&hold.shares, &amounts).zip(hold.rule.rates).zip(amounts).zip(KINDS);
-            let refused = short.map(|(((short, rate), amount), kind)| Some((hold, short?, rate?, amount, kind)));
-            [refused.requests, refused.tokens, refused.cost].into_iter().flatten()
-        });
-        let longest = short.max_by_key(|(_, short, ..)| match short {
-            Short::For(wait) => *wait,
-            Short::Forever => Duration::MAX,
-        });
-        if longest.is_none() {
-            buckets.iter_mut().zip(&holds).for_each(|(buckets, hold)| buckets.take(&hold.shares, &amounts));
+        let mut locked: Vec<_> = holds.iter().map(|hold| (table::lock(&hold.buckets), hold)).collect();
+        let (mut longest, mut standing) = (None, Standing::default());
+        for (buckets, hold) in &mut locked {
+            let shares = hold.rule.shares(among);
+            let short = buckets.at(&shares, now).look(&shares, &amounts);
+            let refused = short.zip(hold.rule.rates).zip(amounts).zip(KINDS);
+            let refused = refused.map(|(((short, rate), amount), kind)| Some((*hold, short?, rate?, amount, kind)));
+            let refused = [refused.requests, refused.tokens, refused.cost].into_iter().flatten();
+            longest = longest.into_iter().chain(refused).max_by_key(|(_, short, ..)| *short);
         }
-        let mut standing = Standing::default();
-        for (buckets, hold) in buckets.iter().zip(&holds) {
-            standing.note(buckets.left(&hold.shares), hold.rule.rates);
+        for (buckets, hold) in &mut locked {
+            let shares = hold.rule.shares(among);
+            if longest.is_none() {
+                buckets.take(&shares, &amounts);
+            }
+            buckets.note(&shares, &mut standing);
         }
         if let Some((hold, short, rate, amount, kind)) = longest {
             hold.rule.table.refused.inc();
@@ -222,8 +221,7 @@ impl Limiter {
             };
             return Err(Box::new(Refusal { rule: hold.rule.name.clone(), kind, rate, amount, wait, standing }));
         }
-        drop(buckets);
-        drop(tables);
+        drop(locked);
         Ok((Reservation { holds, amounts }, standing))
     }
 }
@@ -244,15 +242,23 @@ impl Rule {
         self.per.provider
     }
 
-    fn hold(self: &Arc<Self>, subject: Subject<'_>, among: u32) -> Hold {
+    fn shares(&self, among: u32) -> Shares {
+        Shares(self.rates.map(|rate| rate.map(|rate| Share { rate, among })))
+    }
+
+    /// The subject's buckets. `name` is room for what it is called.
+    fn hold(self: &Arc<Self>, subject: Subject<'_>, among: u32, now: Instant, name: &mut String) -> Hold {
         // A user is a Consumer's own: two of them may call theirs the same.
         let consumer = (self.per.consumer || self.per.user).then_some(subject.consumer.unwrap_or_default());
         let user = self.per.user.then_some(subject.user);
         let model = self.per.model.then_some(subject.model);
-        // What stands between them is in no name.
-        let named = [consumer, user, model, subject.provider].map(Option::unwrap_or_default).join("\0");
-        let shares = Shares(self.rates.map(|rate| rate.map(|rate| Share { rate, among })));
-        Hold { rule: self.clone(), subject: named.into(), shares }
+        name.clear();
+        for part in [consumer, user, model, subject.provider] {
+            name.push_str(part.unwrap_or_default());
+            // What stands between them is in no name.
+            name.push('\0');
+        }
+        Hold { rule: self.clone(), buckets: self.table.of(name, &self.shares(among), now), among }
     }
 }
 
@@ -262,22 +268,12 @@ impl Reservation {
         let both = self.amounts.zip(used);
         let too_much = both.map(|(reserved, used)| reserved.saturating_sub(used));
         let too_little = both.map(|(reserved, used)| used.saturating_sub(reserved));
-        for Hold { rule, subject, shares } in &self.holds {
-            let mut table = rule.table.lock();
-            let buckets = table.of(subject, shares, now);
-            buckets.give(shares, &too_much);
-            buckets.take(shares, &too_little);
-        }
-    }
-}
-
-impl Standing {
-    fn note(&mut self, left: Amounts<Option<(u64, Duration)>>, rates: Amounts<Option<Rate>>) {
-        for (least, (left, rate)) in self.0.iter_mut().zip(left.iter().zip(rates.iter())) {
-            let (Some((remaining, reset)), Some(rate)) = (*left, rate) else { continue };
-            if least.is_none_or(|least: Left| remaining < least.remaining) {
-                *least = Some(Left { limit: rate.limit, remaining, reset });
-            }
+        for Hold { rule, buckets, among } in &self.holds {
+            let shares = rule.shares(*among);
+            let mut buckets = table::lock(buckets);
+            let buckets = buckets.at(&shares, now);
+            buckets.give(&shares, &too_much);
+            buckets.take(&shares, &too_little);
         }
     }
 }

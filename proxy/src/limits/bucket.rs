@@ -26,8 +26,8 @@ pub(crate) struct Bucket {
     at: Instant,
 }
 
-/// Why nothing can be taken now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why nothing can be taken now; the longer, the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Short {
     /// There will be enough after so long, if nobody takes anything before.
     For(Duration),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use prometheus::IntCounter;
 use tokio::time::Instant;
 
 use super::{
-    Amounts,
+    Amounts, Left, Standing,
     bucket::{Bucket, Share, Short},
 };
 
@@ -27,9 +27,9 @@ pub(crate) struct Table {
 }
 
 pub(super) struct Subjects {
-    own: HashMap<Box<str>, Buckets>,
+    own: HashMap<Box<str>, Shared>,
     /// Of all for whom there was no room.
-    others: Option<Buckets>,
+    others: Option<Shared>,
     swept: Option<Instant>,
     most: usize,
 }
@@ -38,51 +38,55 @@ pub(super) struct Subjects {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shares(pub(super) Amounts<Option<Share>>);
 
-#[derive(Clone, Copy)]
 pub(super) struct Buckets(Amounts<Option<Bucket>>);
+
+/// Held by requests until they are settled, so that they need not be looked for again.
+type Shared = Arc<Mutex<Buckets>>;
 
 impl Table {
     pub(super) fn new(refused: IntCounter) -> Self {
-        Self::of(MOST, refused)
+        Self::with_room(MOST, refused)
     }
 
-    fn of(most: usize, refused: IntCounter) -> Self {
+    fn with_room(most: usize, refused: IntCounter) -> Self {
         let subjects = Mutex::new(Subjects { own: HashMap::new(), others: None, swept: None, most });
         Self { subjects, refused }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Subjects> {
-        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The buckets of a subject.
+    pub(super) fn of(&self, subject: &str, shares: &Shares, now: Instant) -> Shared {
+        lock(&self.subjects).of(subject, shares, now)
     }
 }
 
 impl Subjects {
-    /// The buckets of a subject, as they are now.
-    pub(super) fn of(&mut self, subject: &str, shares: &Shares, now: Instant) -> &mut Buckets {
-        if !self.own.contains_key(subject) {
-            self.make_room(shares, now);
+    /// The buckets of a subject, which may be new.
+    pub(super) fn of(&mut self, subject: &str, shares: &Shares, now: Instant) -> Shared {
+        if let Some(buckets) = self.own.get(subject) {
+            return buckets.clone();
         }
-        let buckets = if self.own.contains_key(subject) || self.own.len() < self.most {
-            self.own.entry(subject.into()).or_insert_with(|| Buckets::full(shares, now))
-        } else {
-            self.others.get_or_insert_with(|| Buckets::full(shares, now))
-        };
-        buckets.refill(shares, now);
-        buckets
+        self.make_room(shares, now);
+        let full = || Arc::new(Mutex::new(Buckets::full(shares, now)));
+        match self.own.len() < self.most {
+            true => self.own.entry(subject.into()).or_insert_with(full).clone(),
+            false => self.others.get_or_insert_with(full).clone(),
+        }
     }
 
-    /// Forgets buckets that are full: new ones are just like them.
+    /// Forgets buckets that are full, and that nobody has taken anything of: new ones are just like them.
     fn make_room(&mut self, shares: &Shares, now: Instant) {
         let was_swept = self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < SWEEP);
         if self.own.len() < self.most || was_swept {
             return;
         }
         self.swept = Some(now);
-        self.own.retain(|_, buckets| {
-            buckets.refill(shares, now);
-            !buckets.are_full(shares)
-        });
+        self.own.retain(|_, shared| Arc::strong_count(shared) > 1 || !lock(shared).at(shares, now).are_full(shares));
     }
+}
+
+/// A panic in between leaves numbers, which are good.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Buckets {
@@ -90,13 +94,15 @@ impl Buckets {
         Self(shares.0.map(|share| share.map(|share| Bucket::full(&share, now))))
     }
 
-    fn refill(&mut self, shares: &Shares, now: Instant) {
+    /// As they are at a moment.
+    pub(super) fn at(&mut self, shares: &Shares, now: Instant) -> &mut Self {
         for (bucket, share) in self.0.iter_mut().zip(shares.0.iter()) {
             match (&mut *bucket, share) {
                 (Some(bucket), Some(share)) => bucket.refill(share, now),
                 (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
             }
         }
+        self
     }
 
     fn are_full(&self, shares: &Shares) -> bool {
@@ -129,12 +135,15 @@ impl Buckets {
         }
     }
 
-    /// What is left of each, and until it is full again.
-    pub(super) fn left(&self, shares: &Shares) -> Amounts<Option<(u64, Duration)>> {
-        self.0.zip(shares.0).map(|(bucket, share)| {
-            let (bucket, share) = bucket.zip(share)?;
-            Some((bucket.left(&share), bucket.full_in(&share)))
-        })
+    /// Notes what is left of each, where others have more.
+    pub(super) fn note(&self, shares: &Shares, least: &mut Standing) {
+        for ((bucket, share), least) in self.0.iter().zip(shares.0.iter()).zip(least.0.iter_mut()) {
+            let (Some(bucket), Some(share)) = (bucket, share) else { continue };
+            let remaining = bucket.left(share);
+            if least.is_none_or(|least: Left| remaining < least.remaining) {
+                *least = Some(Left { limit: share.rate.limit, remaining, reset: bucket.full_in(share) });
+            }
+        }
     }
 }
 
@@ -150,17 +159,25 @@ mod tests {
     }
 
     fn table(most: usize) -> anyhow::Result<Table> {
-        Ok(Table::of(most, IntCounter::new("refused", "x")?))
+        Ok(Table::with_room(most, IntCounter::new("refused", "x")?))
     }
 
     const ONE: Amounts<u64> = Amounts { requests: 1, tokens: 0, cost: 0 };
 
     /// How much is left of a subject's requests after it has asked.
     fn asks(table: &Table, subject: &str, now: Instant) -> Option<u64> {
-        let (mut subjects, shares) = (table.lock(), shares());
-        let buckets = subjects.of(subject, &shares, now);
+        let shares = shares();
+        let shared = table.of(subject, &shares, now);
+        let mut buckets = lock(&shared);
+        let buckets = buckets.at(&shares, now);
         buckets.look(&shares, &ONE).requests.is_none().then(|| buckets.take(&shares, &ONE))?;
-        buckets.left(&shares).requests.map(|(left, _)| left)
+        left(buckets, &shares).requests
+    }
+
+    fn left(buckets: &Buckets, shares: &Shares) -> Amounts<Option<u64>> {
+        let mut standing = Standing::default();
+        buckets.note(shares, &mut standing);
+        standing.0.map(|left| left.map(|left| left.remaining))
     }
 
     #[test]
@@ -185,7 +202,7 @@ mod tests {
         let later = start + Duration::from_millis(1_500);
         assert_eq!(asks(&table, "c", later), Some(1), "in the place of a");
         assert_eq!(asks(&table, "b", later), Some(0), "its second is not over");
-        assert_eq!(table.lock().own.len(), 2);
+        assert_eq!(lock(&table.subjects).own.len(), 2);
         Ok(())
     }
 
@@ -194,7 +211,11 @@ mod tests {
         let (table, now) = (table(2)?, Instant::now());
         asks(&table, "a", now);
         let both = Shares(Amounts { tokens: shares().0.requests, ..shares().0 });
-        assert_eq!(table.lock().of("a", &both, now).left(&both).tokens.map(|(left, _)| left), Some(2));
+        let shared = table.of("a", &both, now);
+        assert_eq!(
+            left(lock(&shared).at(&both, now), &both),
+            Amounts { requests: Some(1), tokens: Some(2), cost: None }
+        );
         Ok(())
     }
 }
