@@ -14,6 +14,7 @@ mod auth;
 mod bounds;
 mod error;
 mod limits;
+mod money;
 mod request;
 mod serve;
 

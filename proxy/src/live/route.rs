@@ -39,6 +39,7 @@ pub(crate) enum Answer {
     Refuse(String),
 }
 
+#[derive(Clone)]
 pub(crate) struct Forward {
     /// In order of priority; never empty.
     pub(crate) targets: Vec<Arc<Target>>,
@@ -49,6 +50,8 @@ pub(crate) struct Forward {
     pub(crate) on_stream_break: OnStreamBreak,
     /// Tokens of an answer, for estimates.
     pub(crate) expected_output: u64,
+    /// What a target may probably cost to be asked, in picodollars.
+    pub(crate) max_cost: Option<u64>,
     /// Over everything: the longest that one of the targets has.
     pub(crate) deadline: Duration,
     /// Every provider that the object names, in order: those that are missing too.
@@ -182,6 +185,7 @@ impl Forward {
             balance: forward.balance,
             on_stream_break: forward.on_stream_break,
             expected_output: forward.expected_output_tokens.into(),
+            max_cost: forward.max_cost_picodollars,
             deadline: parts.pace.of(Duration::from_millis(deadline)),
             named,
         }))

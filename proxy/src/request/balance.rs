@@ -44,10 +44,8 @@ pub(super) fn order<'a>(
 /// What the request will probably take: the most that one of the targets does that come first. What has no price known costs
 /// nothing here.
 pub(super) fn estimate(forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u64> {
-    let expected = match call.operation {
-        Operation::Chat | Operation::Completions => forward.expected_output,
-        Operation::Embeddings | Operation::BatchEmbeddings => 0,
-        Operation::CountTokens => return Amounts { requests: 1, ..Amounts::default() },
+    let Some(expected) = expected_output(forward, call) else {
+        return Amounts { requests: 1, ..Amounts::default() };
     };
     let first = forward.targets.first().map(|target| target.priority);
     let targets = forward.targets.iter().take_while(|target| Some(target.priority) == first);
@@ -59,8 +57,17 @@ pub(super) fn estimate(forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u
     })
 }
 
-/// What the request will probably cost there, in picodollars.
-fn cost(target: &Target, scan: &Scan, expected_output: u64) -> Option<u64> {
+/// Tokens of the answer, unless the client bounds it lower; none where nothing is paid for, not even the prompt.
+pub(super) fn expected_output(forward: &Forward, call: &Call) -> Option<u64> {
+    match call.operation {
+        Operation::Chat | Operation::Completions => Some(forward.expected_output),
+        Operation::Embeddings | Operation::BatchEmbeddings => Some(0),
+        Operation::CountTokens => None,
+    }
+}
+
+/// What the request will probably cost there, in picodollars; none where its price is not known.
+pub(super) fn cost(target: &Target, scan: &Scan, expected_output: u64) -> Option<u64> {
     Estimate::of(scan, &target.facts, expected_output).cost(target.price.as_ref()?)
 }
 
