@@ -14,7 +14,6 @@ mod auth;
 mod bounds;
 mod error;
 mod limits;
-mod money;
 mod request;
 mod serve;
 

@@ -14,9 +14,10 @@ use penstock_config::{
     ObjectRef,
     object::{self, Rate},
 };
+use penstock_llm::price::Dollars;
 use tokio::time::Instant;
 
-use crate::{metrics::Metrics, money::Dollars};
+use crate::metrics::Metrics;
 use bucket::{Share, Short};
 use table::{Shares, Table};
 

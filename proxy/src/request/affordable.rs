@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use penstock_llm::{call::Call, scan::Scan};
+use penstock_llm::{call::Call, price::Dollars, scan::Scan};
 
 use super::balance;
 use crate::{
     error::Error,
     live::route::{Forward, Target},
-    money::Dollars,
 };
 
 /// No target of a route keeps to its bound. Amounts are in picodollars.

@@ -256,11 +256,12 @@ impl Answered {
     }
 
     /// The client's response. Nothing is tried elsewhere after this.
-    pub(super) fn into_response(self, record: &Rc<Record>) -> Response<Answer> {
+    pub(super) fn into_response(mut self, record: &Rc<Record>) -> Response<Answer> {
         let status = self.status.as_u16();
         let body = match self.body {
             Body::Whole(body, _) => {
                 record.answered(status);
+                headers::say_cost(&mut self.head, record.cost());
                 Answer::Whole(body)
             }
             Body::Passing(held, incoming, patience) => {

@@ -175,6 +175,11 @@ impl Record {
         self.outcome.set(Outcome::Ok);
     }
 
+    /// What the client is charged for its whole answer, in picodollars; none where a price is missing.
+    pub(super) fn cost(&self) -> Option<u64> {
+        self.settle(self.started.elapsed()).cost
+    }
+
     /// A stream's client gets a head, and no content yet.
     pub(super) fn head_sent(&self) {
         self.status.set(200);

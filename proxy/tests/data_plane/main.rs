@@ -7,6 +7,7 @@ mod balance;
 mod bed;
 mod callers;
 mod continued;
+mod cost;
 mod credentials;
 mod failures;
 mod framing;

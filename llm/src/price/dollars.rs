@@ -7,7 +7,7 @@ const PICODOLLARS: u64 = 1_000_000_000_000;
 
 /// Picodollars, written in US dollars: a decimal without an exponent, with as many digits as it takes to be exact.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Dollars(pub(crate) u64);
+pub struct Dollars(pub u64);
 
 impl fmt::Display for Dollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
