@@ -68,7 +68,7 @@ pub(crate) struct Target {
     paths: Paths,
     pub(crate) facts: Facts,
     /// What it costs; none where nobody says it.
-    pub(crate) price: Option<Price>,
+    pub(crate) price: Option<Arc<Price>>,
     pub(crate) priority: u32,
     pub(crate) weight: u32,
     pub(crate) timeouts: Timeouts,
@@ -203,7 +203,7 @@ impl Target {
             metrics: metrics.target(route, &provider.name, &target.model),
             provider: provider.clone(),
             facts: models.facts(provider.vendor, &target.model, &provider.manners),
-            price: models.price(provider.vendor, &target.model, target.pricing.as_ref()),
+            price: models.price(provider.vendor, &target.model, target.pricing.as_ref()).map(Arc::new),
             seat: parts.seats.of(&target.provider, provider.base_url(), &target.model),
             model: target.model.clone(),
             paths,

@@ -18,7 +18,7 @@ use penstock_llm::{
     call::{self, Operation},
     classify::{UpstreamError, classify, wait},
     neutral::Finish,
-    relay::{self, Relay},
+    relay::{self, Priced, Relay},
     resume::Resume,
     sse::Framing,
 };
@@ -203,7 +203,7 @@ impl Attempt<'_> {
     /// A stream, read up to its first content.
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
         let upstream = self.prepared.way.dialect;
-        let relay = self.relay(upstream);
+        let relay = self.relay(upstream).priced(self.priced(record));
         let stream = Stream::open(
             incoming,
             Reader::new(Framing::of(upstream), relay),
@@ -223,6 +223,12 @@ impl Attempt<'_> {
             (None, OnStreamBreak::Error) => Relay::new(upstream, &self.ask.client, names),
             (None, OnStreamBreak::Continue) => Relay::remembering(upstream, &self.ask.client, names, facts),
         }
+    }
+
+    /// By what the client is told the cost of a stream, beside the usage that it asks for.
+    fn priced(&self, record: &Record) -> Option<Priced> {
+        let price = self.target.price.clone().filter(|_| self.ask.client.include_usage)?;
+        Some(Priced { price, before: record.cost_before()? })
     }
 
     fn patience(&self) -> Patience {

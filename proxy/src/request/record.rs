@@ -16,13 +16,13 @@ use penstock_llm::{
 };
 use tokio::time::Instant;
 
-use super::settle::{Count, End, Settlement, Told, settle};
+use super::settle::{Count, End, Settled, Settlement, Told, settle};
 use crate::{
     auth::Caller,
     bounds::Share,
     data::Load,
     error::{Error, Expired},
-    limits::{Amounts, Refusal, Reservation, Standing},
+    limits::{Refusal, Reservation, Standing},
     live::route::{Route, Target},
     metrics::{InFlight, Metrics, Outcome, Unrouted},
     serve::Worker,
@@ -180,6 +180,11 @@ impl Record {
         self.settle(self.started.elapsed()).cost
     }
 
+    /// What others took for the answer before the target that is asked, in picodollars; none where a price is missing.
+    pub(super) fn cost_before(&self) -> Option<u64> {
+        self.parts.borrow().iter().map(|part| part.cost).sum()
+    }
+
     /// A stream's client gets a head, and no content yet.
     pub(super) fn head_sent(&self) {
         self.status.set(200);
@@ -277,7 +282,7 @@ impl Record {
         let end = self.end();
         let settlement = self.settlement(end, &self.told.get(), elapsed);
         let target = self.target.borrow();
-        let cost = settlement.cost(target.as_ref().and_then(|target| target.price.as_ref()));
+        let cost = settlement.cost(target.as_ref().and_then(|target| target.price.as_deref()));
         Settled { end, settlement, cost }
     }
 
@@ -360,26 +365,6 @@ impl Record {
             error = error.as_deref(),
             "request"
         );
-    }
-}
-
-/// What is left to say once a request is over.
-#[derive(Clone, Copy)]
-struct Settled {
-    end: End,
-    settlement: Settlement,
-    cost: Option<u64>,
-}
-
-impl Settled {
-    /// What limits are charged: nothing for an answer that was none.
-    fn amounts(&self) -> Amounts<u64> {
-        let Usage { input, output, .. } = self.settlement.usage;
-        Amounts {
-            requests: u64::from(self.end != End::Failed),
-            tokens: input.unwrap_or(0).saturating_add(output.unwrap_or(0)),
-            cost: self.cost.unwrap_or(0),
-        }
     }
 }
 

@@ -11,6 +11,8 @@ use penstock_llm::{
     seen::Seen,
 };
 
+use crate::limits::Amounts;
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -61,6 +63,15 @@ pub(crate) struct Settlement {
     pub(crate) estimated: bool,
 }
 
+/// What is left to say once a request is over.
+#[derive(Clone, Copy)]
+pub(crate) struct Settled {
+    pub(crate) end: End,
+    pub(crate) settlement: Settlement,
+    /// In picodollars; none where a price is missing.
+    pub(crate) cost: Option<u64>,
+}
+
 impl End {
     /// A stable word, for logs.
     pub(crate) fn as_str(self) -> &'static str {
@@ -106,6 +117,18 @@ impl Settlement {
     /// In picodollars; none where a price is missing.
     pub(crate) fn cost(&self, price: Option<&Price>) -> Option<u64> {
         if *self == Self::nothing() { Some(0) } else { price?.cost(&self.usage) }
+    }
+}
+
+impl Settled {
+    /// What limits are charged: nothing for an answer that was none.
+    pub(crate) fn amounts(&self) -> Amounts<u64> {
+        let Usage { input, output, .. } = self.settlement.usage;
+        Amounts {
+            requests: u64::from(self.end != End::Failed),
+            tokens: input.unwrap_or(0).saturating_add(output.unwrap_or(0)),
+            cost: self.cost.unwrap_or(0),
+        }
     }
 }
 

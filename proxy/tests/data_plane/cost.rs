@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Bed, Got, Resources},
+    bed::{Bed, Got, Resources, question},
     log::{line, listen},
-    provider::{Act, Provider, answer, says},
+    provider::{Act, DONE, Provider, ROLE, STOP, USAGE, answer, end, says, stream, text},
 };
 
 /// Dollars for a million tokens, of prompts and of answers.
@@ -68,5 +68,52 @@ async fn a_fallback_costs_what_it_takes_itself() -> anyhow::Result<()> {
     resources.provider("a", &bad, priced("m", "100", "100"))?.provider("b", &good, priced("m", "1", "2"))?;
     let bed = Bed::start(resources.route(&["a", "b"], json!({}))?)?;
     assert_eq!(bed.unary().await?.header("x-penstock-cost"), "0.000007");
+    Ok(())
+}
+
+fn asks_for_usage() -> Value {
+    let mut body = question(true);
+    body["stream_options"] = json!({"include_usage": true});
+    body
+}
+
+/// What a stream's last usage says that it cost.
+fn told(got: &Got) -> Option<f64> {
+    let chunks = got.body.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    chunks.filter_map(|chunk| chunk["usage"].as_object().cloned()).next_back()?.get("cost")?.as_f64()
+}
+
+#[tokio::test]
+async fn a_stream_says_its_cost_where_its_client_asks_for_usage() -> anyhow::Result<()> {
+    let whole = [stream(&[ROLE, &text("hi"), STOP, USAGE, DONE]), vec![end()]].concat();
+    let (priced, _one) = bed(whole.clone(), priced("m", "1", "2")).await?;
+    let got = priced.ask(asks_for_usage()).await?;
+    assert_eq!((told(&got), got.headers.get("x-penstock-cost")), (Some(0.000_007), None), "{got:?}");
+    assert!(got.body.ends_with(DONE), "it stays in its place: {}", got.body);
+    let unasked = priced.stream().await?;
+    assert!(!unasked.body.contains("cost"), "{unasked:?}");
+
+    let (unpriced, _two) = bed(whole, json!({"models": [{"name": "m", "upstreamName": "mystery"}]})).await?;
+    let got = unpriced.ask(asks_for_usage()).await?;
+    assert!(got.body.contains(USAGE), "byte for byte: {got:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_another_target_finished_says_what_both_cost_as_the_log_does() -> anyhow::Result<()> {
+    listen();
+    let first = Provider::always([stream(&[ROLE, &text("Once upon a ")]), vec![Act::Close]].concat()).await?;
+    let rest = [stream(&[ROLE, &text("time."), STOP, USAGE, DONE]), vec![end()]].concat();
+    let second = Provider::always(rest).await?;
+    let mut resources = Resources::new();
+    resources.provider("a", &first, priced("m", "10", "20"))?.provider("b", &second, priced("m", "1", "2"))?;
+    let spec = json!({"models": ["cost-of-both"], "onStreamBreak": "Continue"});
+    let bed = Bed::start(resources.route(&["a", "b"], spec)?)?;
+    let mut body = asks_for_usage();
+    body["model"] = "cost-of-both".into();
+    let got = bed.ask(body).await?;
+    let picodollars = line("cost-of-both").await?["cost_picodollars"].as_u64().unwrap_or_default();
+    assert!(picodollars > 7_000_000, "{picodollars}");
+    assert_eq!(told(&got), Some(picodollars as f64 / 1e12), "{got:?}");
     Ok(())
 }
