@@ -22,7 +22,7 @@ async fn asked(own: &str, pricing: Value) -> anyhow::Result<(Value, bool)> {
     bed.live.learn(Models::read(own).map_err(|problems| anyhow::anyhow!("{problems:?}"))?);
     assert_eq!(bed.unary().await?.status, 200);
     let sent: Value = serde_json::from_str(&provider.events().seen[0].body)?;
-    let unpriced = r#"penstock_unpriced_answers_total{model="claude-mine",provider="default/a",route="m"} 1"#;
+    let unpriced = r#"penstock_unpriced_requests_total{model="claude-mine",provider="default/a",route="m"} 1"#;
     Ok((sent["max_tokens"].clone(), bed.metrics.render().contains(unpriced)))
 }
 
