@@ -220,6 +220,18 @@ impl Target {
     }
 }
 
+impl Forward {
+    /// Models whose price nobody says, each with its provider.
+    pub(crate) fn unpriced(&self) -> impl Iterator<Item = (&ObjectRef, &str)> {
+        self.targets.iter().filter(|target| target.price.is_none()).filter_map(|target| {
+            let is_its =
+                |built: &Option<Arc<Provider>>| built.as_ref().is_some_and(|it| Arc::ptr_eq(it, &target.provider));
+            let (name, _) = self.named.iter().find(|(_, built)| is_its(built))?;
+            Some((name, target.model.as_str()))
+        })
+    }
+}
+
 impl Target {
     /// It has taken so much. Returns what that cost, in picodollars; none where the price is not known.
     pub(crate) fn spent(&self, usage: &Usage) -> Option<u64> {
