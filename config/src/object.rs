@@ -96,6 +96,9 @@ pub struct Forward {
     pub on_stream_break: OnStreamBreak,
     /// How many tokens an answer has, for estimates.
     pub expected_output_tokens: u32,
+    /// What a target may probably cost to be asked, in picodollars; none: anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost_picodollars: Option<u64>,
 }
 
 /// A model of a provider that a route may use.

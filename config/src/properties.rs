@@ -47,6 +47,7 @@ fn route() -> impl Strategy<Value = (&'static str, String)> {
         prop_oneof![Just("[m0]"), Just("[m1, smart]"), Just("[search/smart]"), Just("[shared]"), Just("['*']"),];
     let extra = prop_oneof![
         4 => Just(""),
+        1 => Just(", middleware: [{type: PromptInjection, promptInjection: {action: Reject}}]"),
         1 => Just(", maxCostPerRequest: '0.05'"),
         1 => Just(", timeouts: {idle: 9s}"),
         1 => Just(", fallbackOn: []"),

@@ -136,6 +136,8 @@ pub enum Report {
     Failing { provider: ObjectRef, model: String },
     /// A provider asked to be left alone for a while with a model, now or in the last minute.
     CoolingDown { provider: ObjectRef, model: String },
+    /// Nobody says what some models cost that routes ask a provider for: how many, and the first of them by name.
+    PriceMissing { provider: ObjectRef, models: Vec<String>, of: usize },
 }
 
 /// An ACK says what runs: that must be heard though the proxy knows a kind of trouble that this version does not.

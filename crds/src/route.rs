@@ -66,7 +66,8 @@ pub struct RoutePolicySpec {
     /// the text. Defaults to Error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_stream_break: Option<OnStreamBreak>,
-    /// A target whose estimate for the request is above this, in US dollars, is skipped. Defaults to no bound.
+    /// A target whose estimate for the request is above this, in US dollars, is skipped, and so is one whose price is not
+    /// known. Defaults to no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cost_per_request: Option<Usd>,
     /// How many answer tokens estimates expect; less when the client asks for less. Defaults to 1024.

@@ -2,6 +2,7 @@
 //!
 //! An unknown price is `None`, never 0: a 0 would hide the gap.
 
+mod dollars;
 mod rates;
 
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use std::borrow::Cow;
 use crate::facts::{Provider, list};
 use crate::neutral::{Terms, Usage};
 
+pub use dollars::Dollars;
 pub use rates::Rates;
 
 /// What a model costs.

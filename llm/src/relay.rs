@@ -8,6 +8,7 @@ mod continued;
 mod ends;
 mod in_place;
 mod kept;
+mod priced;
 
 use crate::classify::UpstreamError;
 use crate::json::Fault;
@@ -20,6 +21,7 @@ use choices::Choices;
 use continued::Continued;
 pub(crate) use ends::{Emitter, Parser};
 use kept::Kept;
+pub use priced::Priced;
 
 /// So many unreadable events in a row are a broken stream.
 const MAX_MALFORMED: u8 = 3;
@@ -75,6 +77,10 @@ struct Noted {
     usage: Usage,
     choices: Choices,
     seen: Seen,
+    /// By what the client is told the cost, where it is.
+    priced: Option<Priced>,
+    /// Where the usage of the event that passes ends, if the client is told it.
+    usage_end: Option<usize>,
 }
 
 /// What one event of the provider means.
@@ -208,7 +214,7 @@ impl Relay {
         };
         // What reads Gemini's candidates tells when the last of them is finished.
         let wanted = if upstream == Dialect::Gemini { 1 } else { client.choices };
-        let noted = Noted { usage: Usage::default(), choices: Choices::new(wanted), seen: Seen::default() };
+        let noted = Noted::new(wanted);
         Self { path, noted, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false, kept: None }
     }
 
@@ -239,8 +245,13 @@ impl Relay {
         if cut {
             self.noted.seen = seen;
             out.truncate(before);
-        } else if let Some(kept) = &mut self.kept {
+            return step;
+        }
+        if let Some(kept) = &mut self.kept {
             kept.watch(event.name(), &data, &step);
+        }
+        if self.noted.say_cost(event, out) {
+            step.forward = Forward::Written;
         }
         step
     }
@@ -279,7 +290,7 @@ impl Relay {
             // The event that says why it ended is its end.
             Path::Responses => {}
             Path::Read(_, end) => out.extend_from_slice(end),
-            Path::Translated(ends) => ends.1.push(&neutral::Event::End, out),
+            Path::Translated(ends) => self.noted.end(&mut ends.1, out),
             Path::Continued(continued) => {
                 self.kept.iter().for_each(|kept| continued.end(kept.memory(), &self.noted, out))
             }
@@ -332,10 +343,24 @@ impl Default for Step {
 }
 
 impl Noted {
+    /// Of a stream of so many answers.
+    fn new(choices: u64) -> Self {
+        let (usage, seen) = (Usage::default(), Seen::default());
+        Self { usage, choices: Choices::new(choices), seen, priced: None, usage_end: None }
+    }
+
+    /// Writes the end of an answer.
+    fn end(&self, emitter: &mut Emitter, out: &mut Vec<u8>) {
+        emitter.costs(self.cost());
+        emitter.push(&neutral::Event::End, out);
+    }
+
     /// Writes an event for the client, and notes it. The end marker is for a whole answer only.
     fn pass(&mut self, event: neutral::Event<'_>, emitter: &mut Emitter, out: &mut Vec<u8>, step: &mut Step) {
-        if event != neutral::Event::End || self.choices.all_ended() {
-            emitter.push(&event, out);
+        match event {
+            neutral::Event::End if self.choices.all_ended() => self.end(emitter, out),
+            neutral::Event::End => {}
+            _ => emitter.push(&event, out),
         }
         self.note(event, step);
     }

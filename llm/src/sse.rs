@@ -108,6 +108,14 @@ impl Event {
         }
     }
 
+    /// Its bytes before and after an offset in its data; none where the data is not one line.
+    pub(crate) fn split(&self, at: usize) -> Option<(&[u8], &[u8])> {
+        match self.data {
+            Data::One(span) => self.raw.split_at_checked(span.start + at),
+            Data::None | Data::Many => None,
+        }
+    }
+
     /// The value of its `event:` line.
     pub fn name(&self) -> Option<&[u8]> {
         self.name.map(|span| &self.raw[span.start..span.end])

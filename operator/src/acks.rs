@@ -92,6 +92,16 @@ pub(crate) struct Troubles {
     pub(crate) rejected: BTreeSet<(String, String)>,
     pub(crate) failing: Trouble,
     pub(crate) cooling_down: Trouble,
+    pub(crate) unpriced: Unpriced,
+}
+
+/// Models whose price nobody says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unpriced {
+    /// The first of them.
+    pub(crate) models: BTreeSet<String>,
+    /// How many there are, as the proxy knows that knows the fewest prices.
+    pub(crate) of: usize,
 }
 
 /// One kind of it.
@@ -284,6 +294,9 @@ impl View<'_> {
                 Report::CoolingDown { provider, model } => {
                     troubles.entry(provider).or_default().cooling_down.add(model, pod, self.proxies.len());
                 }
+                Report::PriceMissing { provider, models, of } => {
+                    troubles.entry(provider).or_default().unpriced.add(models, *of);
+                }
             }
         }
         troubles
@@ -294,6 +307,21 @@ impl View<'_> {
         let floor = self.floor.is_some_and(|floor| floor >= since);
         let runs = |(_, proxy): &(&str, Option<&Proxy>)| proxy.is_some_and(|proxy| proxy.refusal(key, since).is_none());
         floor && (!self.refused.contains(key) || self.proxies.iter().all(runs))
+    }
+}
+
+impl Troubles {
+    /// The provider does not answer as it should.
+    pub(crate) fn is_unwell(&self) -> bool {
+        let Self { rejected, failing, cooling_down, unpriced: _ } = self;
+        !rejected.is_empty() || !failing.models.is_empty() || !cooling_down.models.is_empty()
+    }
+}
+
+impl Unpriced {
+    fn add(&mut self, models: &[String], of: usize) {
+        self.models.extend(models.iter().cloned());
+        self.of = self.of.max(of).max(self.models.len());
     }
 }
 

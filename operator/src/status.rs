@@ -8,7 +8,7 @@ use penstock_crds::{
 };
 
 use crate::{
-    acks::{Programmed, Trouble, Troubles},
+    acks::{Programmed, Trouble, Troubles, Unpriced},
     stores::object::Seen,
 };
 
@@ -38,6 +38,7 @@ impl Facts<'_> {
             self.findings().into_iter().map(|finding| self.condition(finding, now)).collect();
         conditions.extend(self.programmed(now));
         conditions.extend(self.healthy(now));
+        conditions.extend(self.priced(now));
         AIProviderStatus { conditions, credentials: self.credentials(version) }
     }
 
@@ -82,24 +83,38 @@ impl Facts<'_> {
         Some(self.condition(finding, now))
     }
 
+    fn healthy(&self, now: &str) -> Option<Condition> {
+        let trouble = self.troubles.filter(|troubles| troubles.is_unwell()).map(worst);
+        self.reported(ConditionType::Healthy, trouble, (Reason::Healthy, "no proxy reports trouble"), now)
+    }
+
+    fn priced(&self, now: &str) -> Option<Condition> {
+        let unpriced = self.troubles.map(|troubles| &troubles.unpriced).filter(|unpriced| unpriced.of > 0);
+        let well = (Reason::Priced, "a price is known of every model that routes ask for");
+        self.reported(ConditionType::Priced, unpriced.map(missing), well, now)
+    }
+
     /// What the proxies say of a provider: what they last said while a change is on its way to them, and nothing where
     /// there are none.
-    fn healthy(&self, now: &str) -> Option<Condition> {
+    fn reported(
+        &self,
+        condition: ConditionType,
+        trouble: Option<(Reason, String)>,
+        well: (Reason, &str),
+        now: &str,
+    ) -> Option<Condition> {
         if self.key.kind != Kind::AIProvider || !self.is_live() {
             return None;
         }
-        let (status, reason, message) = match (self.troubles, &self.programmed) {
-            (Some(troubles), _) => {
-                let (reason, message) = worst(troubles);
-                (false, reason, message)
-            }
-            (None, Programmed::Yes { .. }) => (true, Reason::Healthy, "no proxy reports trouble".to_owned()),
+        let (status, reason, message) = match (trouble, &self.programmed) {
+            (Some((reason, message)), _) => (false, reason, message),
+            (None, Programmed::Yes { .. }) => (true, well.0, well.1.to_owned()),
             (None, Programmed::Unknown | Programmed::Pending { .. } | Programmed::Refused { .. }) => {
-                return self.existing(ConditionType::Healthy).cloned();
+                return self.existing(condition).cloned();
             }
             (None, Programmed::NoProxies) => return None,
         };
-        Some(self.condition(Finding { condition: ConditionType::Healthy, status, reason, message }, now))
+        Some(self.condition(Finding { condition, status, reason, message }, now))
     }
 
     /// Rotations are waited for here: `programmed` is about the version that stands beside it.
@@ -150,13 +165,14 @@ impl Facts<'_> {
 }
 
 /// What a person should be told of: reason and message of whatever is not as it was asked for. That proxies are being
-/// waited for is no news.
+/// waited for is no news, and a model without a price is nothing that went wrong: many servers of one's own have none.
 pub(crate) fn complaints(status: &AIProviderStatus) -> impl Iterator<Item = (&str, &str)> {
     let bad = |condition: &&Condition| {
         let is = |type_: ConditionType| condition.type_ == type_.as_str();
         match condition.status {
             Truth::True => is(ConditionType::PartiallyInvalid),
-            Truth::False => !is(ConditionType::Programmed) || condition.reason == Reason::Refused.as_str(),
+            Truth::False if is(ConditionType::Programmed) => condition.reason == Reason::Refused.as_str(),
+            Truth::False => !is(ConditionType::Priced),
             Truth::Unknown => false,
         }
     };
@@ -166,7 +182,7 @@ pub(crate) fn complaints(status: &AIProviderStatus) -> impl Iterator<Item = (&st
 
 /// The one that is told of: what a person has to put right before what may pass by itself.
 fn worst(troubles: &Troubles) -> (Reason, String) {
-    let Troubles { rejected, failing, cooling_down } = troubles;
+    let Troubles { rejected, failing, cooling_down, unpriced: _ } = troubles;
     let told = |trouble: &Trouble, what: &str| {
         let models: Vec<String> = trouble.models.iter().cloned().collect();
         format!("{} of {} proxies report that {what}: {}", trouble.pods.len(), trouble.of, list(&models))
@@ -182,11 +198,28 @@ fn worst(troubles: &Troubles) -> (Reason, String) {
     }
 }
 
+/// Which models have no price, and what to do about it.
+fn missing(unpriced: &Unpriced) -> (Reason, String) {
+    let models: Vec<String> = unpriced.models.iter().cloned().collect();
+    let message = format!(
+        "no price is known of {}; what they cost is not counted until spec.models[].pricing or the proxies' own \
+         price list says it",
+        list_of(&models, unpriced.of)
+    );
+    (Reason::PriceMissing, message)
+}
+
 /// The first few, and how many more.
 fn list(names: &[String]) -> String {
-    let mut text = names.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > NAMES {
-        text.push_str(&format!(" and {} more", names.len() - NAMES));
+    list_of(names, names.len())
+}
+
+/// The same where not all of them are named.
+fn list_of(names: &[String], of: usize) -> String {
+    let named = &names[..names.len().min(NAMES)];
+    let mut text = named.join(", ");
+    if of > named.len() {
+        text.push_str(&format!(" and {} more", of - named.len()));
     }
     text
 }

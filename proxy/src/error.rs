@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
-use crate::{auth::MAX_USER, bounds::Limit, limits::Refusal};
+use crate::{auth::MAX_USER, bounds::Limit, limits::Refusal, request::TooDear};
 
 /// When to come again to what has too much to do.
 const OVERLOADED_FOR: Duration = Duration::from_secs(1);
@@ -36,6 +36,8 @@ pub(crate) enum Error {
     Loop,
     #[error("{0}")]
     Limited(Box<Refusal>),
+    #[error("{0}")]
+    TooDear(Box<TooDear>),
     #[error("the user's name in `{0}` is longer than {MAX_USER} bytes")]
     LongUser(String),
     #[error("this gateway has as much to do as {0} allows: try again soon")]
@@ -126,7 +128,7 @@ impl Error {
             Error::BodyTooLarge { .. } | Error::TooLarge => 413,
             Error::Encoded => 415,
             Error::BodyCut | Error::Thread | Error::ContextLength | Error::ContentFilter => 400,
-            Error::State(_) | Error::Hints(_) => 422,
+            Error::State(_) | Error::Hints(_) | Error::TooDear(_) => 422,
             Error::Request(error) => error.status(),
             Error::RateLimited { .. } | Error::Quota => 429,
             Error::Limited(refusal) if refusal.wait.is_some() => 429,
@@ -158,6 +160,7 @@ impl Error {
             Error::RateLimited { .. } => "rate_limit_exceeded",
             Error::Limited(refusal) if refusal.wait.is_some() => "rate_limit_exceeded",
             Error::Limited(_) => "request_exceeds_limit",
+            Error::TooDear(_) => "max_cost_exceeded",
             Error::LongUser(_) => "user_too_long",
             Error::Quota => "insufficient_quota",
             Error::Timeout(_) => "upstream_timeout",
@@ -197,6 +200,7 @@ impl Error {
             | Error::ContentFilter
             | Error::TooLarge
             | Error::Limited(_)
+            | Error::TooDear(_)
             | Error::LongUser(_)
             | Error::Rejected(_) => Side::Client,
         }

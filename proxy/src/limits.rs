@@ -14,6 +14,7 @@ use penstock_config::{
     ObjectRef,
     object::{self, Rate},
 };
+use penstock_llm::price::Dollars;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
@@ -282,9 +283,8 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { rule, kind, rate, amount, wait, .. } = self;
         let window = humantime::format_duration(Duration::from_millis(rate.window_ms));
-        let dollars = |picos: u64| picos as f64 / 1e12;
         match *kind {
-            "cost" => write!(f, "RateLimit {rule} allows {} US dollars in {window}", dollars(rate.limit))?,
+            "cost" => write!(f, "RateLimit {rule} allows {} US dollars in {window}", Dollars(rate.limit))?,
             kind => write!(f, "RateLimit {rule} allows {} {kind} in {window}", rate.limit)?,
         }
         match (wait, *kind) {
@@ -295,8 +295,8 @@ impl std::fmt::Display for Refusal {
             (None, "cost") => write!(
                 f,
                 ", {} at once: this request may cost {}; ask for a shorter answer",
-                dollars(rate.burst),
-                dollars(*amount)
+                Dollars(rate.burst),
+                Dollars(*amount)
             ),
             (None, kind) => {
                 write!(f, ", {} at once: this request may take {amount} {kind}; make it shorter", rate.burst)

@@ -31,6 +31,7 @@ mod endpoint;
 pub(crate) mod models;
 pub(crate) mod provider;
 pub(crate) mod route;
+mod unpriced;
 
 /// What the proxy serves now. Cheap to clone; shared by all threads.
 #[derive(Clone)]
@@ -64,6 +65,8 @@ struct Built {
     cells: credential::Cells,
     state: State,
     models: Arc<Models>,
+    /// Of models without a price.
+    unpriced: Vec<Report>,
     /// What is live, to build it again when something else is known of models.
     snapshot: Snapshot,
 }
@@ -168,7 +171,7 @@ impl Live {
         self.0.built.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
 
-    /// What is known of upstreams now, in no order.
+    /// What is known of upstreams now, and what is not known of their prices, in no order.
     pub fn reports(&self) -> Vec<Report> {
         let built = self.0.built.lock().unwrap_or_else(PoisonError::into_inner);
         let current = |name: &ObjectRef, base_url: &str, fingerprint| {
@@ -177,6 +180,7 @@ impl Live {
         };
         let mut reports = self.0.seats.reports(current, Instant::now());
         reports.extend(built.cells.reports());
+        reports.extend_from_slice(&built.unpriced);
         reports
     }
 
@@ -224,6 +228,7 @@ impl Shared {
         let Build { providers, routes, consumers, limits, refused, .. } = build;
         built.cells.retain(snapshot.secrets());
         let all = routes.values().flat_map(|(_, routes)| routes);
+        built.unpriced = unpriced::reports(all.clone());
         let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
         self.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers, limits }));
         built.providers = providers;

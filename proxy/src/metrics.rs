@@ -178,8 +178,8 @@ impl Metrics {
             ),
             unpriced: counters(
                 &registry,
-                "penstock_unpriced_answers_total",
-                "Answers and failed attempts whose cost is unknown: a price is missing.",
+                "penstock_unpriced_requests_total",
+                "Requests to providers, failed ones included, whose cost is unknown: a price is missing.",
                 target,
             ),
             attempts: counters(
@@ -356,7 +356,7 @@ mod tests {
             "penstock_requests_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\",status=\"2xx\"} 1",
             "penstock_tokens_total{direction=\"output\",model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 9",
             "penstock_cost_usd_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 0.00125",
-            "penstock_unpriced_answers_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 1",
+            "penstock_unpriced_requests_total{model=\"gpt-4o\",provider=\"default/openai\",route=\"default/chat\"} 1",
             "penstock_attempts_total{model=\"gpt-4o\",outcome=\"rate_limit\",provider=\"default/openai\",route=\"default/chat\"} 1",
         ] {
             assert!(text.contains(line), "{line} must be in\n{text}");

@@ -22,9 +22,11 @@ use crate::{
 };
 use tokio::time::Instant;
 
+pub(crate) use affordable::TooDear;
 use ask::{Ask, Charged};
 pub(crate) use record::Record;
 
+mod affordable;
 mod ask;
 mod attempt;
 mod balance;
@@ -64,7 +66,7 @@ pub(crate) async fn serve(
     response
 }
 
-/// admit -> authenticate -> read -> scan -> route -> limits -> targets, each: translate, credential, send, decode.
+/// admit -> authenticate -> read -> scan -> route -> cost -> limits -> targets, each: translate, credential, send, decode.
 async fn life(
     call: Call,
     worker: &Worker,
@@ -84,7 +86,7 @@ async fn life(
     let scan = scan(&call, &body)?;
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
-    let forward = forward(&route, &scan)?;
+    let forward = affordable::within(forward(&route, &scan)?, &call, &scan)?;
     let charged = reserve(shared, &caller, (&head.headers, &call, &scan), &forward, record)?;
     let ask = Rc::new(Ask {
         client: Ask::client(&call, &scan),

@@ -1,7 +1,7 @@
 //! RoutePolicies over the policy of `*` over built-in values; and routes for models that need none.
 
 use penstock_crds::{
-    Balance, FallbackOn, OnStreamBreak, OnUnsupported, Reason, RoutePolicySpec, Target as TargetSpec, Timeouts,
+    Balance, FallbackOn, OnStreamBreak, OnUnsupported, Reason, RoutePolicySpec, Target as TargetSpec, Timeouts, Usd,
 };
 
 use super::{
@@ -229,6 +229,7 @@ impl<'w> Context<'_, 'w> {
         }
         let all = self.defaults.spec();
         let fallback_on = set(own, all, |spec| spec.fallback_on.as_ref());
+        let max_cost = set(own, all, |spec| spec.max_cost_per_request.as_ref());
         Answer::Forward(Forward {
             allow_state: set(own, all, |spec| spec.allow_state).unwrap_or(false) && targets.len() == 1,
             on_unsupported: set(own, all, |spec| spec.on_unsupported).unwrap_or(OnUnsupported::Drop),
@@ -236,6 +237,7 @@ impl<'w> Context<'_, 'w> {
             balance: set(own, all, |spec| spec.balance).unwrap_or(Balance::Weighted),
             on_stream_break: set(own, all, |spec| spec.on_stream_break).unwrap_or(OnStreamBreak::Error),
             expected_output_tokens: set(own, all, |spec| spec.expected_output_tokens).unwrap_or(EXPECTED_OUTPUT),
+            max_cost_picodollars: max_cost.map(Usd::picos),
             targets,
         })
     }

@@ -222,7 +222,6 @@ spec: {models: [gpt-4o], targets: [{provider: nowhere, model: x}]}
 fn what_protects_limits_or_authenticates_and_is_not_built_refuses_its_object() {
     let cases = [
         (Kind::AIProvider, "type: Bedrock, models: [{name: g}]", "type: Bedrock"),
-        (Kind::RoutePolicy, "models: [x], maxCostPerRequest: '0.05'", "maxCostPerRequest"),
         (
             Kind::RoutePolicy,
             "models: [x], middleware: [{type: PIIScrubber, piiScrubber: {entities: [Email]}}]",

@@ -23,9 +23,6 @@ pub(super) fn provider(spec: &AIProviderSpec, draft: &mut Draft) {
 }
 
 pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
-    if spec.max_cost_per_request.is_some() {
-        refuse(draft, "maxCostPerRequest");
-    }
     for (index, middleware) in spec.middleware.iter().flatten().enumerate() {
         let field = format!("middleware[{index}]: {:?}", middleware.type_);
         match middleware.type_ {

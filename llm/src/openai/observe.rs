@@ -19,6 +19,8 @@ pub(crate) struct Chunk {
     pub(crate) finished: u128,
     pub(crate) finish: Option<Finish>,
     pub(crate) usage: Option<Usage>,
+    /// The offset of the brace that ends its usage; none where that says a cost of its own.
+    pub(crate) usage_end: Option<usize>,
     pub(crate) terms: Option<Terms>,
     pub(crate) error: Option<UpstreamError>,
     pub(crate) words: Seen,
@@ -35,7 +37,14 @@ pub(crate) fn chunk(data: &[u8]) -> Result<Chunk, Fault> {
     reader.object(|reader, key| {
         match &*key.decode() {
             "choices" if reader.peek()? == Kind::Array => reader.array(|reader| choice(reader, &mut chunk))?,
-            "usage" => chunk.usage = usage::read(reader)?,
+            "usage" => {
+                reader.peek()?;
+                let from = reader.at();
+                chunk.usage = usage::read(reader)?;
+                let end = reader.at();
+                let says_cost = || reader.slice(from, end).contains("\"cost\"");
+                chunk.usage_end = chunk.usage.is_some().then(|| end - 1).filter(|_| !says_cost());
+            }
             "service_tier" => chunk.terms = usage::terms(reader)?,
             "error" => failed |= !is_empty(reader)?,
             "object" => failed |= is_error(reader)?,

@@ -18,7 +18,7 @@ pub(crate) fn emit_response(response: &Response<'_>, now: u64) -> Vec<u8> {
             Some(raw) => w.key("usage").raw(raw.0),
             None if response.usage.is_reported() => {
                 w.key("usage");
-                usage::write(w, &response.usage)?;
+                usage::write(w, &response.usage, None)?;
             }
             None => {}
         }

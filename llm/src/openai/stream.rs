@@ -13,6 +13,8 @@ pub(crate) struct StreamEmitter {
     /// All of a chunk up to its `choices`: the same id, model and time in every one.
     head: Vec<u8>,
     usage: Usage,
+    /// What the answer cost, in picodollars, where that is told.
+    cost: Option<u64>,
     /// Thinking blocks so far; SDKs gather list items by their index.
     block: u64,
     /// Characters of text so far.
@@ -33,7 +35,7 @@ struct Held {
 impl StreamEmitter {
     pub(crate) fn new(include_usage: bool, now: u64) -> Self {
         let (head, usage) = (Vec::new(), Usage::default());
-        let mut emitter = Self { include_usage, now, head, usage, block: 0, length: 0, held: None };
+        let mut emitter = Self { include_usage, now, head, usage, cost: None, block: 0, length: 0, held: None };
         // A provider that forgets its start still gets chunks that parse.
         emitter.start("", "");
         emitter
@@ -92,6 +94,11 @@ impl StreamEmitter {
         }
     }
 
+    /// What the answer has cost; told with its usage.
+    pub(crate) fn costs(&mut self, picodollars: Option<u64>) {
+        self.cost = picodollars;
+    }
+
     /// Appends the start of a call that nothing came to join.
     pub(crate) fn flush(&mut self, out: &mut Vec<u8>) {
         if let Some(held) = self.held.take() {
@@ -133,7 +140,7 @@ impl StreamEmitter {
             out.extend_from_slice(b"data: ");
             out.extend_from_slice(&self.head);
             out.extend_from_slice(br#","choices":[],"usage":"#);
-            let Ok(()) = usage::write(&mut Writer::new(out), &self.usage);
+            let Ok(()) = usage::write(&mut Writer::new(out), &self.usage, self.cost);
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(DONE);

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 
 use crate::json::{Fault, Kind, Reader, Writer};
 use crate::neutral::{Terms, Usage};
+use crate::price::Dollars;
 
 /// Reads a `usage` object of chat, completions and embeddings; null is none.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
@@ -56,12 +57,12 @@ pub(crate) fn terms(reader: &mut Reader<'_>) -> Result<Option<Terms>, Fault> {
     reader.string().map(|word| Some(Terms::of_tier(&word)))
 }
 
-/// Writes a `usage` object, with details where they are known.
-pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible> {
+/// Writes a `usage` object, with details where they are known, and with a cost in picodollars where one is told.
+pub(super) fn write(w: &mut Writer<'_>, usage: &Usage, cost: Option<u64>) -> Result<(), Infallible> {
     let Usage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output, .. } = *usage;
     let details = |w: &mut Writer<'_>, key: &'static str, members: &[(&'static str, Option<u64>)]| {
         if members.iter().all(|(_, count)| count.is_none()) {
-            return Ok(());
+            return Ok::<(), Infallible>(());
         }
         w.key(key).object(|w| {
             members
@@ -80,7 +81,11 @@ pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) -> Result<(), Infallible>
             "prompt_tokens_details",
             &[("cached_tokens", cached_input), ("cache_write_tokens", cache_write), ("audio_tokens", audio_input)],
         )?;
-        details(w, "completion_tokens_details", &[("reasoning_tokens", reasoning), ("audio_tokens", audio_output)])
+        details(w, "completion_tokens_details", &[("reasoning_tokens", reasoning), ("audio_tokens", audio_output)])?;
+        if let Some(cost) = cost {
+            w.key("cost").raw(&Dollars(cost).to_string());
+        }
+        Ok(())
     })
 }
 
@@ -112,7 +117,7 @@ mod tests {
         let json = r#"{"prompt_tokens":20,"completion_tokens":7,"total_tokens":27,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":5,"audio_tokens":0}}"#;
         let usage = read(&mut Reader::of(json)).expect("must parse").expect("must be there");
         let mut out = Vec::new();
-        let Ok(()) = write(&mut Writer::new(&mut out), &usage);
+        let Ok(()) = write(&mut Writer::new(&mut out), &usage, None);
         assert_eq!(String::from_utf8_lossy(&out), json);
     }
 

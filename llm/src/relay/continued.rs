@@ -142,6 +142,7 @@ impl Told {
     }
 
     fn end(&mut self, memory: &Memory, noted: &Noted, out: &mut Vec<u8>) {
+        self.emitter.costs(noted.cost());
         self.emitter.push(&Event::Usage(memory.told(&noted.usage, &noted.seen)), out);
         self.emitter.push(&Event::End, out);
     }

@@ -95,6 +95,14 @@ impl Emitter {
         }
     }
 
+    /// What the answer has cost, in picodollars, for clients that are told with its usage.
+    pub(crate) fn costs(&mut self, picodollars: Option<u64>) {
+        match self {
+            Self::OpenAI(emitter) => emitter.costs(picodollars),
+            Self::Anthropic(_) | Self::Gemini(_) | Self::Responses(_) => {}
+        }
+    }
+
     /// The provider's event is over: appends what was kept to be joined with more of it.
     pub(crate) fn flush(&mut self, out: &mut Vec<u8>) {
         match self {

@@ -31,6 +31,7 @@ pub(super) fn chunk(
     noted.usage.terms = chunk.terms.or(noted.usage.terms);
     if let Some(usage) = chunk.usage {
         noted.usage.update(&usage);
+        noted.usage_end = chunk.usage_end.filter(|_| include_usage);
         if chunk.choices == 0 && !include_usage {
             step.forward = Forward::Nothing;
         }

@@ -1,12 +1,11 @@
 //! What a stream remembers so that another target can go on with it.
 
-use super::{Choices, Client, Continued, Emitter, Noted, Parser, Path, Relay, Step};
+use super::{Client, Continued, Emitter, Noted, Parser, Path, Relay, Step};
 use crate::Dialect;
 use crate::call::Call;
 use crate::facts::Facts;
 use crate::neutral::{Event, Usage};
 use crate::resume::{Memory, NotResumable, Place, Resume, Seam, Watch};
-use crate::seen::Seen;
 use crate::translate::Names;
 
 /// What is remembered of a stream.
@@ -59,7 +58,7 @@ impl Relay {
         let continued = Continued::new(Parser::of_rest(upstream, names), ends, memory.length());
         let path = Path::Continued(Box::new(continued));
         let kept = Kept { client: client.clone(), memory, watch: None };
-        let noted = Noted { usage: Usage::default(), choices: Choices::new(1), seen: Seen::default() };
+        let noted = Noted::new(1);
         let kept = Some(Box::new(kept));
         Self { path, noted, include_usage: client.include_usage, sequence: 0, malformed: 0, over: false, kept }
     }

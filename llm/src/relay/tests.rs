@@ -1,3 +1,4 @@
+mod priced;
 mod seen;
 mod translated;
 
@@ -23,7 +24,10 @@ struct Told {
 }
 
 fn run(upstream: Dialect, client: &Client, chunks: &[&[u8]]) -> Told {
-    let mut relay = Relay::new(upstream, client, Names::default());
+    run_with(Relay::new(upstream, client, Names::default()), chunks)
+}
+
+fn run_with(mut relay: Relay, chunks: &[&[u8]]) -> Told {
     let mut splitter = Splitter::default();
     let (mut out, mut steps) = (Vec::new(), Vec::new());
     let mut each = |relay: &mut Relay, event: Event| {

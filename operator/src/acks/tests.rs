@@ -272,3 +272,21 @@ fn trouble_is_counted_by_expected_pods_and_gathers_their_models() {
     assert_eq!(troubles.failing, Trouble { models: names(&["m3"]), pods: names(&["proxy-y"]), of: 2 });
     assert_eq!(troubles.cooling_down, Trouble::default());
 }
+
+#[test]
+fn prices_are_missing_that_any_proxy_lacks() {
+    let mut case = Case::new(&["x", "y"]);
+    let provider = ObjectRef::new("ns", "openai");
+    let missing = |models: &[&str], of| {
+        let models = models.iter().map(|name| (*name).to_owned()).collect();
+        vec![Report::PriceMissing { provider: provider.clone(), models, of }]
+    };
+    case.book.acked(&process("x", "1"), Ack { reports: missing(&["m1"], 1), ..ack(1, 1, &[]) });
+    case.book.acked(&process("y", "1"), Ack { reports: missing(&["m1", "m2"], 9), ..ack(1, 1, &[]) });
+    let troubles = case.view().troubles()[&provider].clone();
+    assert_eq!(troubles.unpriced, Unpriced { models: ["m1".to_owned(), "m2".to_owned()].into(), of: 9 });
+    assert!(!troubles.is_unwell());
+    case.ack("x", 1, &[]);
+    case.ack("y", 1, &[]);
+    assert!(case.view().troubles().is_empty());
+}

@@ -152,6 +152,7 @@ fn a_rejected_key_is_told_before_failures_and_these_before_cooldowns() {
         rejected: rejected(),
         failing: trouble(&["gpt-4o"], &["proxy-0"], 1),
         cooling_down: trouble(&["gpt-4o-mini"], &["proxy-0"], 1),
+        unpriced: Unpriced::default(),
     };
     assert_eq!(healthy(&troubles).reason, "CredentialsRejected");
     troubles.rejected.clear();
@@ -172,11 +173,40 @@ fn trouble(models: &[&str], pods: &[&str], of: usize) -> Trouble {
 }
 
 fn healthy(troubles: &Troubles) -> Condition {
+    with_troubles("Healthy", troubles)
+}
+
+fn with_troubles(condition: &str, troubles: &Troubles) -> Condition {
     let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
     let (seen, verdict) = (seen(vec![], vec![]), verdict(true));
     let programmed = Programmed::Yes { pods: 1 };
     let facts = Facts { key: &key, seen: &seen, verdict: Ok(&verdict), programmed, troubles: Some(troubles) };
-    find(&facts.status(|_| None, "now"), "Healthy").expect("must be there").clone()
+    find(&facts.status(|_| None, "now"), condition).expect("must be there").clone()
+}
+
+#[test]
+fn a_price_that_nobody_says_is_named_and_the_provider_is_as_well_as_before() {
+    let models = (0..6).map(|n| format!("m{n}")).collect();
+    let troubles = Troubles { unpriced: Unpriced { models, of: 40 }, ..Troubles::default() };
+    let priced = with_troubles("Priced", &troubles);
+    assert_eq!((priced.status, priced.reason.as_str()), (Truth::False, "PriceMissing"));
+    assert!(priced.message.starts_with("no price is known of m0, m1, m2, m3, m4 and 35 more; "), "{priced:?}");
+    let healthy = healthy(&troubles);
+    assert_eq!((healthy.status, healthy.reason.as_str()), (Truth::True, "Healthy"));
+    let status = AIProviderStatus { conditions: vec![priced, healthy], ..AIProviderStatus::default() };
+    assert_eq!(complaints(&status).count(), 0, "nothing went wrong");
+}
+
+#[test]
+fn a_provider_is_priced_once_every_proxy_runs_it_and_none_lacks_a_price() {
+    let priced = |programmed| {
+        let status = status(&seen(vec![], vec![]), Ok(&verdict(true)), programmed);
+        find(&status, "Priced").map(|priced| (priced.status, priced.reason.clone()))
+    };
+    assert_eq!(priced(Programmed::Yes { pods: 2 }), Some((Truth::True, "Priced".to_owned())));
+    assert_eq!([priced(Programmed::Unknown), priced(Programmed::NoProxies)], [None, None]);
+    let ill = Troubles { rejected: rejected(), ..Troubles::default() };
+    assert_eq!(with_troubles("Priced", &ill).reason, "Priced");
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(crate) enum Answer {
     Refuse(String),
 }
 
+#[derive(Clone)]
 pub(crate) struct Forward {
     /// In order of priority; never empty.
     pub(crate) targets: Vec<Arc<Target>>,
@@ -49,6 +50,8 @@ pub(crate) struct Forward {
     pub(crate) on_stream_break: OnStreamBreak,
     /// Tokens of an answer, for estimates.
     pub(crate) expected_output: u64,
+    /// What a target may probably cost to be asked, in picodollars.
+    pub(crate) max_cost: Option<u64>,
     /// Over everything: the longest that one of the targets has.
     pub(crate) deadline: Duration,
     /// Every provider that the object names, in order: those that are missing too.
@@ -65,7 +68,7 @@ pub(crate) struct Target {
     paths: Paths,
     pub(crate) facts: Facts,
     /// What it costs; none where nobody says it.
-    pub(crate) price: Option<Price>,
+    pub(crate) price: Option<Arc<Price>>,
     pub(crate) priority: u32,
     pub(crate) weight: u32,
     pub(crate) timeouts: Timeouts,
@@ -182,6 +185,7 @@ impl Forward {
             balance: forward.balance,
             on_stream_break: forward.on_stream_break,
             expected_output: forward.expected_output_tokens.into(),
+            max_cost: forward.max_cost_picodollars,
             deadline: parts.pace.of(Duration::from_millis(deadline)),
             named,
         }))
@@ -199,7 +203,7 @@ impl Target {
             metrics: metrics.target(route, &provider.name, &target.model),
             provider: provider.clone(),
             facts: models.facts(provider.vendor, &target.model, &provider.manners),
-            price: models.price(provider.vendor, &target.model, target.pricing.as_ref()),
+            price: models.price(provider.vendor, &target.model, target.pricing.as_ref()).map(Arc::new),
             seat: parts.seats.of(&target.provider, provider.base_url(), &target.model),
             model: target.model.clone(),
             paths,
@@ -213,6 +217,18 @@ impl Target {
                 idle: wait(timeouts.idle_ms),
             },
         }
+    }
+}
+
+impl Forward {
+    /// Models whose price nobody says, each with its provider.
+    pub(crate) fn unpriced(&self) -> impl Iterator<Item = (&ObjectRef, &str)> {
+        self.targets.iter().filter(|target| target.price.is_none()).filter_map(|target| {
+            let is_its =
+                |built: &Option<Arc<Provider>>| built.as_ref().is_some_and(|it| Arc::ptr_eq(it, &target.provider));
+            let (name, _) = self.named.iter().find(|(_, built)| is_its(built))?;
+            Some((name, target.model.as_str()))
+        })
     }
 }
 

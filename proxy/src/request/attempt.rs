@@ -18,7 +18,7 @@ use penstock_llm::{
     call::{self, Operation},
     classify::{UpstreamError, classify, wait},
     neutral::Finish,
-    relay::{self, Relay},
+    relay::{self, Priced, Relay},
     resume::Resume,
     sse::Framing,
 };
@@ -203,7 +203,7 @@ impl Attempt<'_> {
     /// A stream, read up to its first content.
     async fn stream(&self, incoming: Incoming, record: &Rc<Record>) -> Result<Body, Failure> {
         let upstream = self.prepared.way.dialect;
-        let relay = self.relay(upstream);
+        let relay = self.relay(upstream).priced(self.priced(record));
         let stream = Stream::open(
             incoming,
             Reader::new(Framing::of(upstream), relay),
@@ -223,6 +223,12 @@ impl Attempt<'_> {
             (None, OnStreamBreak::Error) => Relay::new(upstream, &self.ask.client, names),
             (None, OnStreamBreak::Continue) => Relay::remembering(upstream, &self.ask.client, names, facts),
         }
+    }
+
+    /// By what the client is told the cost of a stream, beside the usage that it asks for.
+    fn priced(&self, record: &Record) -> Option<Priced> {
+        let price = self.target.price.clone().filter(|_| self.ask.client.include_usage)?;
+        Some(Priced { price, before: record.cost_before()? })
     }
 
     fn patience(&self) -> Patience {
@@ -256,11 +262,12 @@ impl Answered {
     }
 
     /// The client's response. Nothing is tried elsewhere after this.
-    pub(super) fn into_response(self, record: &Rc<Record>) -> Response<Answer> {
+    pub(super) fn into_response(mut self, record: &Rc<Record>) -> Response<Answer> {
         let status = self.status.as_u16();
         let body = match self.body {
             Body::Whole(body, _) => {
                 record.answered(status);
+                headers::say_cost(&mut self.head, record.cost());
                 Answer::Whole(body)
             }
             Body::Passing(held, incoming, patience) => {

@@ -44,27 +44,33 @@ pub(super) fn order<'a>(
 /// What the request will probably take: the most that one of the targets does that come first. What has no price known costs
 /// nothing here.
 pub(super) fn estimate(forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u64> {
-    let expected = forward.expected_output;
     let first = forward.targets.first().map(|target| target.priority);
     let targets = forward.targets.iter().take_while(|target| Some(target.priority) == first);
-    let each = targets.map(|target| estimate_at(target, expected, call, scan));
+    let each = targets.map(|target| estimate_at(target, forward, call, scan));
     each.fold(Amounts::default(), |most, target| most.zip(target).map(|(most, target)| most.max(target)))
 }
 
 /// The same of one target.
-pub(super) fn estimate_at(target: &Target, expected: u64, call: &Call, scan: &Scan) -> Amounts<u64> {
-    let expected = match call.operation {
-        Operation::Chat | Operation::Completions => expected,
-        Operation::Embeddings | Operation::BatchEmbeddings => 0,
-        Operation::CountTokens => return Amounts { requests: 1, ..Amounts::default() },
+pub(super) fn estimate_at(target: &Target, forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u64> {
+    let Some(expected) = expected_output(forward, call) else {
+        return Amounts { requests: 1, ..Amounts::default() };
     };
     let estimate = Estimate::of(scan, &target.facts, expected);
     let cost = target.price.as_ref().and_then(|price| estimate.cost(price)).unwrap_or(0);
     Amounts { requests: 1, tokens: estimate.input.saturating_add(estimate.output), cost }
 }
 
-/// What the request will probably cost there, in picodollars.
-fn cost(target: &Target, scan: &Scan, expected_output: u64) -> Option<u64> {
+/// Tokens of the answer, unless the client bounds it lower; none where nothing is paid for, not even the prompt.
+pub(super) fn expected_output(forward: &Forward, call: &Call) -> Option<u64> {
+    match call.operation {
+        Operation::Chat | Operation::Completions => Some(forward.expected_output),
+        Operation::Embeddings | Operation::BatchEmbeddings => Some(0),
+        Operation::CountTokens => None,
+    }
+}
+
+/// What the request will probably cost there, in picodollars; none where its price is not known.
+pub(super) fn cost(target: &Target, scan: &Scan, expected_output: u64) -> Option<u64> {
     Estimate::of(scan, &target.facts, expected_output).cost(target.price.as_ref()?)
 }
 

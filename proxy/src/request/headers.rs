@@ -6,7 +6,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
 };
-use penstock_llm::{Dialect, call::Form, neutral::Finish, sse::Framing};
+use penstock_llm::{Dialect, call::Form, neutral::Finish, price::Dollars, sse::Framing};
 
 use super::{ask::Ask, prepare::Prepared};
 use crate::{
@@ -24,6 +24,7 @@ const MODEL: HeaderName = HeaderName::from_static("x-penstock-model");
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-penstock-upstream-request-id");
 const DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-penstock-dropped-params");
 const FINISH: HeaderName = HeaderName::from_static("x-penstock-finish");
+const COST: HeaderName = HeaderName::from_static("x-penstock-cost");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-penstock-attempts");
 /// How much there is of requests and of tokens, how much of it is left, and until when. Sources: OpenAI's "Rate limits in
 /// headers", Anthropic's "Response headers" of rate limits.
@@ -155,6 +156,13 @@ pub(super) fn say_finish(headers: &mut HeaderMap, finish: Option<Finish>) {
     if let Some(finish) = finish {
         headers.insert(FINISH, HeaderValue::from_static(finish.name()));
     }
+}
+
+/// What a whole answer costs its client, in US dollars; nothing where that is not known.
+pub(super) fn say_cost(headers: &mut HeaderMap, picodollars: Option<u64>) {
+    let Some(picodollars) = picodollars else { return };
+    let dollars = HeaderValue::try_from(Dollars(picodollars).to_string());
+    headers.extend(dollars.ok().map(|dollars| (COST, dollars)));
 }
 
 pub(super) fn say_attempts(headers: &mut HeaderMap, attempts: u32) {

@@ -74,7 +74,10 @@ impl Reader {
         look.error = step.error;
         look.end = step.end;
         match step.forward {
-            Forward::AsItCame => append(out, chunk, event.raw),
+            Forward::AsItCame => {
+                self.flush(out);
+                append(out, chunk, event.raw);
+            }
             Forward::Written | Forward::Nothing => {}
         }
     }

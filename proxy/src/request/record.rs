@@ -16,13 +16,13 @@ use penstock_llm::{
 };
 use tokio::time::Instant;
 
-use super::settle::{Count, End, Settlement, Told, settle};
+use super::settle::{Count, End, Settled, Settlement, Told, charge, settle};
 use crate::{
     auth::Caller,
     bounds::Share,
     data::Load,
     error::{Error, Expired},
-    limits::{Amounts, Refusal, Reservation, Standing},
+    limits::{Refusal, Reservation, Standing},
     live::route::{Route, Target},
     metrics::{InFlight, Metrics, Outcome, Unrouted},
     serve::Worker,
@@ -132,7 +132,7 @@ impl Record {
 
     fn settle_attempt(&self, usage: &Usage, cost: Option<u64>) {
         if let Some(reservation) = self.of_attempt.take() {
-            reservation.settle(amounts(1, usage, cost), Instant::now());
+            reservation.settle(charge(1, usage, cost), Instant::now());
         }
     }
 
@@ -188,6 +188,16 @@ impl Record {
     pub(super) fn answered(&self, status: u16) {
         self.status.set(status);
         self.outcome.set(Outcome::Ok);
+    }
+
+    /// What the client is charged for its whole answer, in picodollars; none where a price is missing.
+    pub(super) fn cost(&self) -> Option<u64> {
+        self.settle(self.started.elapsed()).cost
+    }
+
+    /// What others took for the answer before the target that is asked, in picodollars; none where a price is missing.
+    pub(super) fn cost_before(&self) -> Option<u64> {
+        self.parts.borrow().iter().map(|part| part.cost).sum()
     }
 
     /// A stream's client gets a head, and no content yet.
@@ -288,7 +298,7 @@ impl Record {
         let end = self.end();
         let settlement = self.settlement(end, &self.told.get(), elapsed);
         let target = self.target.borrow();
-        let cost = settlement.cost(target.as_ref().and_then(|target| target.price.as_ref()));
+        let cost = settlement.cost(target.as_ref().and_then(|target| target.price.as_deref()));
         Settled { end, settlement, cost }
     }
 
@@ -372,26 +382,6 @@ impl Record {
             "request"
         );
     }
-}
-
-/// What is left to say once a request is over.
-#[derive(Clone, Copy)]
-struct Settled {
-    end: End,
-    settlement: Settlement,
-    cost: Option<u64>,
-}
-
-impl Settled {
-    /// What limits are charged: nothing for an answer that was none.
-    fn amounts(&self) -> Amounts<u64> {
-        amounts(u64::from(self.end != End::Failed), &self.settlement.usage, self.cost)
-    }
-}
-
-fn amounts(requests: u64, usage: &Usage, cost: Option<u64>) -> Amounts<u64> {
-    let tokens = usage.input.unwrap_or(0).saturating_add(usage.output.unwrap_or(0));
-    Amounts { requests, tokens, cost: cost.unwrap_or(0) }
 }
 
 impl Drop for Record {

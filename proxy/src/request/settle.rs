@@ -11,6 +11,8 @@ use penstock_llm::{
     seen::Seen,
 };
 
+use crate::limits::Amounts;
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -61,6 +63,15 @@ pub(crate) struct Settlement {
     pub(crate) estimated: bool,
 }
 
+/// What is left to say once a request is over.
+#[derive(Clone, Copy)]
+pub(crate) struct Settled {
+    pub(crate) end: End,
+    pub(crate) settlement: Settlement,
+    /// In picodollars; none where a price is missing.
+    pub(crate) cost: Option<u64>,
+}
+
 impl End {
     /// A stable word, for logs.
     pub(crate) fn as_str(self) -> &'static str {
@@ -107,6 +118,19 @@ impl Settlement {
     pub(crate) fn cost(&self, price: Option<&Price>) -> Option<u64> {
         if *self == Self::nothing() { Some(0) } else { price?.cost(&self.usage) }
     }
+}
+
+impl Settled {
+    /// What limits are charged: nothing for an answer that was none.
+    pub(crate) fn amounts(&self) -> Amounts<u64> {
+        charge(u64::from(self.end != End::Failed), &self.settlement.usage, self.cost)
+    }
+}
+
+/// What limits are charged for so many requests, and what they used; what has no price costs nothing there.
+pub(crate) fn charge(requests: u64, usage: &Usage, cost: Option<u64>) -> Amounts<u64> {
+    let tokens = usage.input.unwrap_or(0).saturating_add(usage.output.unwrap_or(0));
+    Amounts { requests, tokens, cost: cost.unwrap_or(0) }
 }
 
 /// Settles a request. `count` is none where no provider was asked, or nothing costs.

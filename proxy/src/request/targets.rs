@@ -126,8 +126,7 @@ impl<'a> Way<'a> {
     async fn may_ask(&mut self, target: &Arc<Target>) -> Result<Ready, Failure> {
         let ready = self.ready(target).await?;
         if let Some(charged) = &self.ask.charged {
-            let amounts =
-                balance::estimate_at(target, self.ask.forward.expected_output, &self.ask.call, &self.ask.scan);
+            let amounts = balance::estimate_at(target, &self.ask.forward, &self.ask.call, &self.ask.scan);
             let reserved = charged.reserve(&self.ask.scan.model, &target.provider.name, amounts);
             self.record.attempt_reserved(reserved.map_err(Failure::Limited)?);
         }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, 
 use anyhow::Context as _;
 use penstock_config::{
     Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, outbound::Outbound,
+    protocol::Report,
 };
 use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, Pace, upstream};
 use serde_json::{Value, json};
@@ -185,6 +186,12 @@ impl Bed {
         };
         let said = tokio::time::timeout(PATIENCE, poll).await;
         said.with_context(|| format!("{line} is not in {}", self.metrics.render()))
+    }
+
+    /// What goes to the operator of providers that do not answer as they should.
+    pub(crate) fn troubles(&self) -> Vec<Report> {
+        let all = self.live.reports().into_iter();
+        all.filter(|report| !matches!(report, Report::PriceMissing { .. })).collect()
     }
 
     pub(crate) async fn stream(&self) -> anyhow::Result<Got> {

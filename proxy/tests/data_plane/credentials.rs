@@ -30,7 +30,7 @@ async fn a_rejected_key_gives_way_to_the_next_is_reported_and_left_alone() -> an
     assert_eq!(bed.unary().await?.status, 200);
     assert_eq!(bed.unary().await?.status, 200);
     assert_eq!(keys(&provider), ["Bearer old-key", "Bearer new-key", "Bearer new-key"]);
-    let reports = bed.live.reports();
+    let reports = bed.troubles();
     assert!(matches!(&reports[..], [Report::CredentialRejected { key, .. }] if key == "key-0"), "{reports:?}");
     Ok(())
 }
@@ -67,7 +67,7 @@ async fn a_request_that_waited_through_a_rotation_is_sent_again_with_the_new_key
     asked?;
     assert_eq!(got?.status, 200);
     assert_eq!(keys(&provider), ["Bearer old-key", "Bearer new-key"]);
-    assert!(bed.live.reports().is_empty(), "a key that was replaced anyway is no news");
+    assert!(bed.troubles().is_empty(), "a key that was replaced anyway is no news");
     Ok(())
 }
 

@@ -36,7 +36,7 @@ async fn a_target_that_fails_is_passed_by_and_metrics_config_and_reports_say_so(
     )
     .await?;
     let (provider, model) = target();
-    assert_eq!(bed.live.reports(), [Report::Failing { provider, model }]);
+    assert_eq!(bed.troubles(), [Report::Failing { provider, model }]);
     let targets = serde_json::to_string(&bed.live.targets())?;
     assert!(targets.contains(r#""breaker":"open""#), "{targets}");
     assert!(!targets.contains("a-key-0"), "{targets}");
@@ -55,7 +55,7 @@ async fn a_target_that_wants_to_be_left_alone_is_passed_by_and_metrics_config_an
     )
     .await?;
     let (provider, model) = target();
-    assert_eq!(bed.live.reports(), [Report::CoolingDown { provider, model }]);
+    assert_eq!(bed.troubles(), [Report::CoolingDown { provider, model }]);
     let targets = serde_json::to_string(&bed.live.targets())?;
     assert!(targets.contains("coolingDownSeconds"), "{targets}");
     assert!(!targets.contains("a-key-0"), "{targets}");

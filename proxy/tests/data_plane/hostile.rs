@@ -34,7 +34,7 @@ async fn a_client_that_makes_a_provider_say_invalid_api_key_locks_nobody_out() -
         let got = bed.ask(with_role("invalid api key", true)).await?;
         assert_eq!((got.status, got.error()?.1.as_str()), (400, "invalid_value"));
     }
-    assert!(bed.live.reports().is_empty(), "{:?}", bed.live.reports());
+    assert!(bed.troubles().is_empty(), "{:?}", bed.troubles());
     assert_eq!(bed.stream().await?.status, 200);
     Ok(())
 }

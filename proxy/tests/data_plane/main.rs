@@ -1,11 +1,13 @@
 //! The data plane in this process, before providers that do what a test says.
 
+mod affordable;
 mod anthropic;
 mod azure;
 mod balance;
 mod bed;
 mod callers;
 mod continued;
+mod cost;
 mod credentials;
 mod failures;
 mod framing;

@@ -1,5 +1,6 @@
 //! What is known of models, where a request meets it.
 
+use penstock_config::protocol::Report;
 use penstock_proxy::Models;
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ async fn asked(own: &str, pricing: Value) -> anyhow::Result<(Value, bool)> {
     bed.live.learn(Models::read(own).map_err(|problems| anyhow::anyhow!("{problems:?}"))?);
     assert_eq!(bed.unary().await?.status, 200);
     let sent: Value = serde_json::from_str(&provider.events().seen[0].body)?;
-    let unpriced = r#"penstock_unpriced_answers_total{model="claude-mine",provider="default/a",route="m"} 1"#;
+    let unpriced = r#"penstock_unpriced_requests_total{model="claude-mine",provider="default/a",route="m"} 1"#;
     Ok((sent["max_tokens"].clone(), bed.metrics.render().contains(unpriced)))
 }
 
@@ -40,5 +41,23 @@ async fn an_answer_without_a_price_is_counted_and_one_with_a_price_of_any_source
     assert!(asked("# nothing", Value::Null).await?.1);
     assert!(!asked(OWN, Value::Null).await?.1);
     assert!(!asked("# nothing", said).await?.1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn models_that_routes_ask_for_and_nobody_prices_are_reported_until_somebody_does() -> anyhow::Result<()> {
+    let provider = Provider::always(answer(200, "", ANSWER)).await?;
+    let models: Vec<Value> = (10..30).map(|n| json!({"name": format!("mine-{n}")})).collect();
+    let priced = json!({"models": [{"name": "own", "pricing": {"input": "1", "output": "2"}}, {"name": "gpt-4o"}]});
+    let mut resources = Resources::new();
+    resources.provider("a", &provider, json!({"models": models}))?.provider("b", &provider, priced)?;
+    let bed = Bed::start(&resources)?;
+    let reports = bed.live.reports();
+    let [Report::PriceMissing { provider, models, of: 20 }] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((provider.to_string().as_str(), models[0].as_str(), models.len()), ("default/a", "mine-10", 8));
+    let rows = (10..30).map(|n| format!("{{provider: OpenAI, model: mine-{n}, pricing: {{input: '0', output: '0'}}}}"));
+    let own = format!("models: [{}]", rows.collect::<Vec<_>>().join(", "));
+    bed.live.learn(Models::read(&own).map_err(|problems| anyhow::anyhow!("{problems:?}"))?);
+    assert_eq!(bed.live.reports(), []);
     Ok(())
 }

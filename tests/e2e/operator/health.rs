@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, ensure};
 use kube::api::DynamicObject;
-use penstock_crds::Kind;
+use penstock_crds::{GROUP, Kind, VERSION};
 use penstock_tests::cluster::Cluster;
 use penstock_tests::fake::{Refusal, Script};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::installation::{Installation, WITHIN, condition};
@@ -46,6 +47,34 @@ async fn a_provider_that_fails_is_unhealthy_until_a_while_after_it_answers_again
     installation.until(Kind::AIProvider, "openai", well).await?;
     let other = installation.objects(Kind::AIProvider).get("anthropic").await?;
     ensure!(well(Some(&other)), "it never failed: {:?}", other.data.get("status"));
+    proxy.stop().await?;
+    operator.stop().await
+}
+
+#[tokio::test]
+async fn a_provider_with_a_model_that_nobody_prices_says_which_until_somebody_does() -> anyhow::Result<()> {
+    let installation = Installation::new(Cluster::shared().await?, "unpriced").await?;
+    let operator = installation.operator("operator-0").await?;
+    let proxy = installation.proxy_at("proxy-0", PACE, &[&operator]).await?;
+    installation.apply_quickstart().await?;
+    installation.wait_programmed().await?;
+    let says = |status: &'static str, reason: &'static str, word: &'static str| {
+        move |object: Option<&DynamicObject>| {
+            let said = object.and_then(|object| condition(object, "Priced"));
+            said.is_some_and(|said| (said.0.as_str(), said.1.as_str()) == (status, reason) && said.2.contains(word))
+        }
+    };
+    installation.until(Kind::AIProvider, "openai", says("True", "Priced", "")).await?;
+    let mine = |model: Value| {
+        let spec = json!({"type": "OpenAICompatible", "baseURL": "https://mine.example.com/v1", "models": [model]});
+        let metadata = json!({"name": "mine", "namespace": installation.namespace});
+        json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": "AIProvider", "metadata": metadata, "spec": spec})
+    };
+    installation.apply(&mine(json!({"name": "mine"})).to_string()).await?;
+    installation.until(Kind::AIProvider, "mine", says("False", "PriceMissing", "no price is known of mine;")).await?;
+    let priced = json!({"name": "mine", "pricing": {"input": "1", "output": "2"}});
+    installation.apply(&mine(priced).to_string()).await?;
+    installation.until(Kind::AIProvider, "mine", says("True", "Priced", "")).await?;
     proxy.stop().await?;
     operator.stop().await
 }
