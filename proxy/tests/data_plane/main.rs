@@ -29,4 +29,5 @@ mod settlement;
 mod shutdown;
 mod silence;
 mod streams;
+mod tokens;
 mod transport;
