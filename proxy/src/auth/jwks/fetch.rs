@@ -94,13 +94,54 @@ fn causes(error: &dyn Error) -> String {
 mod tests {
     use axum::{Router, body::Body, http::header::LOCATION, response::IntoResponse, routing::get};
     use reqwest::StatusCode;
+    use rustls::ServerConfig;
+    use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+    use tokio::io::AsyncWriteExt;
+    use tokio_rustls::TlsAcceptor;
 
     use super::*;
 
-    fn fetcher(outbound: Outbound) -> Fetcher {
+    fn fetcher(outbound: Outbound, roots: RootCertStore) -> Fetcher {
         // Another test has installed it already, if it fails.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Fetcher::new(outbound, RootCertStore::empty(), Pace::REAL).expect("must be a client")
+        Fetcher::new(outbound, roots, Pace::REAL).expect("must be a client")
+    }
+
+    fn loopback() -> Outbound {
+        Outbound { loopback: true, ..Outbound::default() }
+    }
+
+    /// Answers the first two connections over TLS, if they get so far; with its port and its certificate.
+    async fn tls_server() -> Result<(u16, CertificateDer<'static>), Box<dyn Error>> {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key.into())?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        tokio::spawn(async move {
+            for _ in 0..2 {
+                let (socket, _) = listener.accept().await?;
+                let Ok(mut stream) = TlsAcceptor::from(Arc::new(config.clone())).accept(socket).await else { continue };
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}").await?;
+                stream.shutdown().await?;
+            }
+            std::io::Result::Ok(())
+        });
+        Ok((port, own.cert.der().clone()))
+    }
+
+    #[tokio::test]
+    async fn over_tls_the_server_must_be_vouched_for_as_providers_are() -> Result<(), Box<dyn Error>> {
+        let (port, certificate) = tls_server().await?;
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate)?;
+        let url = format!("https://localhost:{port}/keys");
+        assert!(fetcher(loopback(), RootCertStore::empty()).fetch(&url).await.is_err());
+        assert_eq!(fetcher(loopback(), roots).fetch(&url).await.map(|keys| keys.len()), Ok(0));
+        Ok(())
     }
 
     /// A server of good and bad answers, and its port.
@@ -124,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn only_a_set_of_keys_of_at_most_a_mebibyte_is_taken_and_no_redirect_is_followed() -> std::io::Result<()> {
         let port = server().await?;
-        let fetcher = fetcher(Outbound { loopback: true, ..Outbound::default() });
+        let fetcher = fetcher(loopback(), RootCertStore::empty());
         let fetch =
             async |path: &str| fetcher.fetch(&format!("http://localhost:{port}{path}")).await.map(|keys| keys.len());
         assert_eq!(fetch("/keys").await, Ok(0));
@@ -142,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_outbound_rules_forbid_is_not_called_by_address_or_by_name() -> std::io::Result<()> {
         let port = server().await?;
-        let fetcher = fetcher(Outbound::default());
+        let fetcher = fetcher(Outbound::default(), RootCertStore::empty());
         for host in ["127.0.0.1", "localhost", "169.254.169.254"] {
             let fetched = fetcher.fetch(&format!("http://{host}:{port}/keys")).await.map(|keys| keys.len());
             assert!(fetched.is_err_and(|error| error.contains("outbound rules forbid")), "{host}");
