@@ -145,6 +145,32 @@ pub struct Consumer {
     pub only_namespace: Option<String>,
     #[serde(default)]
     pub user_from: UserFrom,
+    /// Tokens that count as this Consumer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
+}
+
+/// Tokens of an identity provider: a token must meet all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Jwt {
+    pub issuer: String,
+    /// The token must be for one of them.
+    pub audiences: Vec<String>,
+    pub jwks_url: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimMatch>,
+    /// When the Consumer was created, in seconds since 1970; none in a folder. Of two that a token could be, the older is it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<i64>,
+}
+
+/// A claim that is one of these values, or a list that holds one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimMatch {
+    pub name: String,
+    pub values: Vec<String>,
 }
 
 /// Where the name of a Consumer's user is.
@@ -158,6 +184,8 @@ pub enum UserFrom {
     Header(String),
     /// In the dialect's user field.
     Body,
+    /// In the token's claim of this name.
+    Claim(String),
 }
 
 /// How much may be asked for, and by whom.

@@ -32,6 +32,31 @@ impl Outbound {
 
     /// Judges a provider's base URL. The error says what is wrong and what to do.
     pub fn judge(&self, url: &Url, provider: ProviderType) -> Result<(), String> {
+        let address = self.address(url)?;
+        let own_server = matches!(provider, ProviderType::Ollama | ProviderType::OpenAICompatible);
+        if url.scheme() == "http" && !own_server && !self.plain_text(address) {
+            return Err(format!(
+                "http:// would send the key in clear text to {}; use https://",
+                url.host_str().unwrap_or_default()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Judges where the keys of an issuer of tokens come from, as a provider's base URL is.
+    pub fn judge_jwks(&self, url: &Url) -> Result<(), String> {
+        let address = self.address(url)?;
+        if url.scheme() != "https" && !self.plain_text(address) {
+            return Err(format!(
+                "whoever stands between here and {} could put keys of their own in http://; use https://",
+                url.host_str().unwrap_or_default()
+            ));
+        }
+        Ok(())
+    }
+
+    /// The address that a URL names by itself, where it may be called.
+    fn address(&self, url: &Url) -> Result<Option<IpAddr>, String> {
         let address = match url.host() {
             None => return Err(format!("\"{url}\" has no host")),
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
@@ -46,22 +71,14 @@ impl Outbound {
                 "{address} is not allowed as an upstream; start with --allow-upstream {address} to permit it"
             ));
         }
-        if url.scheme() == "http" && !self.plain_text(provider, address) {
-            return Err(format!(
-                "http:// would send the key in clear text to {}; use https://",
-                url.host_str().unwrap_or_default()
-            ));
-        }
-        Ok(())
+        Ok(address)
     }
 
     /// Plain HTTP is for servers that people run themselves, and for addresses they permitted by hand.
-    fn plain_text(&self, provider: ProviderType, address: Option<IpAddr>) -> bool {
-        let own_server = matches!(provider, ProviderType::Ollama | ProviderType::OpenAICompatible);
-        own_server
-            || address.is_some_and(|address| {
-                (self.loopback && address.is_loopback()) || self.allow.iter().any(|net| net.contains(&address))
-            })
+    fn plain_text(&self, address: Option<IpAddr>) -> bool {
+        address.is_some_and(|address| {
+            (self.loopback && address.is_loopback()) || self.allow.iter().any(|net| net.contains(&address))
+        })
     }
 }
 
@@ -115,5 +132,15 @@ mod tests {
         assert_eq!(judge(&cluster(), "http://vllm.ai:8000/v1", ProviderType::OpenAICompatible), Ok(()));
         let refused = judge(&cluster(), "http://api.openai.com/v1", ProviderType::OpenAI);
         assert!(refused.is_err_and(|why| why.contains("use https://")));
+    }
+
+    #[test]
+    fn keys_of_issuers_come_by_https_or_from_addresses_permitted_by_hand() {
+        let judge = |outbound: &Outbound, url: &str| outbound.judge_jwks(&Url::parse(url).expect("must be a URL"));
+        let folder = Outbound { loopback: true, ..Outbound::default() };
+        assert_eq!(judge(&cluster(), "https://id.example.com/keys"), Ok(()));
+        assert_eq!(judge(&folder, "http://localhost:8080/keys"), Ok(()));
+        assert!(judge(&folder, "http://id.example.com/keys").is_err_and(|why| why.contains("use https://")));
+        assert!(judge(&cluster(), "https://169.254.169.254/keys").is_err_and(|why| why.contains("--allow-upstream")));
     }
 }

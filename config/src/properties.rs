@@ -60,8 +60,13 @@ fn route() -> impl Strategy<Value = (&'static str, String)> {
 }
 
 fn consumer() -> impl Strategy<Value = (&'static str, String)> {
-    let spec = (0..4u8, 0..2u8).prop_map(|(a, b)| {
-        format!("apiKeys: [{{secretRef: {{name: s{a}, key: key}}}}, {{secretRef: {{name: s{b}, key: key}}}}]")
+    let jwt = prop_oneof![
+        3 => Just(""),
+        1 => Just(", jwt: {issuer: id, audiences: [llm], jwksURL: 'https://id.example.com/keys'}"),
+        1 => Just(", jwt: {issuer: id, audiences: [llm], jwksURL: 'http://id.example.com/keys'}"),
+    ];
+    let spec = (0..4u8, 0..2u8, jwt).prop_map(|(a, b, jwt)| {
+        format!("apiKeys: [{{secretRef: {{name: s{a}, key: key}}}}, {{secretRef: {{name: s{b}, key: key}}}}]{jwt}")
     });
     spec.prop_map(|spec| ("Consumer", spec))
 }

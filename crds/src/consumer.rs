@@ -73,7 +73,7 @@ pub struct Jwt {
     /// What the token's `aud` must hold, one of them at least.
     #[schemars(schema_with = "words")]
     pub audiences: Vec<String>,
-    /// Where the issuer publishes its keys.
+    /// Where the issuer publishes its keys. http:// only on addresses that are permitted by hand.
     #[serde(rename = "jwksURL")]
     #[schemars(length(min = 1, max = 2048))]
     pub jwks_url: String,

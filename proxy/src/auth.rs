@@ -1,6 +1,11 @@
 //! Who calls, and what they may ask for.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    net::IpAddr,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use http::{HeaderMap, Uri, header::AUTHORIZATION};
 use penstock_config::{
@@ -13,6 +18,15 @@ use crate::{
     error::Error,
     live::{Tables, route::Route},
 };
+use issued::Stranger;
+use token::Token;
+
+pub(crate) mod issued;
+pub(crate) mod jwks;
+mod keys;
+#[cfg(test)]
+mod signer;
+pub(crate) mod token;
 
 /// Bytes of the longest name of a user.
 pub(crate) const MAX_USER: usize = 256;
@@ -30,7 +44,11 @@ pub(crate) struct Consumer {
 /// Who a request comes from.
 #[derive(Clone)]
 pub(crate) enum Caller {
-    Known(Arc<Consumer>),
+    Known {
+        consumer: Arc<Consumer>,
+        /// The user that its token names.
+        user: Option<String>,
+    },
     /// Let in by `--auth open`.
     Anyone,
 }
@@ -42,24 +60,51 @@ impl Consumer {
         let user_from = object.user_from.clone();
         Self { name: name.to_string(), models, only_namespace: object.only_namespace.clone(), user_from }
     }
+
+    /// The user that a token of it names, where the Consumer says in which claim.
+    fn user_of(&self, token: &Token<'_>) -> Option<String> {
+        let UserFrom::Claim(name) = &self.user_from else { return None };
+        match token.claim(name)? {
+            serde_json::Value::String(user) => Some(user.clone()),
+            serde_json::Value::Number(user) => Some(user.to_string()),
+            _ => None,
+        }
+    }
 }
 
 impl Caller {
-    /// Finds the Consumer of the request's key.
+    /// Finds the Consumer of the request's key or token. Where everybody may call, who is not known is anyone.
     pub(crate) fn of(headers: &HeaderMap, uri: &Uri, tables: &Tables, auth: Auth) -> Result<Self, Error> {
-        let key = key(headers, uri);
-        let consumer = key.as_deref().and_then(|key| tables.consumers.get(&Hash::of(key.trim_ascii())));
-        match (consumer, auth) {
-            (Some(consumer), _) => Ok(Caller::Known(consumer.clone())),
-            (None, Auth::Open) => Ok(Caller::Anyone),
-            (None, Auth::Required) if key.is_some() => Err(Error::UnknownKey),
-            (None, Auth::Required) => Err(Error::NoKey),
+        let known = match key(headers, uri) {
+            Some(key) => Self::by(key.trim_ascii(), tables),
+            None => Err(Error::NoKey),
+        };
+        match (known, auth) {
+            (Err(_), Auth::Open) => Ok(Caller::Anyone),
+            (known, Auth::Open | Auth::Required) => known,
+        }
+    }
+
+    /// A key that a Consumer has is its key, whatever it looks like. What looks like a token is one where Consumers have any.
+    fn by(key: &[u8], tables: &Tables) -> Result<Self, Error> {
+        if let Some(consumer) = tables.consumers.get(&Hash::of(key)) {
+            return Ok(Caller::Known { consumer: consumer.clone(), user: None });
+        }
+        if tables.issued.is_empty() {
+            return Err(Error::UnknownKey);
+        }
+        let token = Token::read(key).ok_or(Error::UnknownKey)?.map_err(Error::Token)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        match tables.issued.find(&token, now.as_secs_f64()) {
+            Ok(consumer) => Ok(Caller::Known { consumer: consumer.clone(), user: consumer.user_of(&token) }),
+            Err(Stranger::Refused(why)) => Err(Error::Token(why)),
+            Err(Stranger::NoKeysYet) => Err(Error::NoKeysYet),
         }
     }
 
     /// May it ask for this name of the route?
     pub(crate) fn may_use(&self, name: &str, route: &Route) -> bool {
-        let Caller::Known(consumer) = self else { return true };
+        let Caller::Known { consumer, .. } = self else { return true };
         let in_scope = consumer.only_namespace.as_ref().is_none_or(|namespace| **namespace == *route.namespace);
         in_scope
             && (consumer.models.is_empty()
@@ -78,8 +123,9 @@ impl Caller {
         peer: IpAddr,
     ) -> Result<Cow<'a, str>, Error> {
         let (given, field) = match self {
-            Caller::Known(consumer) => match &consumer.user_from {
+            Caller::Known { consumer, user } => match &consumer.user_from {
                 UserFrom::Consumer => (None, ""),
+                UserFrom::Claim(name) => (user.as_deref().map(Cow::Borrowed), name.as_str()),
                 UserFrom::Body => (body.map(Cow::Borrowed), "user"),
                 UserFrom::Header(name) => {
                     let value = headers.get(name.as_str()).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -92,7 +138,7 @@ impl Caller {
             Some(user) if user.len() > MAX_USER => Err(Error::LongUser(field.to_owned())),
             Some(user) => Ok(user),
             None => Ok(match self {
-                Caller::Known(consumer) => Cow::Borrowed(&consumer.name),
+                Caller::Known { consumer, .. } => Cow::Borrowed(&consumer.name),
                 Caller::Anyone => Cow::Owned(peer.to_string()),
             }),
         }
@@ -101,7 +147,7 @@ impl Caller {
     /// Of the Consumer, if it is one.
     pub(crate) fn consumer(&self) -> Option<&str> {
         match self {
-            Caller::Known(consumer) => Some(&consumer.name),
+            Caller::Known { consumer, .. } => Some(&consumer.name),
             Caller::Anyone => None,
         }
     }

@@ -4,10 +4,18 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use penstock_llm::{Dialect, classify::UpstreamError, reject::Rejection};
 
-use crate::{auth::MAX_USER, bounds::Limit, limits::Refusal, request::TooDear};
+use crate::{
+    auth::{MAX_USER, token::Why},
+    bounds::Limit,
+    limits::Refusal,
+    request::TooDear,
+};
 
 /// When to come again to what has too much to do.
 const OVERLOADED_FOR: Duration = Duration::from_secs(1);
+
+/// When to come again where an issuer's keys are not there: they are fetched about that often then.
+const KEYS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The one error of a request's life.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +24,10 @@ pub(crate) enum Error {
     NoKey,
     #[error("the API key is not known")]
     UnknownKey,
+    #[error("the token is refused: {0}")]
+    Token(Why),
+    #[error("the keys of the token's issuer could not be fetched yet: try again soon")]
+    NoKeysYet,
     #[error("{0} is not served here")]
     NotFound(String),
     #[error("{0} is a stored response: state on a provider's account, which this gateway does not keep")]
@@ -121,7 +133,7 @@ impl fmt::Display for Expired {
 impl Error {
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Error::NoKey | Error::UnknownKey => 401,
+            Error::NoKey | Error::UnknownKey | Error::Token(_) => 401,
             Error::NotFound(_) | Error::Stored(_) | Error::UnknownModel(_) | Error::ModelMissing => 404,
             Error::Method { .. } => 405,
             Error::BodySlow => 408,
@@ -133,7 +145,7 @@ impl Error {
             Error::RateLimited { .. } | Error::Quota => 429,
             Error::Limited(refusal) if refusal.wait.is_some() => 429,
             Error::Limited(_) | Error::LongUser(_) => 400,
-            Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
+            Error::NoKeysYet | Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
             Error::Timeout(_) => 504,
             Error::Upstream | Error::NoConnection => 502,
             Error::Loop => 508,
@@ -145,6 +157,8 @@ impl Error {
     pub(crate) fn code(&self) -> Option<&str> {
         Some(match self {
             Error::NoKey | Error::UnknownKey => "invalid_api_key",
+            Error::Token(_) => "invalid_token",
+            Error::NoKeysYet => "issuer_unavailable",
             Error::NotFound(_) => "unknown_url",
             Error::Method { .. } => "method_not_allowed",
             Error::UnknownModel(_) | Error::ModelMissing => "model_not_found",
@@ -181,9 +195,10 @@ impl Error {
             | Error::Upstream
             | Error::NoConnection
             | Error::ModelMissing => Side::Upstream,
-            Error::Overloaded(_) | Error::Refused(_) | Error::Loop => Side::Gateway,
+            Error::NoKeysYet | Error::Overloaded(_) | Error::Refused(_) | Error::Loop => Side::Gateway,
             Error::NoKey
             | Error::UnknownKey
+            | Error::Token(_)
             | Error::NotFound(_)
             | Error::Stored(_)
             | Error::Method { .. }
@@ -208,7 +223,10 @@ impl Error {
 
     /// May the same request succeed later? What was tried everywhere is not worth the client's own retries.
     pub(crate) fn retryable(&self) -> bool {
-        matches!(self, Error::BodyCut | Error::BodySlow | Error::Overloaded(_) | Error::Unavailable { .. })
+        matches!(
+            self,
+            Error::BodyCut | Error::BodySlow | Error::NoKeysYet | Error::Overloaded(_) | Error::Unavailable { .. }
+        )
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
@@ -217,6 +235,7 @@ impl Error {
             Error::Limited(refusal) => refusal.wait,
             Error::Unavailable { wait } => Some(*wait),
             Error::Overloaded(_) => Some(OVERLOADED_FOR),
+            Error::NoKeysYet => Some(KEYS_WITHIN),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! What is live: the objects of a snapshot, built, and swapped as a whole under requests that go on.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -10,13 +10,19 @@ use arc_swap::{ArcSwap, Guard};
 use penstock_config::{
     Entry, Hash, Key, Kind, ObjectRef, Snapshot,
     object::Object,
+    outbound::Outbound,
     protocol::{Refused, Report},
 };
+use rustls::RootCertStore;
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
 use crate::{
-    auth::Consumer,
+    auth::{
+        Consumer,
+        issued::{Entry as IssuedEntry, Issued},
+        jwks::{Jwks, fetch::Fetcher},
+    },
     health::{ProviderState, Seats, TargetState},
     limits::{Limiter, Rule},
     metrics::Metrics,
@@ -43,6 +49,7 @@ struct Shared {
     built: Mutex<Built>,
     seats: Arc<Seats>,
     limits: Arc<Limiter>,
+    jwks: Jwks,
     metrics: Metrics,
     pace: Pace,
 }
@@ -54,6 +61,8 @@ pub(crate) struct Tables {
     pub(crate) routes: HashMap<String, Arc<Route>>,
     /// By the digest of an API key.
     pub(crate) consumers: HashMap<Hash, Arc<Consumer>>,
+    /// By a token.
+    pub(crate) issued: Issued,
     /// In the order of their names.
     pub(crate) limits: Vec<Arc<Rule>>,
 }
@@ -104,6 +113,7 @@ struct Build<'a> {
     providers: BTreeMap<ObjectRef, Arc<Provider>>,
     routes: BTreeMap<Key, (Hash, Vec<Arc<Route>>)>,
     consumers: HashMap<Hash, Arc<Consumer>>,
+    issued: Vec<IssuedEntry>,
     limits: Vec<Arc<Rule>>,
     refused: Vec<Refused>,
 }
@@ -120,7 +130,8 @@ impl Live {
         let seats = Arc::new(Seats::new(pace));
         metrics.watch_targets(&seats);
         let limits = Arc::new(Limiter::new(metrics.clone()));
-        Self(Arc::new(Shared { tables: ArcSwap::default(), built: built.into(), seats, limits, metrics, pace }))
+        let (tables, jwks) = (ArcSwap::default(), Jwks::default());
+        Self(Arc::new(Shared { tables, built: built.into(), seats, limits, jwks, metrics, pace }))
     }
 
     /// Builds every object of the snapshot and makes it live; what did not change is kept as it is. Returns the objects that
@@ -159,6 +170,21 @@ impl Live {
     /// Notes that what is live was last known to be current this long ago: it was stored then.
     pub fn was_current(&self, ago: Duration) {
         self.0.metrics.snapshot_was_current(ago);
+    }
+
+    /// Fetches the keys of issuers, those of later snapshots too, under these rules, for as long as it is polled: on one
+    /// runtime, which should not be that of requests.
+    ///
+    /// # Errors
+    /// When there can be no client.
+    pub fn follow_issuers(
+        &self,
+        outbound: Outbound,
+        roots: RootCertStore,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, String> {
+        let live = self.0.clone();
+        let fetcher = Fetcher::new(outbound, roots, live.pace)?;
+        Ok(async move { live.jwks.keep(fetcher, live.metrics.clone(), live.pace).await })
     }
 
     /// What is known of models now.
@@ -218,6 +244,7 @@ impl Shared {
             providers: BTreeMap::new(),
             routes: BTreeMap::new(),
             consumers: HashMap::new(),
+            issued: Vec::new(),
             limits: Vec::new(),
             refused: Vec::new(),
         };
@@ -225,12 +252,15 @@ impl Shared {
         for entry in snapshot.entries() {
             build.object(entry);
         }
-        let Build { providers, routes, consumers, limits, refused, .. } = build;
+        let Build { providers, routes, consumers, issued, limits, refused, .. } = build;
+        let sources: HashSet<_> = issued.iter().map(|entry| Arc::as_ptr(&entry.source)).collect();
+        self.jwks.retain(|source| sources.contains(&Arc::as_ptr(source)));
         built.cells.retain(snapshot.secrets());
         let all = routes.values().flat_map(|(_, routes)| routes);
         built.unpriced = unpriced::reports(all.clone());
         let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
-        self.tables.store(Arc::new(Tables { routes: by_name.collect(), consumers, limits }));
+        let tables = Tables { routes: by_name.collect(), consumers, issued: Issued::new(issued), limits };
+        self.tables.store(Arc::new(tables));
         built.providers = providers;
         built.routes = routes;
         self.seats.prune();
@@ -298,6 +328,10 @@ impl Build<'_> {
         let Object::Consumer(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
         let consumer = Arc::new(Consumer::build(&entry.key().object, &object));
         self.consumers.extend(object.api_keys.iter().map(|digest| (*digest, consumer.clone())));
+        self.issued.extend(object.jwt.map(|rules| {
+            let source = self.live.jwks.source(&rules.jwks_url);
+            IssuedEntry { name: entry.key().object.clone(), consumer, rules, source }
+        }));
         Ok(())
     }
 

@@ -56,6 +56,7 @@ struct Families {
     limited: IntCounterVec,
     large_answers: IntCounter,
     withheld_events: IntCounter,
+    jwks_failures: IntCounter,
 }
 
 /// How an attempt at a target ended.
@@ -239,6 +240,10 @@ impl Metrics {
                     "Events of streams that did not parse and were left out.",
                 ),
             ),
+            jwks_failures: register(
+                &registry,
+                IntCounter::new("penstock_jwks_failures_total", "Fetches of the keys of token issuers that failed."),
+            ),
             registry,
             started: Instant::now(),
             current_at: AtomicI64::new(i64::MAX),
@@ -312,6 +317,11 @@ impl Metrics {
 
     pub(crate) fn withheld_event(&self) {
         self.0.withheld_events.inc();
+    }
+
+    /// The keys of an issuer could not be fetched.
+    pub(crate) fn jwks_failed(&self) {
+        self.0.jwks_failures.inc();
     }
 }
 

@@ -65,7 +65,10 @@ async fn until_drained(serve: Serve, descriptors: Option<u64>) -> anyhow::Result
     let metrics = Metrics::new();
     let live = Live::at(metrics.clone(), serve.pace);
     learn(&serve, &live)?;
-    let data = DataPlane::bind(data_config(&serve, descriptors)?, live.clone(), metrics.clone())
+    let config = data_config(&serve, descriptors)?;
+    let issuers = live.follow_issuers(config.outbound.clone(), config.roots.clone()).map_err(anyhow::Error::msg)?;
+    tokio::spawn(issuers);
+    let data = DataPlane::bind(config, live.clone(), metrics.clone())
         .with_context(|| format!("can't listen on {}", serve.listen))?;
     let admin = TcpListener::bind(serve.admin).await.with_context(|| format!("can't listen on {}", serve.admin))?;
     announce(data.local_addr(), admin.local_addr()?)?;

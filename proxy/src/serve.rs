@@ -186,7 +186,7 @@ async fn route(
         Err(error) => error,
     };
     shared.metrics.unrouted(match error {
-        Error::NoKey | Error::UnknownKey => Unrouted::Unauthenticated,
+        Error::NoKey | Error::UnknownKey | Error::Token(_) | Error::NoKeysYet => Unrouted::Unauthenticated,
         Error::UnknownModel(_) => Unrouted::UnknownModel,
         _ => Unrouted::NotFound,
     });

@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-pub(crate) use connect::Connector;
+pub(crate) use connect::{Connector, permitted, tls};
 pub(crate) use exchange::{Failure, Incoming};
 
 pub(crate) use outgoing::Outgoing;

@@ -1,13 +1,14 @@
-//! Consumers: whose key opens the gateway.
+//! Consumers: whose key or token opens the gateway.
 
 use std::collections::HashMap;
 
 use penstock_crds::{ConsumerSpec, Reason, UserFrom as UserFromSpec, UserSource};
+use url::Url;
 
 use super::{Output, by_age, draft::Draft, names::whole_name, secrets, unsupported};
 use crate::{
     Hash, Kind, ObjectRef, World,
-    object::{Consumer, Object, UserFrom},
+    object::{ClaimMatch, Consumer, Jwt, Object, UserFrom},
     world::Resource,
 };
 
@@ -23,19 +24,25 @@ pub(super) fn compile(world: &World, output: &mut Output) {
     for consumer in consumers {
         let mut draft = Draft::new(&consumer.problems);
         unsupported::consumer(&consumer.spec, &mut draft);
+        let jwt = jwt(world, consumer, &mut draft);
         let api_keys = api_keys(world, consumer, &mut draft, &mut callers);
-        if api_keys.is_empty() && !draft.is_refused() {
+        if api_keys.is_empty() && jwt.is_none() && !draft.is_refused() {
             draft.dead();
         }
         if draft.is_live() {
-            let object = consumer_object(world, consumer, api_keys);
+            let object = consumer_object(world, consumer, api_keys, jwt);
             output.add(Kind::Consumer, consumer.object_ref(), Object::Consumer(object));
         }
         output.judge(Kind::Consumer, consumer, draft);
     }
 }
 
-fn consumer_object(world: &World, consumer: &Resource<ConsumerSpec>, api_keys: Vec<Hash>) -> Consumer {
+fn consumer_object(
+    world: &World,
+    consumer: &Resource<ConsumerSpec>,
+    api_keys: Vec<Hash>,
+    jwt: Option<Jwt>,
+) -> Consumer {
     let namespace = &consumer.meta.namespace;
     let models = consumer.spec.models.iter().map(|model| whole_name(world, namespace, model));
     Consumer {
@@ -43,16 +50,41 @@ fn consumer_object(world: &World, consumer: &Resource<ConsumerSpec>, api_keys: V
         models: models.collect(),
         only_namespace: (!world.settings.is_platform(namespace)).then(|| namespace.clone()),
         user_from: user_from(&consumer.spec.user_from),
+        jwt,
     }
 }
 
-/// A claim is one of a token's, whose Consumer is refused.
 fn user_from(spec: &UserFromSpec) -> UserFrom {
-    match (spec.type_, &spec.header) {
-        (UserSource::Header, Some(header)) => UserFrom::Header(header.to_ascii_lowercase()),
-        (UserSource::Body, _) => UserFrom::Body,
-        (UserSource::Consumer | UserSource::Claim | UserSource::Header, _) => UserFrom::Consumer,
+    match (spec.type_, &spec.header, &spec.claim) {
+        (UserSource::Header, Some(header), _) => UserFrom::Header(header.to_ascii_lowercase()),
+        (UserSource::Claim, _, Some(claim)) => UserFrom::Claim(claim.clone()),
+        (UserSource::Body, ..) => UserFrom::Body,
+        (UserSource::Consumer | UserSource::Claim | UserSource::Header, ..) => UserFrom::Consumer,
     }
+}
+
+/// The tokens of a Consumer. Its form was judged with the spec; what is left is whether the URL may be called.
+fn jwt(world: &World, consumer: &Resource<ConsumerSpec>, draft: &mut Draft) -> Option<Jwt> {
+    let spec = consumer.spec.jwt.as_ref()?;
+    let url = Url::parse(&spec.jwks_url).map_err(|error| format!("\"{}\" is not a URL ({error})", spec.jwks_url));
+    let judged = url.and_then(|url| world.settings.outbound.judge_jwks(&url).map(|()| url));
+    let url = match judged {
+        Ok(url) => url,
+        Err(what) => {
+            if !draft.is_refused() {
+                draft.refuse(Reason::Invalid, format!("spec.jwt.jwksURL: {what}"));
+            }
+            return None;
+        }
+    };
+    let claims = spec.claims.iter().map(|claim| ClaimMatch { name: claim.name.clone(), values: claim.values.clone() });
+    Some(Jwt {
+        issuer: spec.issuer.clone(),
+        audiences: spec.audiences.clone(),
+        jwks_url: url.into(),
+        claims: claims.collect(),
+        created: consumer.meta.created,
+    })
 }
 
 /// Digests of the keys that are this Consumer's alone. A key that an older one has stays with that one.
@@ -93,8 +125,10 @@ fn api_keys(
             keys.push(digest);
         }
     }
+    // Who has tokens can call without a key.
+    let nothing_left = keys.is_empty() && consumer.spec.jwt.is_none();
     for (reason, message) in lost {
-        match (keys.is_empty(), reason) {
+        match (nothing_left, reason) {
             (true, Reason::CredentialMissing) => {}
             (true, reason) => draft.refuse(reason, message),
             (false, Reason::CallerConflict) => draft.partial(Reason::NameLost, message),

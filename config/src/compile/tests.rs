@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod addresses;
+mod jwt;
 mod keys;
 mod limits;
 mod pricing;

@@ -36,9 +36,6 @@ pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
 }
 
 pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
-    if spec.jwt.is_some() {
-        refuse(draft, "jwt");
-    }
     if !spec.service_accounts.is_empty() {
         refuse(draft, "serviceAccounts");
     }

@@ -60,14 +60,14 @@ const SECRET: [&str; 6] = ["authorization", "proxy-authorization", "cookie", "x-
 
 pub(crate) const JWT: &[Rule<Jwt>] = &[Rule {
     at: "jwksURL",
-    cel: concat!("self.jwksURL.matches('", http_url!("https"), "')"),
-    holds: |jwt| HTTPS_URL.is_match(&jwt.jwks_url),
-    message: "jwksURL must be an https:// URL with a host and without user, query and fragment, e.g. \
+    cel: concat!("self.jwksURL.matches('", http_url!("https?"), "')"),
+    holds: |jwt| HTTP_URL.is_match(&jwt.jwks_url),
+    message: "jwksURL must be a URL with a host and without user, query and fragment, e.g. \
               https://id.example.com/.well-known/jwks.json",
 }];
 
-static HTTPS_URL: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^https://[^/?#@\s]+(/[^?#\s]*)?$").expect("must be a pattern"));
+static HTTP_URL: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^https?://[^/?#@\s]+(/[^?#\s]*)?$").expect("must be a pattern"));
 
 impl Check for ConsumerSpec {
     fn check(&self, path: &Path<'_>, out: &mut Vec<FieldError>) {

@@ -22,12 +22,7 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(outbound: Outbound, roots: RootCertStore) -> Self {
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring must support the default TLS versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { outbound: Arc::new(outbound), tls: TlsConnector::from(Arc::new(tls)) }
+        Self { outbound: Arc::new(outbound), tls: TlsConnector::from(Arc::new(tls(roots))) }
     }
 
     /// Opens a connection within the timeout, DNS and TLS included. Each address of a name is judged by itself, and they
@@ -47,7 +42,7 @@ impl Connector {
     }
 
     async fn open(&self, origin: &Origin, deadline: Instant) -> io::Result<TcpStream> {
-        let addresses = self.permitted(origin).await?;
+        let addresses = permitted(&self.outbound, bare(&origin.host), origin.port).await?;
         let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
         let mut left = addresses.len() as u32;
         for address in addresses {
@@ -62,16 +57,29 @@ impl Connector {
         }
         Err(error)
     }
+}
 
-    async fn permitted(&self, origin: &Origin) -> io::Result<Vec<SocketAddr>> {
-        let all: Vec<_> = lookup_host((bare(&origin.host), origin.port)).await?.collect();
-        let permitted: Vec<_> = all.iter().copied().filter(|address| self.outbound.permits(address.ip())).collect();
-        if permitted.is_empty() && !all.is_empty() {
-            let denied = format!("{} leads to {}, which the outbound rules forbid", origin.host, all[0].ip());
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, denied));
-        }
-        Ok(permitted)
+/// What a client offers to servers that these vouch for.
+pub(crate) fn tls(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring must support the default TLS versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// The addresses of a name that may be called.
+///
+/// # Errors
+/// When there is no such name, or none of its addresses may be.
+pub(crate) async fn permitted(outbound: &Outbound, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let all: Vec<_> = lookup_host((host, port)).await?.collect();
+    let permitted: Vec<_> = all.iter().copied().filter(|address| outbound.permits(address.ip())).collect();
+    if permitted.is_empty() && !all.is_empty() {
+        let denied = format!("{host} leads to {}, which the outbound rules forbid", all[0].ip());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, denied));
     }
+    Ok(permitted)
 }
 
 /// A host as DNS and TLS write it: without the brackets of an IPv6 address.

@@ -90,6 +90,11 @@ impl Resources {
         self.secret(name, BTreeMap::from([("api-key".to_owned(), Secret::new(key))]));
         let mut spec = json!({"apiKeys": [{"secretRef": {"name": name, "key": "api-key"}}]});
         merge(&mut spec, more);
+        self.consumer_of(name, spec)
+    }
+
+    /// A Consumer that is exactly this.
+    pub(crate) fn consumer_of(&mut self, name: &str, spec: Value) -> anyhow::Result<&mut Self> {
         let resource = Resource::new(meta("default", name), serde_json::from_value(spec)?);
         self.0.consumers.insert(resource.object_ref(), Arc::new(resource));
         Ok(self)
@@ -149,6 +154,8 @@ impl Bed {
         let live = Live::at(metrics.clone(), pace);
         let refused = live.apply(&resources.snapshot());
         anyhow::ensure!(refused.is_empty(), "{refused:?}");
+        let issuers = live.follow_issuers(config.outbound.clone(), config.roots.clone());
+        tokio::spawn(issuers.map_err(anyhow::Error::msg)?);
         let plane = DataPlane::bind(config, live.clone(), metrics.clone())?;
         let address = plane.local_addr();
         let (stop, stopped) = oneshot::channel();

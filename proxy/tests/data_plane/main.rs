@@ -31,4 +31,5 @@ mod settlement;
 mod shutdown;
 mod silence;
 mod streams;
+mod tokens;
 mod transport;
