@@ -4,7 +4,7 @@ use std::{
     array,
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -149,7 +149,7 @@ impl Limiter {
 
     /// A limit over the buckets that it had before, if it had some.
     pub(crate) fn rule(&self, name: &ObjectRef, limit: &object::Limit) -> Arc<Rule> {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = table::lock(&self.tables);
         let new = || Arc::new(Table::new(self.metrics.limited(&name.to_string())));
         let table = tables.entry(name.clone()).or_insert_with(new).clone();
         let mut models = limit.models.clone();
@@ -171,7 +171,7 @@ impl Limiter {
 
     /// Forgets the buckets of limits that are gone.
     pub(crate) fn prune(&self) {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = table::lock(&self.tables);
         tables.retain(|name, table| {
             let is_used = Arc::strong_count(table) > 1;
             if !is_used {
