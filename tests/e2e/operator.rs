@@ -7,6 +7,7 @@ mod limits;
 mod load;
 mod reader;
 mod rotation;
+mod store;
 mod surroundings;
 mod verdicts;
 
