@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    mem,
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
@@ -59,8 +60,8 @@ pub(crate) struct Record {
     _in_flight: InFlight,
     /// Its place among the requests of the process.
     place: OnceCell<Share>,
-    /// What it has taken of limits.
-    reservation: Cell<Option<Reservation>>,
+    /// What it has taken of limits, and what more since its targets may cost more.
+    reservations: RefCell<Vec<Reservation>>,
     /// What the attempt that runs has taken of its provider's limits.
     of_attempt: Cell<Option<Reservation>>,
     standing: Cell<Standing>,
@@ -106,7 +107,7 @@ impl Record {
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
             place: OnceCell::new(),
-            reservation: Cell::default(),
+            reservations: RefCell::default(),
             of_attempt: Cell::default(),
             standing: Cell::default(),
         })
@@ -121,8 +122,13 @@ impl Record {
     pub(super) fn reserved(&self, reserved: Result<(Reservation, Standing), Box<Refusal>>) -> Result<(), Box<Refusal>> {
         let (reservation, standing) = reserved.inspect_err(|refusal| self.standing.set(refusal.standing))?;
         self.standing.set(standing);
-        self.reservation.set(Some(reservation));
+        self.topped_up(Some(reservation));
         Ok(())
+    }
+
+    /// It has taken more of them.
+    pub(super) fn topped_up(&self, more: Option<Reservation>) {
+        self.reservations.borrow_mut().extend(more);
     }
 
     /// The same of limits on what is asked of a provider, for the attempt that comes next.
@@ -392,8 +398,10 @@ impl Drop for Record {
         self.count(elapsed, &settled);
         self.settle_attempt(&settled.settlement.usage, settled.cost);
         let together = self.together(&settled);
-        if let Some(reservation) = self.reservation.take() {
-            reservation.settle(together.amounts(), Instant::now());
+        // All that was used is of the first: what was taken on top is given back.
+        let mut used = together.amounts();
+        for reservation in self.reservations.take() {
+            reservation.settle(mem::take(&mut used), Instant::now());
         }
         self.log(elapsed, &together);
     }
