@@ -328,7 +328,7 @@ impl Record {
             None => Some(parts.iter().filter_map(|part| part.usage.output).sum()),
         };
         let usage = Usage { input: first.usage.input, output, ..Usage::default() };
-        Settled { end: last.end, settlement: Settlement { usage, estimated: true }, cost }
+        Settled { end: last.end, settlement: Settlement { usage, estimated: true, wordless: false }, cost }
     }
 
     fn count(&self, elapsed: Duration, settled: &Settled) {
@@ -355,7 +355,7 @@ impl Record {
         let error = self.error.borrow();
         let asked = self.asked.get();
         let parts = self.parts.borrow();
-        let Settled { end, settlement: Settlement { usage, estimated }, cost } = settled;
+        let Settled { end, settlement: Settlement { usage, estimated, .. }, cost } = settled;
         tracing::info!(
             target: "penstock::request",
             status = self.status(),
