@@ -12,6 +12,9 @@ use tokio::{
 /// Events of a stream, the end marker included.
 pub(super) const EVENTS: usize = 101;
 
+/// Clients at a time; all numbers of requests are multiples of it.
+const CONCURRENCY: usize = 32;
+
 /// What a client sends.
 #[derive(Clone, Copy)]
 pub(super) enum Shape {
@@ -68,11 +71,10 @@ impl Shape {
     }
 }
 
-/// Sends all requests of one round, `concurrency` at a time. Any answer but a whole 200 ends the run.
-pub(super) async fn run(gateway: SocketAddr, shape: Shape, concurrency: usize) -> Result<()> {
+/// Sends so many requests, some at a time. Any answer but a whole 200 ends the run.
+pub(super) async fn run(gateway: SocketAddr, shape: Shape, requests: usize) -> Result<()> {
     let request = shape.request();
-    let each = shape.requests() / concurrency;
-    let clients = (0..concurrency).map(|_| client(gateway, &request, each));
+    let clients = (0..CONCURRENCY).map(|_| client(gateway, &request, requests / CONCURRENCY));
     try_join_all(clients).await.map(drop)
 }
 

@@ -6,12 +6,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use anyhow::{Context, Result};
-
-/// Ticks of `/proc/PID/stat` a second: 100 on every Linux that Rust's tier 1 runs on.
-const TICKS: f64 = 100.0;
 
 /// A program under load.
 pub(super) trait Gateway {
@@ -19,16 +17,17 @@ pub(super) trait Gateway {
     /// Processes that do the work.
     fn workers(&self) -> Result<Vec<u32>>;
 
-    /// User and system time of all workers so far.
-    fn cpu_seconds(&self) -> Result<f64> {
-        let mut ticks = 0.0;
+    /// Nanoseconds that all threads of all workers have run so far, by the scheduler's count: `/proc/PID/stat` has ticks of a
+    /// hundredth of a second.
+    fn cpu_nanos(&self) -> Result<u64> {
+        let mut nanos = 0;
         for pid in self.workers()? {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-            // Fields 14 and 15; the name before them may hold spaces but ends in the last parenthesis.
-            let fields = stat.rsplit(')').next().context("stat")?.split_whitespace();
-            ticks += fields.skip(11).take(2).map(|field| field.parse::<f64>().unwrap_or(0.0)).sum::<f64>();
+            for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+                let schedstat = fs::read_to_string(thread?.path().join("schedstat"))?;
+                nanos += schedstat.split(' ').next().context("schedstat")?.parse::<u64>()?;
+            }
         }
-        Ok(ticks / TICKS)
+        Ok(nanos)
     }
 }
 
@@ -61,7 +60,9 @@ impl Drop for Process {
 }
 
 fn fresh_dir(name: &str) -> Result<PathBuf> {
-    let dir = std::env::temp_dir().join(format!("penstock-bench-{name}-{}", std::process::id()));
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let dir = std::env::temp_dir().join(format!("penstock-bench-{name}-{process}-{number}"));
     fs::create_dir_all(&dir)?;
     Ok(dir)
 }
