@@ -64,15 +64,16 @@ async fn compare(args: &Proxies) -> Result<()> {
 /// How much more than the first the second takes, and the third: medians of blocks.
 async fn blocks(proxies: [&Penstock; 3]) -> Result<[f64; 2]> {
     let mut more = [Vec::new(), Vec::new()];
-    for proxy in proxies {
-        measure(proxy, Shape::Unary, BLOCK).await?;
+    let shapes = [Shape::Anonymous, Shape::Unary, Shape::Anonymous];
+    for (proxy, shape) in proxies.into_iter().zip(shapes) {
+        measure(proxy, shape, BLOCK).await?;
     }
     for block in 0..BLOCKS {
         let mut took = [0.0; 3];
         // Each comes first as often as the others: the machine may slow down in the middle.
         for turn in 0..3 {
             let place = (block + turn) % 3;
-            took[place] = measure(proxies[place], Shape::Unary, BLOCK).await?;
+            took[place] = measure(proxies[place], shapes[place], BLOCK).await?;
         }
         let [first, others @ ..] = took;
         for (more, took) in more.iter_mut().zip(others) {

@@ -7,9 +7,18 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
+
+/// What no gateway takes longer for to be there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A program under load.
 pub(super) trait Gateway {
@@ -28,6 +37,20 @@ pub(super) trait Gateway {
             }
         }
         Ok(nanos)
+    }
+}
+
+/// Until the proxy has read its resources.
+async fn ready(admin: SocketAddr) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (mut socket, mut answer) = (TcpStream::connect(admin).await?, Vec::new());
+        socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: proxy\r\nconnection: close\r\n\r\n").await?;
+        socket.read_to_end(&mut answer).await?;
+        if answer.starts_with(b"HTTP/1.1 200") {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < deadline, "is not ready: {}", String::from_utf8_lossy(&answer));
     }
 }
 
@@ -92,10 +115,10 @@ impl Nginx {
         let binary = binary.to_str().context("nginx's path must be UTF-8")?;
         let config = config.to_str().context("the temporary folder must be UTF-8")?;
         let process = Process::start("nginx", core, dir.clone(), &[binary, "-c", config])?;
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
-        while tokio::net::TcpStream::connect(address).await.is_err() {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_err() {
             let log = || fs::read_to_string(dir.join("stderr")).unwrap_or_default();
-            anyhow::ensure!(tokio::time::Instant::now() < deadline, "does not listen: {}", log());
+            anyhow::ensure!(Instant::now() < deadline, "does not listen: {}", log());
             tokio::task::yield_now().await;
         }
         Ok(Self { process, address })
@@ -196,8 +219,9 @@ impl Penstock {
         BufReader::new(stdout).read_line(&mut line)?;
         let listening: serde_json::Value = serde_json::from_str(&line)
             .with_context(|| format!("does not listen: {}", fs::read_to_string(log).unwrap_or_default()))?;
-        let address = listening["data"].as_str().context("data")?.parse()?;
-        Ok(Self { process, address })
+        let address = |name: &str| anyhow::Ok(listening[name].as_str().context("no address")?.parse()?);
+        ready(address("admin")?).await?;
+        Ok(Self { process, address: address("data")? })
     }
 
     pub(super) fn resident_mib(&self) -> Result<f64> {
