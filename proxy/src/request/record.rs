@@ -392,7 +392,7 @@ impl Drop for Record {
         self.settle_attempt(&settled.settlement.usage, settled.cost);
         let together = self.together(&settled);
         if let Some(reservation) = self.reservation.take() {
-            reservation.settle(together.amounts(), Instant::now());
+            reservation.settle(together.amounts(), self.started + elapsed);
         }
         self.log(elapsed, &together);
     }
