@@ -20,6 +20,8 @@ const SHORT: RangeInclusive<u64> = 1..=20;
 struct Row {
     name: &'static str,
     acts: Vec<Act>,
+    /// How often the provider is asked again.
+    retries: u32,
     asks: Asks,
     client: Client,
     pays: Pays,
@@ -51,6 +53,7 @@ struct Pays {
 }
 
 const NOTHING: Pays = Pays { requests: 0, input: 0..=0, output: 0..=0 };
+const PROMPT: Pays = Pays { requests: 1, input: SHORT, output: 0..=0 };
 
 impl Pays {
     fn exactly(input: u64, output: u64) -> Self {
@@ -69,7 +72,7 @@ fn some(words: usize) -> RangeInclusive<u64> {
 
 impl Row {
     fn stays(name: &'static str, asks: Asks, acts: Vec<Act>, pays: Pays) -> Self {
-        Self { name, acts, asks, client: Client::Stays, pays }
+        Self { name, acts, retries: 0, asks, client: Client::Stays, pays }
     }
 }
 
@@ -94,10 +97,11 @@ struct Limited {
 }
 
 impl Limited {
-    async fn new(vendor: Vendor, acts: Vec<Act>) -> anyhow::Result<Self> {
-        let good = whole(vendor, true);
+    async fn new(vendor: Vendor, row: &Row) -> anyhow::Result<Self> {
+        let (good, acts) = (whole(vendor, true), row.acts.clone());
         let provider = Provider::start(move |n| if n == 1 { acts.clone() } else { good.clone() }).await?;
         let mut spec = priced("m", vendor);
+        spec["retries"] = json!({"attempts": row.retries});
         let dear = json!({"name": "probe", "upstreamName": "real", "pricing": {"input": "0", "output": "1"}});
         spec["models"].as_array_mut().context("models")?.push(dear);
         let day = |limit: Value| json!({"limit": limit, "window": "24h"});
@@ -154,7 +158,7 @@ impl Limited {
 }
 
 async fn check(vendor: Vendor, row: Row) -> anyhow::Result<()> {
-    let limited = Limited::new(vendor, row.acts.clone()).await?;
+    let limited = Limited::new(vendor, &row).await?;
     let before = limited.missing().await?;
     assert_eq!(before, [1, INPUT + WRITTEN as u64, INPUT + 2 * WRITTEN as u64], "what the first took");
     limited.run(&row).await?;
@@ -185,24 +189,20 @@ async fn what_is_missing_in_buckets_is_what_each_end_is_charged() -> anyhow::Res
             Row::stays("whole, not reported", Asks::Whole, unary(), unreported()),
             Row::stays("failed", Asks::Whole, answer(500, "", "{}"), NOTHING),
             Row::stays("rejected", Asks::Stream, answer(400, "", "{}"), NOTHING),
-            Row::stays("cut before its content", Asks::Stream, cut, NOTHING),
+            Row::stays("cut before its content", Asks::Stream, cut.clone(), NOTHING),
+            Row {
+                retries: 1,
+                ..Row::stays("cut, then reported", Asks::Stream, cut, Pays::exactly(INPUT, WRITTEN as u64))
+            },
             Row::stays("broken", Asks::Stream, breaks(Act::Close), partly()),
             Row { client: Client::Leaves(BROKEN), ..Row::stays("left", Asks::Stream, breaks(Act::Hang), partly()) },
-            Row {
-                client: Client::LeavesAtOnce,
-                ..Row::stays("cancelled", Asks::Stream, vec![Act::Hang], Pays { output: 0..=0, ..partly_unseen() })
-            },
+            Row { client: Client::LeavesAtOnce, ..Row::stays("cancelled", Asks::Stream, vec![Act::Hang], PROMPT) },
         ];
         for row in rows {
             check(vendor, row).await?;
         }
     }
     Ok(())
-}
-
-/// A prompt, of which nothing was reported.
-fn partly_unseen() -> Pays {
-    Pays::about(SHORT, 0)
 }
 
 /// Three answers of a third of the words each, in turn.
@@ -230,14 +230,14 @@ async fn vectors_several_answers_and_unseen_thinking_are_missing_too() -> anyhow
             "vectors, not reported",
             Asks::Vectors,
             answer(200, "", vector),
-            Pays { output: 0..=0, ..Pays::about(some(WRITTEN), 0) },
+            Pays { input: some(WRITTEN), ..PROMPT },
         ),
         Row::stays("three", Asks::ThreeChoices, three(true), Pays::exactly(3, WRITTEN as u64)),
         Row::stays("three, not reported", Asks::ThreeChoices, three(false), Pays::about(SHORT, WRITTEN)),
         Row {
             client: Client::Leaves(1),
             // 50 a second, and no more than the client allows.
-            ..Row::stays("thinking, left", Asks::Thinking, thinks, Pays { output: 51..=205, ..partly_unseen() })
+            ..Row::stays("thinking, left", Asks::Thinking, thinks, Pays { output: 51..=205, ..PROMPT })
         },
     ];
     for row in rows {
