@@ -228,6 +228,11 @@ impl Live {
         self.0.pace
     }
 
+    /// The same to keep while others are waited for.
+    pub(crate) fn whole_tables(&self) -> Arc<Tables> {
+        self.0.tables.load_full()
+    }
+
     pub(crate) fn tables(&self) -> Guard<Arc<Tables>> {
         self.0.tables.load()
     }

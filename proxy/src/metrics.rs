@@ -16,12 +16,14 @@ use tokio::time::Instant;
 
 use dollars::Dollars;
 pub(crate) use handles::{RouteMetrics, TargetMetrics};
+pub(crate) use store::{Miss, StoreMetrics};
 use targets::Targets;
 
 use crate::{bounds::Limit, health::Seats};
 
 mod dollars;
 mod handles;
+mod store;
 mod targets;
 
 /// From 5 ms to 10 min: answers of models take from a cache hit's time to minutes.

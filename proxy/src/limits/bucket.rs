@@ -6,6 +6,9 @@ use std::time::Duration;
 use penstock_config::object::Rate;
 use tokio::time::Instant;
 
+/// In a millisecond.
+const NANOS: i128 = 1_000_000;
+
 /// What one proxy may give away of a limit that several share alike.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
@@ -14,14 +17,14 @@ pub(crate) struct Share {
     pub(crate) among: u32,
 }
 
-/// How much is left. A bucket that nothing was ever taken of is full.
+/// How much was taken and has not come back. A bucket that nothing was ever taken of is full.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    /// One unit of the whole limit is as many of these as its window has nanoseconds, so in each nanosecond `limit` of them
-    /// come in. It counts what the share is full of: what is given away weighs as many times as there are proxies, and
-    /// when their number changes, a share that was half full stays so.
-    level: i128,
-    /// The window that the level is counted in.
+    /// Never less than nothing. One unit of the whole limit is as many of these as its window has nanoseconds, so in each
+    /// nanosecond `limit` of them come back. It counts as if the share were the whole: what is taken weighs as many times as
+    /// there are proxies, and when their number changes, a share that was half full stays so.
+    spent: i128,
+    /// The window that it is counted in.
     window: i128,
     at: Instant,
 }
@@ -37,11 +40,11 @@ pub(crate) enum Short {
 
 impl Share {
     fn window(&self) -> i128 {
-        i128::from(self.rate.window_ms.max(1)) * 1_000_000
+        i128::from(self.rate.window_ms.max(1)) * NANOS
     }
 
     fn weight(&self, amount: u64) -> i128 {
-        i128::from(amount) * self.window() * i128::from(self.among.max(1))
+        i128::from(amount).saturating_mul(self.window()).saturating_mul(i128::from(self.among.max(1)))
     }
 
     /// Room for one unit at least, however many share the limit.
@@ -49,28 +52,45 @@ impl Share {
         (i128::from(self.rate.burst) * self.window()).max(self.weight(1))
     }
 
-    fn time(&self, level: i128) -> Duration {
+    fn time(&self, amount: i128) -> Duration {
         let limit = i128::from(self.rate.limit.max(1));
-        let nanos = (level.max(0) + limit - 1) / limit;
+        let nanos = (amount.max(0) + limit - 1) / limit;
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
 impl Bucket {
     pub(crate) fn full(share: &Share, now: Instant) -> Self {
-        Self { level: share.full(), window: share.window(), at: now }
+        Self { spent: 0, window: share.window(), at: now }
     }
 
-    /// What has come in by now. Time does not run backwards: a moment before the last adds nothing.
+    /// One of which so much was taken, in units times milliseconds of the window, as the store counts.
+    pub(super) fn stored(spent: u128, share: &Share, now: Instant) -> Self {
+        let spent = i128::try_from(spent).unwrap_or(i128::MAX).saturating_mul(NANOS);
+        Self { spent, ..Self::full(share, now) }
+    }
+
+    /// What was taken, as the store counts, for it to know no less.
+    pub(super) fn to_store(self) -> u128 {
+        u128::try_from((self.spent + NANOS - 1) / NANOS).unwrap_or_default()
+    }
+
+    /// What was taken of this one and not of the other, as the store counts, if this one is a share of that.
+    pub(super) fn beyond(&self, whole: &Self, share: &Share) -> u128 {
+        let more = (self.spent - whole.spent).max(0) / i128::from(share.among.max(1));
+        u128::try_from(more / NANOS).unwrap_or_default()
+    }
+
+    /// What has come back by now. Time does not run backwards: a moment before the last adds nothing.
     pub(crate) fn refill(&mut self, share: &Share, now: Instant) {
         if self.window != share.window() {
-            // The limit was changed: what is left of it stays.
-            self.level = self.level / self.window * share.window();
+            // The limit was changed: what was taken stays taken.
+            self.spent = self.spent / self.window * share.window();
             self.window = share.window();
         }
         let since = now.saturating_duration_since(self.at).as_nanos();
-        let more = i128::try_from(since).unwrap_or(i128::MAX).saturating_mul(i128::from(share.rate.limit));
-        self.level = self.level.saturating_add(more).min(share.full());
+        let back = i128::try_from(since).unwrap_or(i128::MAX).saturating_mul(i128::from(share.rate.limit));
+        self.spent = self.spent.saturating_sub(back).max(0);
         self.at = self.at.max(now);
     }
 
@@ -85,32 +105,33 @@ impl Bucket {
             _ if amount > share.rate.burst => return Err(Short::Forever),
             _ => {}
         }
-        let lacking = share.weight(amount).min(share.full()) - self.level;
+        let lacking = share.weight(amount).min(share.full()) - (share.full() - self.spent);
         if lacking > 0 { Err(Short::For(share.time(lacking))) } else { Ok(()) }
     }
 
     /// Takes it, whatever is left.
     pub(crate) fn take(&mut self, share: &Share, amount: u64) {
-        self.level = self.level.saturating_sub(share.weight(amount));
+        self.spent = self.spent.saturating_add(share.weight(amount));
     }
 
     /// Gives it back.
     pub(crate) fn give(&mut self, share: &Share, amount: u64) {
-        self.level = self.level.saturating_add(share.weight(amount)).min(share.full());
+        self.spent = self.spent.saturating_sub(share.weight(amount)).max(0);
     }
 
-    pub(crate) fn is_full(&self, share: &Share) -> bool {
-        self.level >= share.full()
+    pub(crate) fn is_full(&self) -> bool {
+        self.spent == 0
     }
 
     /// Whole units that are left of the limit, if other proxies have given away as much.
     pub(crate) fn left(&self, share: &Share) -> u64 {
-        u64::try_from(self.level.max(0) / share.window()).unwrap_or(u64::MAX).min(share.rate.burst)
+        let left = (share.full() - self.spent).max(0) / share.window();
+        u64::try_from(left).unwrap_or(u64::MAX).min(share.rate.burst)
     }
 
     /// Until it is full, if nothing is taken.
     pub(crate) fn full_in(&self, share: &Share) -> Duration {
-        share.time(share.full() - self.level)
+        share.time(self.spent)
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     Amounts, Left, Standing,
     bucket::{Bucket, Share, Short},
+    store::script::Known,
 };
 
 /// So many subjects have buckets of their own. Any more share one, until others are full again and forgotten.
@@ -38,7 +39,13 @@ pub(super) struct Subjects {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shares(pub(super) Amounts<Option<Share>>);
 
-pub(super) struct Buckets(Amounts<Option<Bucket>>);
+pub(super) struct Buckets {
+    all: Amounts<Option<Bucket>>,
+    /// What the store would have by itself, since this proxy has taken something that it was not told of.
+    apart: Option<Amounts<Option<Bucket>>>,
+    /// Of all who have none of their own: nothing is known of each.
+    are_common: bool,
+}
 
 /// Held by requests until they are settled, so that they need not be looked for again.
 type Shared = Arc<Mutex<Buckets>>;
@@ -66,10 +73,10 @@ impl Subjects {
             return buckets.clone();
         }
         self.make_room(shares, now);
-        let full = || Arc::new(Mutex::new(Buckets::full(shares, now)));
+        let full = |are_common| Arc::new(Mutex::new(Buckets { are_common, ..Buckets::full(shares, now) }));
         match self.own.len() < self.most {
-            true => self.own.entry(subject.into()).or_insert_with(full).clone(),
-            false => self.others.get_or_insert_with(full).clone(),
+            true => self.own.entry(subject.into()).or_insert_with(|| full(false)).clone(),
+            false => self.others.get_or_insert_with(|| full(true)).clone(),
         }
     }
 
@@ -80,7 +87,7 @@ impl Subjects {
             return;
         }
         self.swept = Some(now);
-        self.own.retain(|_, shared| Arc::strong_count(shared) > 1 || !lock(shared).at(shares, now).are_full(shares));
+        self.own.retain(|_, shared| Arc::strong_count(shared) > 1 || !lock(shared).at(shares, now).are_full());
     }
 }
 
@@ -91,58 +98,111 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Buckets {
     fn full(shares: &Shares, now: Instant) -> Self {
-        Self(shares.0.map(|share| share.map(|share| Bucket::full(&share, now))))
+        Self::of(shares.0.map(|share| share.map(|share| Bucket::full(&share, now))))
+    }
+
+    fn of(all: Amounts<Option<Bucket>>) -> Self {
+        Self { all, apart: None, are_common: false }
+    }
+
+    /// As the store has them, by what it says is spent.
+    pub(super) fn stored(spent: Amounts<Option<u128>>, shares: &Shares, now: Instant) -> Self {
+        let each = spent.zip(shares.0);
+        Self::of(each.map(|(spent, share)| share.map(|share| Bucket::stored(spent.unwrap_or(0), &share, now))))
     }
 
     /// As they are at a moment.
     pub(super) fn at(&mut self, shares: &Shares, now: Instant) -> &mut Self {
-        for (bucket, share) in self.0.iter_mut().zip(shares.0.iter()) {
-            match (&mut *bucket, share) {
-                (Some(bucket), Some(share)) => bucket.refill(share, now),
-                (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
+        for all in [&mut self.all].into_iter().chain(&mut self.apart) {
+            for (bucket, share) in all.iter_mut().zip(shares.0.iter()) {
+                match (&mut *bucket, share) {
+                    (Some(bucket), Some(share)) => bucket.refill(share, now),
+                    (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
+                }
             }
         }
         self
     }
 
-    fn are_full(&self, shares: &Shares) -> bool {
-        self.each(shares).all(|(bucket, share)| bucket.is_full(share))
+    /// What is taken from now on the store is not told of.
+    pub(super) fn part(&mut self) {
+        self.apart.get_or_insert(self.all);
     }
 
-    fn each<'a>(&'a self, shares: &'a Shares) -> impl Iterator<Item = (&'a Bucket, &'a Share)> {
-        self.0.iter().zip(shares.0.iter()).filter_map(|(bucket, share)| bucket.as_ref().zip(share.as_ref()))
+    pub(super) fn are_apart(&self) -> bool {
+        self.apart.is_some()
+    }
+
+    /// What the store may not know of them.
+    pub(super) fn to_tell(&self, shares: &Shares) -> Amounts<Known> {
+        if self.are_common {
+            return Amounts::default();
+        }
+        let by_itself = self.apart.unwrap_or(self.all);
+        let each = self.all.zip(by_itself).zip(shares.0);
+        each.map(|((bucket, whole), share)| match (bucket, whole, share) {
+            (Some(bucket), Some(whole), Some(share)) => {
+                Known { begin: whole.to_store(), more: bucket.beyond(&whole, &share) }
+            }
+            _ => Known::default(),
+        })
+    }
+
+    /// They are as the store says.
+    pub(super) fn learn(&mut self, stored: Buckets) {
+        if !self.are_common {
+            *self = stored;
+        }
+    }
+
+    fn are_full(&self) -> bool {
+        self.all.iter().flatten().all(Bucket::is_full)
     }
 
     /// Can all of it be taken? For each kind of amount that the limit bounds, how long not.
     pub(super) fn look(&self, shares: &Shares, amounts: &Amounts<u64>) -> Amounts<Option<Short>> {
-        let all = self.0.zip(shares.0).zip(*amounts);
+        let all = self.all.zip(shares.0).zip(*amounts);
         all.map(|((bucket, share), amount)| bucket.zip(share)?.0.look(&share?, amount).err())
     }
 
     pub(super) fn take(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
-        self.change(shares, amounts, Bucket::take);
+        change(&mut self.all, shares, amounts, Bucket::take);
     }
 
-    pub(super) fn give(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
-        self.change(shares, amounts, Bucket::give);
-    }
-
-    fn change(&mut self, shares: &Shares, amounts: &Amounts<u64>, change: impl Fn(&mut Bucket, &Share, u64)) {
-        for ((bucket, share), amount) in self.0.iter_mut().zip(shares.0.iter()).zip(amounts.iter()) {
-            if let (Some(bucket), Some(share)) = (bucket, share) {
-                change(bucket, share, *amount);
-            }
+    /// Sets right what was reserved. Is it the store's, it has that too by itself.
+    pub(super) fn settle(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>, is_stored: bool) {
+        let both = reserved.zip(*used);
+        let (too_much, too_little) = (
+            both.map(|(reserved, used)| reserved.saturating_sub(used)),
+            both.map(|(reserved, used)| used.saturating_sub(reserved)),
+        );
+        for all in [&mut self.all].into_iter().chain(self.apart.as_mut().filter(|_| is_stored)) {
+            change(all, shares, &too_much, Bucket::give);
+            change(all, shares, &too_little, Bucket::take);
         }
     }
 
     /// Notes what is left of each, where others have more.
     pub(super) fn note(&self, shares: &Shares, least: &mut Standing) {
-        for ((bucket, share), least) in self.0.iter().zip(shares.0.iter()).zip(least.0.iter_mut()) {
+        for ((bucket, share), least) in self.all.iter().zip(shares.0.iter()).zip(least.0.iter_mut()) {
             let (Some(bucket), Some(share)) = (bucket, share) else { continue };
             let remaining = bucket.left(share);
             if least.is_none_or(|least: Left| remaining < least.remaining) {
                 *least = Some(Left { limit: share.rate.limit, remaining, reset: bucket.full_in(share) });
             }
+        }
+    }
+}
+
+fn change(
+    all: &mut Amounts<Option<Bucket>>,
+    shares: &Shares,
+    amounts: &Amounts<u64>,
+    change: impl Fn(&mut Bucket, &Share, u64),
+) {
+    for ((bucket, share), amount) in all.iter_mut().zip(shares.0.iter()).zip(amounts.iter()) {
+        if let (Some(bucket), Some(share)) = (bucket, share) {
+            change(bucket, share, *amount);
         }
     }
 }
