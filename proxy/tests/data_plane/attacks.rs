@@ -1,8 +1,5 @@
 //! Callers who want to be others, or more than they are.
 
-use std::num::NonZeroUsize;
-
-use futures::future::try_join_all;
 use penstock_proxy::Auth;
 use serde_json::{Value, json};
 use tokio::{
@@ -12,7 +9,7 @@ use tokio::{
 
 use crate::{
     bed::{Bed, Got, PATH, Resources, question},
-    provider::{Provider, answer, says},
+    provider::{Provider, says},
 };
 
 const KEY: &str = "a-key-of-twenty-chars";
@@ -83,57 +80,5 @@ async fn a_key_that_another_begins_with_is_a_key_of_its_own_and_what_is_nearly_o
     for nearly in [&KEY[..KEY.len() - 1], &KEY[1..], &LONGER[..KEY.len() + 1], &LONGER[..LONGER.len() - 1], &upper] {
         assert_eq!(ask(nearly, "m").await?, 401, "{nearly}");
     }
-    Ok(())
-}
-
-/// So many users have buckets of their own.
-const MOST: usize = 65_536;
-/// Requests that are written before their answers are read.
-const BATCH: usize = 64;
-
-/// What answers begin with that pass, and that do not.
-const HEADS: [&[u8]; 2] = [b"HTTP/1.1 200", b"HTTP/1.1 429"];
-
-/// Asks as each of these users in turn, on one connection; returns how many passed and how many were refused.
-async fn ask_as(bed: &Bed, users: impl Iterator<Item = usize>) -> anyhow::Result<[usize; 2]> {
-    let (mut socket, mut all) = (TcpStream::connect(bed.address).await?, [0, 0]);
-    let users: Vec<usize> = users.collect();
-    for (batch, users) in users.chunks(BATCH).enumerate() {
-        let mut requests = String::new();
-        for user in users {
-            let body = format!(r#"{{"model":"m","user":"u{user}","input":"a"}}"#);
-            let head = format!("POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
-            requests.extend([head, body]);
-        }
-        socket.write_all(requests.as_bytes()).await?;
-        let mut answers = Vec::new();
-        while all[0] + all[1] < batch * BATCH + users.len() {
-            anyhow::ensure!(socket.read_buf(&mut answers).await? > 0, "closed too early");
-            for (count, head) in all.iter_mut().zip(HEADS) {
-                *count += memchr::memmem::find_iter(&answers, head).count();
-            }
-            // What may be the beginning of one more.
-            answers.drain(..answers.len().saturating_sub(HEADS[0].len() - 1));
-        }
-    }
-    Ok(all)
-}
-
-#[tokio::test]
-async fn new_names_without_end_bring_no_new_allowance_and_push_no_user_out() -> anyhow::Result<()> {
-    // What is answered soonest.
-    let vector = r#"{"data":[{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":1}}"#;
-    let provider = Provider::always(answer(200, "", vector)).await?;
-    let mut resources = Resources::new();
-    resources.provider("a", &provider, json!({}))?;
-    resources.limit("few", json!({"per": ["User"], "requests": {"limit": 2, "window": "24h"}}))?;
-    let bed = Bed::start_with(&resources, |config| config.workers = NonZeroUsize::new(2))?;
-    let quarters = (0..4).map(|quarter| ask_as(&bed, quarter * MOST / 4..(quarter + 1) * MOST / 4));
-    assert_eq!(try_join_all(quarters).await?, [[MOST / 4, 0]; 4], "each has a bucket");
-    assert_eq!(ask_as(&bed, MOST..MOST + 200).await?, [2, 198], "and all others have one together");
-    let mut first_and_last = [0, MOST - 1].into_iter().cycle();
-    assert_eq!(ask_as(&bed, first_and_last.by_ref().take(2)).await?, [2, 0], "who was there first has what is left");
-    assert_eq!(ask_as(&bed, first_and_last.take(2)).await?, [0, 2], "and no more");
-    assert_eq!(provider.calls(), MOST + 4);
     Ok(())
 }
