@@ -14,6 +14,7 @@ use std::{
 use penstock_config::{
     Hash, ObjectRef,
     object::{self, Rate},
+    protocol::Report,
 };
 use penstock_crds::StoreFailure;
 use tokio::time::Instant;
@@ -147,6 +148,11 @@ impl Limiter {
         let _ = self.store.set(store);
     }
 
+    /// Whether the store answers, where there is one.
+    pub(crate) fn report(&self) -> Option<Report> {
+        self.store.get().map(|store| Report::LimitStore { is_up: store.is_up() })
+    }
+
     /// A way to the store for this thread, where there is one. Needs a `LocalSet`.
     pub(crate) fn lane(&self) -> Option<Rc<Lane>> {
         self.store.get().map(Lane::start)
@@ -230,10 +236,10 @@ impl Limiter {
         for (buckets, hold) in &mut locked {
             let shares = hold.shares();
             if longest.0.is_none() {
-                if hold.has_store() {
-                    buckets.part();
+                match hold.has_store() {
+                    true => buckets.take_untold(&shares, &amounts),
+                    false => buckets.take(&shares, &amounts),
                 }
-                buckets.take(&shares, &amounts);
             }
             buckets.note(&shares, &mut standing);
         }
@@ -262,7 +268,7 @@ impl Limiter {
                 longest.look(&stored, &shares, hold, amounts);
             }
             stored.note(&shares, &mut standing);
-            table::lock(&hold.buckets).learn(stored);
+            table::lock(&hold.buckets).learn(&stored);
         }
         match longest.0.take() {
             Some(refused) => Err(refused.refusal(standing)),

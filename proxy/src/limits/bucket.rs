@@ -24,9 +24,20 @@ pub(crate) struct Bucket {
     /// nanosecond `limit` of them come back. It counts as if the share were the whole: what is taken weighs as many times as
     /// there are proxies, and when their number changes, a share that was half full stays so.
     spent: i128,
+    /// What of it the store was not told of, where there is one: it was taken while it did not answer. Never more than all.
+    untold: i128,
     /// The window that it is counted in.
     window: i128,
     at: Instant,
+}
+
+/// What the store of limits may not know of a bucket, in units times milliseconds of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    /// What was spent of it, should the store have forgotten.
+    pub(crate) begin: u128,
+    /// What was spent of it since, elsewhere.
+    pub(crate) more: u128,
 }
 
 /// Why nothing can be taken now; the longer, the greater.
@@ -61,7 +72,7 @@ impl Share {
 
 impl Bucket {
     pub(crate) fn full(share: &Share, now: Instant) -> Self {
-        Self { spent: 0, window: share.window(), at: now }
+        Self { spent: 0, untold: 0, window: share.window(), at: now }
     }
 
     /// One of which so much was taken, in units times milliseconds of the window, as the store counts.
@@ -70,15 +81,27 @@ impl Bucket {
         Self { spent, ..Self::full(share, now) }
     }
 
-    /// What was taken, as the store counts, for it to know no less.
-    pub(super) fn to_store(self) -> u128 {
-        u128::try_from((self.spent + NANOS - 1) / NANOS).unwrap_or_default()
+    /// What the store is told. What is taken of a share weighs less there, and once it is told it is no news any more.
+    pub(super) fn tell(&mut self, share: &Share) -> News {
+        let in_store = |spent: i128| u128::try_from((spent + NANOS - 1) / NANOS).unwrap_or_default();
+        let untold = std::mem::take(&mut self.untold);
+        News { begin: in_store(self.spent - untold), more: in_store(untold / i128::from(share.among.max(1))) }
     }
 
-    /// What was taken of this one and not of the other, as the store counts, if this one is a share of that.
-    pub(super) fn beyond(&self, whole: &Self, share: &Share) -> u128 {
-        let more = (self.spent - whole.spent).max(0) / i128::from(share.among.max(1));
-        u128::try_from(more / NANOS).unwrap_or_default()
+    /// The store did not hear it.
+    pub(super) fn untell(&mut self, share: &Share, news: News) {
+        let more = i128::try_from(news.more).unwrap_or(i128::MAX).saturating_mul(NANOS);
+        self.untold = self.untold.saturating_add(more.saturating_mul(share.among.max(1).into())).min(self.spent);
+    }
+
+    /// It is as the store says, but for what that was not told.
+    pub(super) fn learn(&mut self, stored: Self) {
+        let untold = self.untold;
+        *self = Self { spent: stored.spent.saturating_add(untold), untold, ..stored };
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.untold > 0
     }
 
     /// What has come back by now. Time does not run backwards: a moment before the last adds nothing.
@@ -86,11 +109,13 @@ impl Bucket {
         if self.window != share.window() {
             // The limit was changed: what was taken stays taken.
             self.spent = self.spent / self.window * share.window();
+            self.untold = self.untold / self.window * share.window();
             self.window = share.window();
         }
         let since = now.saturating_duration_since(self.at).as_nanos();
         let back = i128::try_from(since).unwrap_or(i128::MAX).saturating_mul(i128::from(share.rate.limit));
         self.spent = self.spent.saturating_sub(back).max(0);
+        self.untold = self.untold.min(self.spent);
         self.at = self.at.max(now);
     }
 
@@ -112,6 +137,18 @@ impl Bucket {
     /// Takes it, whatever is left.
     pub(crate) fn take(&mut self, share: &Share, amount: u64) {
         self.spent = self.spent.saturating_add(share.weight(amount));
+    }
+
+    /// The same while the store does not answer.
+    pub(super) fn take_untold(&mut self, share: &Share, amount: u64) {
+        self.take(share, amount);
+        self.untold = self.untold.saturating_add(share.weight(amount));
+    }
+
+    /// Gives back what was taken so.
+    pub(super) fn give_untold(&mut self, share: &Share, amount: u64) {
+        self.give(share, amount);
+        self.untold = self.untold.saturating_sub(share.weight(amount)).clamp(0, self.spent);
     }
 
     /// Gives it back.

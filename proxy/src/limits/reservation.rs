@@ -58,7 +58,8 @@ impl Hold {
     pub(super) fn wanted(&self, now: Instant) -> Wanted {
         let key = self.there.as_ref().map_or("", |(_, key)| key);
         let shares = self.shares();
-        Wanted { place: self.place(key), known: table::lock(&self.buckets).at(&shares, now).to_tell(&shares) }
+        let news = table::lock(&self.buckets).at(&shares, now).tell(&shares);
+        Wanted { place: self.place(key), news, buckets: self.buckets.clone(), shares }
     }
 }
 
@@ -74,9 +75,14 @@ impl Reservation {
         for hold in &self.holds {
             let shares = if is_there { hold.rule.shares(1) } else { hold.shares() };
             let mut buckets = table::lock(&hold.buckets);
-            buckets.at(&shares, now).settle(&shares, &self.amounts, &used, is_there);
+            let buckets = buckets.at(&shares, now);
             // What this proxy took by itself the store learns of with the next request, or has learnt of by now.
-            let is_told = is_there || !buckets.are_apart();
+            let is_told = if is_there || hold.there.is_none() {
+                buckets.settle(&shares, &self.amounts, &used);
+                true
+            } else {
+                buckets.settle_untold(&shares, &self.amounts, &used)
+            };
             if let Some((lane, key)) = &hold.there
                 && is_told
                 && hold.rule.is_settled(&self.amounts, &used)

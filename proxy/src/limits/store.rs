@@ -60,7 +60,12 @@ impl Store {
         Ok(Arc::new(Self { servers, prefix, metrics: metrics.store() }))
     }
 
-    /// Not from its pool of connections, for there is none: a name is looked up anew.
+    /// Do all threads reach it?
+    pub(super) fn is_up(&self) -> bool {
+        self.metrics.is_up()
+    }
+
+    /// A new connection, for which names are looked up anew.
     async fn connect(&self) -> RedisResult<Connection> {
         match &self.servers {
             Servers::One(client) => {

@@ -11,8 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     Amounts, Left, Standing,
-    bucket::{Bucket, Share, Short},
-    store::script::Known,
+    bucket::{Bucket, News, Share, Short},
 };
 
 /// So many subjects have buckets of their own. Any more share one, until others are full again and forgotten.
@@ -41,8 +40,6 @@ pub(super) struct Shares(pub(super) Amounts<Option<Share>>);
 
 pub(super) struct Buckets {
     all: Amounts<Option<Bucket>>,
-    /// What the store would have by itself, since this proxy has taken something that it was not told of.
-    apart: Option<Amounts<Option<Bucket>>>,
     /// Of all who have none of their own: nothing is known of each.
     are_common: bool,
 }
@@ -97,12 +94,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Buckets {
-    fn full(shares: &Shares, now: Instant) -> Self {
+    pub(super) fn full(shares: &Shares, now: Instant) -> Self {
         Self::of(shares.0.map(|share| share.map(|share| Bucket::full(&share, now))))
     }
 
     fn of(all: Amounts<Option<Bucket>>) -> Self {
-        Self { all, apart: None, are_common: false }
+        Self { all, are_common: false }
     }
 
     /// As the store has them, by what it says is spent.
@@ -113,45 +110,44 @@ impl Buckets {
 
     /// As they are at a moment.
     pub(super) fn at(&mut self, shares: &Shares, now: Instant) -> &mut Self {
-        for all in [&mut self.all].into_iter().chain(&mut self.apart) {
-            for (bucket, share) in all.iter_mut().zip(shares.0.iter()) {
-                match (&mut *bucket, share) {
-                    (Some(bucket), Some(share)) => bucket.refill(share, now),
-                    (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
-                }
+        for (bucket, share) in self.all.iter_mut().zip(shares.0.iter()) {
+            match (&mut *bucket, share) {
+                (Some(bucket), Some(share)) => bucket.refill(share, now),
+                (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
             }
         }
         self
     }
 
-    /// What is taken from now on the store is not told of.
-    pub(super) fn part(&mut self) {
-        self.apart.get_or_insert(self.all);
-    }
-
-    pub(super) fn are_apart(&self) -> bool {
-        self.apart.is_some()
-    }
-
-    /// What the store may not know of them.
-    pub(super) fn to_tell(&self, shares: &Shares) -> Amounts<Known> {
+    /// What the store may not know of them, which is no news any more.
+    pub(super) fn tell(&mut self, shares: &Shares) -> Amounts<News> {
         if self.are_common {
             return Amounts::default();
         }
-        let by_itself = self.apart.unwrap_or(self.all);
-        let each = self.all.zip(by_itself).zip(shares.0);
-        each.map(|((bucket, whole), share)| match (bucket, whole, share) {
-            (Some(bucket), Some(whole), Some(share)) => {
-                Known { begin: whole.to_store(), more: bucket.beyond(&whole, &share) }
+        let mut news = Amounts::default();
+        for ((bucket, share), news) in self.all.iter_mut().zip(shares.0.iter()).zip(news.iter_mut()) {
+            if let (Some(bucket), Some(share)) = (bucket, share) {
+                *news = bucket.tell(share);
             }
-            _ => Known::default(),
-        })
+        }
+        news
+    }
+
+    /// The store did not hear it.
+    pub(super) fn untell(&mut self, shares: &Shares, news: &Amounts<News>) {
+        change(&mut self.all, shares, news, Bucket::untell);
     }
 
     /// They are as the store says.
-    pub(super) fn learn(&mut self, stored: Buckets) {
-        if !self.are_common {
-            *self = stored;
+    pub(super) fn learn(&mut self, stored: &Buckets) {
+        if self.are_common {
+            return;
+        }
+        for (bucket, stored) in self.all.iter_mut().zip(stored.all.iter()) {
+            match (&mut *bucket, stored) {
+                (Some(bucket), Some(stored)) => bucket.learn(*stored),
+                (bucket, stored) => *bucket = *stored,
+            }
         }
     }
 
@@ -169,17 +165,28 @@ impl Buckets {
         change(&mut self.all, shares, amounts, Bucket::take);
     }
 
-    /// Sets right what was reserved. Is it the store's, it has that too by itself.
-    pub(super) fn settle(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>, is_stored: bool) {
-        let both = reserved.zip(*used);
-        let (too_much, too_little) = (
-            both.map(|(reserved, used)| reserved.saturating_sub(used)),
-            both.map(|(reserved, used)| used.saturating_sub(reserved)),
-        );
-        for all in [&mut self.all].into_iter().chain(self.apart.as_mut().filter(|_| is_stored)) {
-            change(all, shares, &too_much, Bucket::give);
-            change(all, shares, &too_little, Bucket::take);
+    /// The same while the store does not answer.
+    pub(super) fn take_untold(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
+        change(&mut self.all, shares, amounts, Bucket::take_untold);
+    }
+
+    /// Sets right what was reserved.
+    pub(super) fn settle(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>) {
+        let (too_much, too_little) = differences(reserved, used);
+        change(&mut self.all, shares, &too_much, Bucket::give);
+        change(&mut self.all, shares, &too_little, Bucket::take);
+    }
+
+    /// The same for what was reserved while the store did not answer. Returns whether it has been told of that by now.
+    pub(super) fn settle_untold(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
+        if !self.all.iter().flatten().any(Bucket::has_news) {
+            self.settle(shares, reserved, used);
+            return true;
         }
+        let (too_much, too_little) = differences(reserved, used);
+        change(&mut self.all, shares, &too_much, Bucket::give_untold);
+        change(&mut self.all, shares, &too_little, Bucket::take_untold);
+        false
     }
 
     /// Notes what is left of each, where others have more.
@@ -194,11 +201,18 @@ impl Buckets {
     }
 }
 
-fn change(
+/// What was reserved too much, and too little.
+fn differences(reserved: &Amounts<u64>, used: &Amounts<u64>) -> (Amounts<u64>, Amounts<u64>) {
+    let both = reserved.zip(*used);
+    let too_much = both.map(|(reserved, used)| reserved.saturating_sub(used));
+    (too_much, both.map(|(reserved, used)| used.saturating_sub(reserved)))
+}
+
+fn change<T: Copy>(
     all: &mut Amounts<Option<Bucket>>,
     shares: &Shares,
-    amounts: &Amounts<u64>,
-    change: impl Fn(&mut Bucket, &Share, u64),
+    amounts: &Amounts<T>,
+    change: impl Fn(&mut Bucket, &Share, T),
 ) {
     for ((bucket, share), amount) in all.iter_mut().zip(shares.0.iter()).zip(amounts.iter()) {
         if let (Some(bucket), Some(share)) = (bucket, share) {

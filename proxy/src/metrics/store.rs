@@ -10,7 +10,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge};
 use super::{Metrics, counters, register};
 
 /// A store is near: from a quarter of a millisecond to where nobody waits any longer, and what is beyond.
-const SECONDS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.02, 0.025, 0.05];
+const SECONDS: [f64; 10] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1];
 
 /// Why a request did without the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

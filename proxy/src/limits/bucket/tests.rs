@@ -184,3 +184,34 @@ proptest! {
         prop_assert_eq!(bucket.spent, once.spent);
     }
 }
+
+#[test]
+fn what_a_share_took_is_told_once_for_what_it_weighs_and_again_if_it_was_not_heard() {
+    let (of_three, start) = (share(60, 60_000, 60, 3), Instant::now());
+    let mut bucket = Bucket::full(&of_three, start);
+    bucket.learn(Bucket::stored(30 * 60_000, &of_three, start));
+    (0..4).for_each(|_| bucket.take_untold(&of_three, 1));
+    bucket.give_untold(&of_three, 1);
+    let news = News { begin: 30 * 60_000, more: 3 * 60_000 };
+    assert_eq!(bucket.tell(&of_three), news);
+    assert_eq!(
+        bucket.tell(&of_three),
+        News { begin: 39 * 60_000, more: 0 },
+        "others ask before the store has answered"
+    );
+    bucket.untell(&of_three, news);
+    bucket.learn(Bucket::stored(40 * 60_000, &of_three, start));
+    assert_eq!(bucket.tell(&of_three), News { begin: 40 * 60_000, more: 3 * 60_000 });
+}
+
+#[test]
+fn what_has_come_back_by_now_is_no_news() {
+    let (of_three, start) = (share(60, 60_000, 60, 3), Instant::now());
+    let mut bucket = Bucket::full(&of_three, start);
+    (0..10).for_each(|_| bucket.take_untold(&of_three, 1));
+    bucket.refill(&of_three, start + 24 * SECOND);
+    assert_eq!(bucket.tell(&of_three), News { begin: 0, more: 2 * 60_000 }, "24 of 30 are back");
+    bucket.take_untold(&of_three, 1);
+    bucket.refill(&of_three, start + 60 * SECOND);
+    assert!(!bucket.has_news() && bucket.is_full());
+}

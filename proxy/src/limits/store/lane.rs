@@ -80,7 +80,10 @@ impl Lane {
         amounts: Amounts<u64>,
         expires: Duration,
     ) -> Result<Reply, Down> {
-        let Some(mut connection) = self.connection.borrow().clone() else { return Err(self.missed(Miss::Down)) };
+        let Some(mut connection) = self.connection.borrow().clone() else {
+            wanted.iter().for_each(Wanted::untell);
+            return Err(self.missed(Miss::Down));
+        };
         let wait = u64::try_from(expires.as_millis()).unwrap_or(u64::MAX);
         let arguments = script::reserve(&wanted, &amounts, wait);
         let mut asking = Box::pin(async move { script::run(&mut connection, &arguments).await.and_then(Reply::read) });
@@ -93,6 +96,7 @@ impl Lane {
                 Ok(reply)
             }
             Ok(Err(error)) => {
+                wanted.iter().for_each(Wanted::untell);
                 self.leave(&reason(&error));
                 Err(self.missed(Miss::Error))
             }
@@ -152,9 +156,13 @@ impl Lane {
         wanted: Vec<Wanted>,
         amounts: Amounts<u64>,
     ) {
-        if let Ok(Ok(Reply { is_taken: true, until, .. })) = timeout(LATE, asking).await {
-            let places = wanted.into_iter().map(|wanted| wanted.place).collect();
-            self.settle(Settling { places, until, reserved: amounts, used: Amounts::default() });
+        match timeout(LATE, asking).await {
+            Ok(Ok(Reply { is_taken: true, until, .. })) => {
+                let places = wanted.into_iter().map(|wanted| wanted.place).collect();
+                self.settle(Settling { places, until, reserved: amounts, used: Amounts::default() });
+            }
+            Ok(Ok(Reply { is_taken: false, .. })) => {}
+            Ok(Err(_)) | Err(_) => wanted.iter().for_each(Wanted::untell),
         }
     }
 

@@ -1,11 +1,15 @@
 //! What `script.lua` is asked, and what it answers.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use redis::{Cmd, RedisResult, Script, Value, from_redis_value};
 
 use super::{
-    super::{Amounts, bucket::Share, table::Shares},
+    super::{
+        Amounts,
+        bucket::{News, Share},
+        table::{self, Buckets, Shares},
+    },
     Connection,
 };
 
@@ -22,20 +26,20 @@ pub(in super::super) struct Place {
     pub(in super::super) keep: u64,
 }
 
-/// A place, and for each kind of amount what is known of it.
-#[derive(Clone, Debug)]
+/// A place that something is to be taken of, and what the store is told of it.
 pub(in super::super) struct Wanted {
     pub(in super::super) place: Place,
-    pub(in super::super) known: Amounts<Known>,
+    pub(in super::super) news: Amounts<News>,
+    /// Whose news it is, and what share of them this proxy has.
+    pub(in super::super) buckets: Arc<Mutex<Buckets>>,
+    pub(in super::super) shares: Shares,
 }
 
-/// In units times milliseconds of the window.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in super::super) struct Known {
-    /// What was spent of it, should the store know of nothing.
-    pub(in super::super) begin: u128,
-    /// What was spent of it that the store does not know of.
-    pub(in super::super) more: u128,
+impl Wanted {
+    /// The store did not hear the news.
+    pub(super) fn untell(&self) {
+        table::lock(&self.buckets).untell(&self.shares, &self.news);
+    }
 }
 
 /// What it answers to a reservation.
@@ -62,10 +66,10 @@ pub(in super::super) struct Settling {
 pub(super) fn reserve(wanted: &[Wanted], amounts: &Amounts<u64>, wait: u64) -> Arguments {
     let mut arguments = Arguments::new("reserve", wanted.iter().map(|wanted| wanted.place.key.as_str()));
     arguments.number(wait);
-    for Wanted { place: Place { shares, keep, .. }, known } in wanted {
+    for Wanted { place: Place { shares, keep, .. }, news, .. } in wanted {
         arguments.number(*keep);
-        let each = shares.0.zip(*amounts).zip(*known);
-        each.map(|((share, amount), Known { begin, more })| arguments.kind(share, [amount.into(), begin, more]));
+        let each = shares.0.zip(*amounts).zip(*news);
+        each.map(|((share, amount), News { begin, more })| arguments.kind(share, [amount.into(), begin, more]));
     }
     arguments
 }

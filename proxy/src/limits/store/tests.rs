@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::{
     super::{
         Amounts,
-        bucket::{Bucket, Share},
-        table::Shares,
+        bucket::{Bucket, News, Share},
+        table::{Buckets, Shares},
     },
-    script::{Arguments, Known, Place, Reply, SCRIPT, Settling, Wanted},
+    script::{Arguments, Place, Reply, SCRIPT, Settling, Wanted},
     *,
 };
 
@@ -62,6 +62,9 @@ fn shares() -> impl Strategy<Value = Shares> {
     (rate(0..50, 1..20), rate(0..500, 1..1_000), rate(0..u64::MAX / 2, 1..u64::MAX / 2))
         .prop_map(|(requests, tokens, cost)| Shares(Amounts { requests, tokens, cost }))
 }
+
+/// One proxy has all of a limit.
+const ALONE: Share = Share { rate: Rate { limit: 1, window_ms: 1, burst: 1 }, among: 1 };
 
 /// A reservation, as far as it is open.
 struct Open {
@@ -144,8 +147,13 @@ impl Memory {
 
     fn spent(&mut self, place: usize) -> Amounts<Option<u128>> {
         self.each(place, Amounts::default(), |_, _, _| {});
-        self.buckets[place].map(|bucket| bucket.map(Bucket::to_store))
+        self.buckets[place].map(|bucket| bucket.map(|mut bucket| bucket.tell(&ALONE).begin))
     }
+}
+
+fn wanted(place: Place, news: Amounts<News>) -> Wanted {
+    let (shares, now) = (place.shares, Instant::now());
+    Wanted { place, news, buckets: Arc::new(Buckets::full(&shares, now).into()), shares }
 }
 
 struct Bed {
@@ -166,8 +174,7 @@ impl Bed {
     }
 
     async fn reserve(&mut self, places: Vec<Place>, amounts: Amounts<u64>, now: u64) -> Reply {
-        let wanted: Vec<_> =
-            places.into_iter().map(|place| Wanted { place, known: Amounts::<Known>::default() }).collect();
+        let wanted: Vec<_> = places.into_iter().map(|place| wanted(place, Amounts::default())).collect();
         let values = self.run(script::reserve(&wanted, &amounts, WAIT), now).await;
         Reply::read(values).expect("the reply must be one")
     }
@@ -250,8 +257,8 @@ async fn what_this_proxy_knows_better_counts_where_the_store_has_forgotten_or_wa
     let redis = Redis::start().await.expect("must start");
     let mut bed = Bed { connection: connected(&redis).await, script: clocked(), case: "{t}".to_owned() };
     let shares = one(10, 1_000);
-    let known = Amounts { requests: Known { begin: 4_000, more: 2_000 }, ..Amounts::default() };
-    let wanted = [Wanted { place: bed.place(0, shares), known }];
+    let news = Amounts { requests: News { begin: 4_000, more: 2_000 }, ..Amounts::default() };
+    let wanted = [wanted(bed.place(0, shares), news)];
     let mut spent = Vec::new();
     for now in [BEGIN, BEGIN + 100] {
         let reply = Reply::read(bed.run(script::reserve(&wanted, &ONE, WAIT), now).await).expect("must be a reply");
