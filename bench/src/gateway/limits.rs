@@ -34,6 +34,8 @@ pub(crate) struct Proxies {
 struct More {
     limited: Vec<f64>,
     alike: Vec<f64>,
+    /// What the one takes that limits nothing.
+    without: Vec<f64>,
 }
 
 pub(crate) fn run(args: &Proxies) -> Result<()> {
@@ -47,12 +49,18 @@ async fn compare(args: &Proxies) -> Result<()> {
     for _ in 0..STARTS {
         let plain = || Penstock::start(&args.proxy, args.core, mock);
         let limited = Penstock::limited(&args.proxy, args.core, mock).await.context("penstock-proxy with limits")?;
-        let [limited, alike] = blocks([&plain().await?, &limited, &plain().await?]).await?;
+        let [without, limited, alike] = blocks([&plain().await?, &limited, &plain().await?]).await?;
+        more.without.push(without);
         more.limited.push(limited);
         more.alike.push(alike);
     }
     report::line("authentication and three limits, CPU a request", median(more.limited.clone()), "us", LIMIT);
     println!("median of {STARTS} starts; half of them: {}", Half(&more.limited));
+    println!(
+        "a request takes {:.1} us without; half of the starts: {}",
+        median(more.without.clone()),
+        Half(&more.without)
+    );
     println!(
         "the same of two proxies that are alike: {:.2} us; half: {}",
         median(more.alike.clone()),
@@ -61,9 +69,9 @@ async fn compare(args: &Proxies) -> Result<()> {
     Ok(())
 }
 
-/// How much more than the first the second takes, and the third: medians of blocks.
-async fn blocks(proxies: [&Penstock; 3]) -> Result<[f64; 2]> {
-    let mut more = [Vec::new(), Vec::new()];
+/// What the first takes, and how much more the others: medians of blocks.
+async fn blocks(proxies: [&Penstock; 3]) -> Result<[f64; 3]> {
+    let mut all = [Vec::new(), Vec::new(), Vec::new()];
     let shapes = [Shape::Anonymous, Shape::Unary, Shape::Anonymous];
     for (proxy, shape) in proxies.into_iter().zip(shapes) {
         measure(proxy, shape, BLOCK).await?;
@@ -75,12 +83,12 @@ async fn blocks(proxies: [&Penstock; 3]) -> Result<[f64; 2]> {
             let place = (block + turn) % 3;
             took[place] = measure(proxies[place], shapes[place], BLOCK).await?;
         }
-        let [first, others @ ..] = took;
-        for (more, took) in more.iter_mut().zip(others) {
-            more.push(took - first);
+        let [first, limited, alike] = took;
+        for (all, each) in all.iter_mut().zip([first, limited - first, alike - first]) {
+            all.push(each);
         }
     }
-    Ok(more.map(median))
+    Ok(all.map(median))
 }
 
 /// Between which values the middle half of them is.
