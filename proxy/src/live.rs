@@ -130,6 +130,7 @@ impl Live {
         let seats = Arc::new(Seats::new(pace));
         metrics.watch_targets(&seats);
         let limits = Arc::new(Limiter::new(metrics.clone()));
+        metrics.watch_budgets(&limits);
         let (tables, jwks) = (ArcSwap::default(), Jwks::default());
         Self(Arc::new(Shared { tables, built: built.into(), seats, limits, jwks, metrics, pace }))
     }
@@ -207,7 +208,7 @@ impl Live {
         let mut reports = self.0.seats.reports(current, Instant::now());
         reports.extend(built.cells.reports());
         reports.extend_from_slice(&built.unpriced);
-        reports.extend(self.0.limits.report());
+        reports.extend(self.0.limits.reports());
         reports
     }
 
@@ -332,7 +333,9 @@ impl Build<'_> {
 
     fn consumer(&mut self, entry: &Entry) -> Result<(), String> {
         let Object::Consumer(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
-        let consumer = Arc::new(Consumer::build(&entry.key().object, &object));
+        let name = &entry.key().object;
+        let budgets = object.budget.map(|budget| self.live.limits.budgets(name, &budget)).unwrap_or_default();
+        let consumer = Arc::new(Consumer::build(name, &object, budgets));
         self.consumers.extend(object.api_keys.iter().map(|digest| (*digest, consumer.clone())));
         self.issued.extend(object.jwt.map(|rules| {
             let source = self.live.jwks.source(&rules.jwks_url);

@@ -24,7 +24,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     bounds::Bounds,
     data::{Auth, DataConfig, Load, Phase},
-    error::{Error, Side},
+    error::Error,
     limits::Lane,
     live::Live,
     metrics::{Metrics, Unrouted},
@@ -217,7 +217,7 @@ pub(crate) fn refuse(client: Dialect, error: &Error) -> Response<Answer> {
     if let Some(wait) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil() as u64));
     }
-    if error.side() != Side::Client && !error.retryable() {
+    if error.is_final() {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
     response

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use penstock_crds::{ConsumerSpec, Reason, UserFrom as UserFromSpec, UserSource};
+use penstock_crds::{Budget as BudgetSpec, ConsumerSpec, Reason, Usd, UserFrom as UserFromSpec, UserSource};
 use url::Url;
 
 use super::{Output, by_age, draft::Draft, names::whole_name, secrets, unsupported};
 use crate::{
     Hash, Kind, ObjectRef, World,
-    object::{ClaimMatch, Consumer, Jwt, Object, UserFrom},
+    object::{Budget, ClaimMatch, Consumer, Jwt, Object, UserFrom},
     world::Resource,
 };
 
@@ -24,6 +24,10 @@ pub(super) fn compile(world: &World, output: &mut Output) {
     for consumer in consumers {
         let mut draft = Draft::new(&consumer.problems);
         unsupported::consumer(&consumer.spec, &mut draft);
+        let by_user = consumer.spec.budget.as_ref().is_some_and(|budget| budget.user_limit.is_some());
+        if by_user && consumer.spec.user_from.type_ == UserSource::Consumer {
+            draft.note("spec.budget.userLimit: the Consumer is its own only user; spec.userFrom says who else is one");
+        }
         let jwt = jwt(world, consumer, &mut draft);
         let api_keys = api_keys(world, consumer, &mut draft, &mut callers);
         if api_keys.is_empty() && jwt.is_none() && !draft.is_refused() {
@@ -51,7 +55,13 @@ fn consumer_object(
         only_namespace: (!world.settings.is_platform(namespace)).then(|| namespace.clone()),
         user_from: user_from(&consumer.spec.user_from),
         jwt,
+        budget: consumer.spec.budget.as_ref().map(budget),
     }
+}
+
+fn budget(spec: &BudgetSpec) -> Budget {
+    let user_limit = spec.user_limit.as_ref().map(Usd::picos);
+    Budget { limit: spec.limit.picos(), user_limit, period: spec.period }
 }
 
 fn user_from(spec: &UserFromSpec) -> UserFrom {

@@ -229,11 +229,6 @@ fn what_protects_limits_or_authenticates_and_is_not_built_refuses_its_object() {
             "middleware[0]: PIIScrubber",
         ),
         (Kind::Consumer, "serviceAccounts: [{namespace: a, name: b}]", "serviceAccounts"),
-        (
-            Kind::Consumer,
-            "apiKeys: [{secretRef: {name: keys, key: search}}], budget: {limit: '5', period: Day}",
-            "budget",
-        ),
     ];
     for (kind, spec, field) in cases {
         let world =

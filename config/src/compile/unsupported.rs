@@ -37,9 +37,6 @@ pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
     if !spec.service_accounts.is_empty() {
         refuse(draft, "serviceAccounts");
     }
-    if spec.budget.is_some() {
-        refuse(draft, "budget");
-    }
 }
 
 fn refuse(draft: &mut Draft, field: &str) {
