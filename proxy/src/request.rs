@@ -158,3 +158,6 @@ fn forward(route: &Route, scan: &Scan) -> Result<Arc<Forward>, Error> {
         Some(_) | None => Ok(forward.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ pub(super) struct GoOn {
 
 /// Asks the targets in their order. The request's deadline is over all of it.
 pub(super) async fn answer(ask: &Rc<Ask>, upstream: &Rc<Upstream>, record: &Rc<Record>) -> Result<Answered, Error> {
-    let order = balance::order(&ask.forward, &ask.scan, Instant::now(), rand::random);
+    let order = balance::order(&ask.forward, &ask.call, &ask.scan, Instant::now(), rand::random);
     Way::new(ask, upstream, record, order, None).answer().await
 }
 

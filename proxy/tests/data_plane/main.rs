@@ -2,6 +2,7 @@
 
 mod affordable;
 mod anthropic;
+mod attacks;
 mod azure;
 mod balance;
 mod bed;
