@@ -1,6 +1,7 @@
 //! End-to-end tests: the shipped programs against real servers.
 
 mod bed;
+mod budgets;
 mod chart;
 mod client_errors;
 mod cluster;
