@@ -28,7 +28,7 @@ use refusal::Why;
 pub(crate) use reservation::Reservation;
 use reservation::{Hold, Origin};
 use rule::{Keeping, Moment};
-pub(crate) use rule::{Rule, Subject};
+pub(crate) use rule::{Rule, Rules, Subject};
 pub(crate) use store::Store;
 pub use store::StoreConfig;
 pub(crate) use store::lane::Lane;

@@ -24,7 +24,7 @@ use crate::{
         jwks::{Jwks, fetch::Fetcher},
     },
     health::{ProviderState, Seats, TargetState},
-    limits::{Limiter, Rule},
+    limits::{Limiter, Rule, Rules},
     metrics::Metrics,
     pace::Pace,
 };
@@ -63,8 +63,7 @@ pub(crate) struct Tables {
     pub(crate) consumers: HashMap<Hash, Arc<Consumer>>,
     /// By a token.
     pub(crate) issued: Issued,
-    /// In the order of their names.
-    pub(crate) limits: Vec<Arc<Rule>>,
+    pub(crate) limits: Arc<Rules>,
 }
 
 #[derive(Default)]
@@ -230,11 +229,6 @@ impl Live {
         self.0.pace
     }
 
-    /// The same to keep while others are waited for.
-    pub(crate) fn whole_tables(&self) -> Arc<Tables> {
-        self.0.tables.load_full()
-    }
-
     pub(crate) fn tables(&self) -> Guard<Arc<Tables>> {
         self.0.tables.load()
     }
@@ -266,6 +260,7 @@ impl Shared {
         let all = routes.values().flat_map(|(_, routes)| routes);
         built.unpriced = unpriced::reports(all.clone());
         let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
+        let limits = Arc::new(Rules::new(limits));
         let tables = Tables { routes: by_name.collect(), consumers, issued: Issued::new(issued), limits };
         self.tables.store(Arc::new(tables));
         built.providers = providers;

@@ -116,29 +116,25 @@ async fn reserve(
     forward: &Forward,
     record: &Record,
 ) -> Result<Option<Charged>, Error> {
-    let tables = shared.live.whole_tables();
+    let (limiter, limits) = (shared.live.limits(), shared.live.tables().limits.clone());
     let budgets = caller.budgets();
-    if tables.limits.is_empty() && budgets.is_empty() {
+    if limits.is_empty() && budgets.is_empty() {
         return Ok(None);
     }
     let user = caller.user(headers, scan.user.as_deref(), record.peer)?;
     let subject = Subject { consumer: caller.consumer(), user: &user, model: &scan.model, provider: None };
-    let need = Need { amounts: balance::estimate(forward, call, scan), time: forward.deadline };
-    let reserved =
-        shared.live.limits().reserve(tables.limits.iter().chain(budgets), lane.as_ref(), subject, need).await;
+    let has_cost = limits.has_cost() || !budgets.is_empty();
+    let amounts = balance::estimate(forward, call, scan, has_cost);
+    let need = Need { amounts, time: forward.deadline };
+    let reserved = limiter.reserve(limits.iter().chain(budgets), lane.as_ref(), subject, need).await;
     record.reserved(reserved).map_err(Error::Limited)?;
-    let all = || tables.limits.iter().chain(budgets);
-    let of_providers: Vec<_> = all().filter(|rule| rule.is_of_providers()).cloned().collect();
-    let of_cost: Vec<_> = all().filter(|rule| rule.is_of_cost()).cloned().collect();
-    let consumer = subject.consumer.map(str::to_owned);
-    Ok((!of_providers.is_empty() || !of_cost.is_empty()).then(|| Charged {
-        limits: shared.live.limits().clone(),
+    Ok((limits.has_provider_s() || has_cost).then(|| Charged {
+        limiter: limiter.clone(),
         lane: lane.clone(),
-        of_providers,
-        of_cost,
-        consumer,
+        limits,
+        caller: caller.clone(),
         user: user.into_owned(),
-        cost: Cell::new(need.amounts.cost),
+        cost: Cell::new(amounts.cost),
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     rc::Rc,
+    slice,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -23,6 +24,8 @@ use super::{
     table::{Shares, Table},
 };
 
+/// Most names of subjects have room in so many bytes.
+const NAME: usize = 96;
 /// What a store keeps of a period that is over: requests may end after it, and clocks differ.
 const AFTERWARDS: Duration = Duration::from_secs(86_400);
 
@@ -39,6 +42,14 @@ pub(crate) struct Rule {
     pub(super) rates: Amounts<Option<Rate>>,
     pub(super) on_store_failure: StoreFailure,
     pub(super) table: Arc<Table>,
+}
+
+/// All RateLimits, in the order of their names.
+#[derive(Default)]
+pub(crate) struct Rules {
+    all: Vec<Arc<Rule>>,
+    has_provider_s: bool,
+    has_cost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +103,32 @@ pub(super) struct Keeping<'a> {
 impl Moment {
     pub(super) fn now() -> Self {
         Self { now: Instant::now(), wall: SystemTime::now() }
+    }
+}
+
+impl Rules {
+    pub(crate) fn new(all: Vec<Arc<Rule>>) -> Self {
+        let has_provider_s = all.iter().any(|rule| rule.is_of_providers());
+        let has_cost = all.iter().any(|rule| rule.rates.cost.is_some());
+        Self { all, has_provider_s, has_cost }
+    }
+
+    pub(crate) fn iter(&self) -> slice::Iter<'_, Arc<Rule>> {
+        self.all.iter()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Does any charge attempts?
+    pub(crate) fn has_provider_s(&self) -> bool {
+        self.has_provider_s
+    }
+
+    /// Does any bound what is paid?
+    pub(crate) fn has_cost(&self) -> bool {
+        self.has_cost
     }
 }
 
@@ -191,6 +228,7 @@ impl Rule {
         let user = self.per.user.then_some(subject.user);
         let model = self.per.model.then_some(subject.model);
         name.clear();
+        name.reserve(NAME);
         for part in [consumer, user, model, subject.provider] {
             name.push_str(part.unwrap_or_default());
             // What stands between them is in no name.
@@ -206,7 +244,11 @@ impl Rule {
             (None, Some(book), Some(span)) => Kept::InBook(book.clone(), key(), span),
             _ => Kept::InMemory,
         };
-        let buckets = self.table.of(name, span, &self.shares(among), now, || kept.spent());
+        let shares = self.shares(among);
+        let buckets = match self.per {
+            Per { consumer: false, user: false, model: false, provider: false } => self.table.of_all(&shares, now),
+            _ => self.table.of(name, span, &shares, now, || kept.spent()),
+        };
         let keep = span.map_or(Duration::ZERO, |span| span.left(wall) + AFTERWARDS);
         Hold { rule: self.clone(), buckets, among, kept, keep, span }
     }

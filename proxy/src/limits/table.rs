@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -23,6 +23,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Outside of snapshots: a change of the configuration fills no bucket.
 pub(crate) struct Table {
     subjects: Mutex<Subjects>,
+    /// Of all subjects together, where none has its own.
+    all: OnceLock<Shared>,
     /// Requests that were refused.
     pub(super) refused: IntCounter,
 }
@@ -57,7 +59,12 @@ impl Table {
 
     fn with_room(most: usize, refused: IntCounter) -> Self {
         let subjects = Mutex::new(Subjects { own: HashMap::new(), others: None, swept: None, most, span: None });
-        Self { subjects, refused }
+        Self { subjects, all: OnceLock::new(), refused }
+    }
+
+    /// The buckets that all subjects share.
+    pub(super) fn of_all(&self, shares: &Shares, now: Instant) -> Shared {
+        self.all.get_or_init(|| Arc::new(Mutex::new(Buckets::full(shares, now)))).clone()
     }
 
     /// The buckets of a subject. Those of an older period are forgotten. `spent` says what new ones begin with.

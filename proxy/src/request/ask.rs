@@ -13,9 +13,10 @@ use penstock_llm::{call::Call, relay::Client, scan::Scan};
 use tokio::time::Instant;
 
 use crate::{
+    auth::Caller,
     bounds::Share,
     error::Expired,
-    limits::{Amounts, Lane, Limiter, Need, Refusal, Reservation, Rule, Subject},
+    limits::{Amounts, Lane, Limiter, Need, Refusal, Reservation, Rule, Rules, Subject},
     live::route::{Forward, Target},
     pace::Pace,
 };
@@ -23,15 +24,17 @@ use crate::{
 /// For whom providers are asked, and the limits that bind that: each provider's own, and those of cost where it may be more
 /// than was reserved.
 pub(super) struct Charged {
-    pub(super) limits: Arc<Limiter>,
+    pub(super) limiter: Arc<Limiter>,
     pub(super) lane: Option<Rc<Lane>>,
-    pub(super) of_providers: Vec<Arc<Rule>>,
-    pub(super) of_cost: Vec<Arc<Rule>>,
-    pub(super) consumer: Option<String>,
+    pub(super) limits: Arc<Rules>,
+    pub(super) caller: Caller,
     pub(super) user: String,
     /// Reserved so far, in picodollars.
     pub(super) cost: Cell<u64>,
 }
+
+/// What was taken, if there was something to take.
+type Taken = Option<Reservation>;
 
 pub(super) struct Ask {
     pub(super) call: Call,
@@ -55,32 +58,36 @@ pub(super) struct Ask {
 
 impl Charged {
     /// Takes what an attempt will probably take of the limits of this provider.
-    pub(super) async fn reserve(&self, model: &str, provider: &str, need: Need) -> Result<Reservation, Box<Refusal>> {
-        self.take(&self.of_providers, model, Some(provider), need).await
+    pub(super) async fn reserve(&self, model: &str, provider: &str, need: Need) -> Result<Taken, Box<Refusal>> {
+        if !self.limits.has_provider_s() {
+            return Ok(None);
+        }
+        self.take(|rule| rule.is_of_providers(), model, Some(provider), need).await
     }
 
     /// Takes what an attempt may cost above what is reserved for the request.
-    pub(super) async fn top_up(&self, model: &str, need: Need) -> Result<Option<Reservation>, Box<Refusal>> {
+    pub(super) async fn top_up(&self, model: &str, need: Need) -> Result<Taken, Box<Refusal>> {
         let more = need.amounts.cost.saturating_sub(self.cost.get());
-        if more == 0 || self.of_cost.is_empty() {
+        if more == 0 {
             return Ok(None);
         }
         let need = Need { amounts: Amounts { cost: more, ..Amounts::default() }, ..need };
-        let reservation = self.take(&self.of_cost, model, None, need).await?;
+        let taken = self.take(|rule| rule.is_of_cost(), model, None, need).await?;
         self.cost.set(self.cost.get() + more);
-        Ok(Some(reservation))
+        Ok(taken)
     }
 
     async fn take(
         &self,
-        rules: &[Arc<Rule>],
+        wanted: impl Fn(&Rule) -> bool,
         model: &str,
         provider: Option<&str>,
         need: Need,
-    ) -> Result<Reservation, Box<Refusal>> {
-        let subject = Subject { consumer: self.consumer.as_deref(), user: &self.user, model, provider };
-        let reserved = self.limits.reserve(rules, self.lane.as_ref(), subject, need).await;
-        reserved.map(|(reservation, _)| reservation)
+    ) -> Result<Taken, Box<Refusal>> {
+        let subject = Subject { consumer: self.caller.consumer(), user: &self.user, model, provider };
+        let rules = self.limits.iter().chain(self.caller.budgets()).filter(|rule| wanted(rule));
+        let reserved = self.limiter.reserve(rules, self.lane.as_ref(), subject, need).await;
+        reserved.map(|(reservation, _)| Some(reservation))
     }
 }
 

@@ -43,20 +43,27 @@ pub(super) fn order<'a>(
 }
 
 /// What the request will probably take: the most that one of the targets does that come first. What has no price known costs
-/// nothing here.
-pub(super) fn estimate(forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u64> {
+/// nothing here, nor does anything where nobody asks for its cost.
+pub(super) fn estimate(forward: &Forward, call: &Call, scan: &Scan, has_cost: bool) -> Amounts<u64> {
     let first = forward.targets.first().map(|target| target.priority);
     let targets = forward.targets.iter().take_while(|target| Some(target.priority) == first);
-    let each = targets.map(|target| estimate_at(target, forward, call, scan));
+    let each = targets.map(|target| estimate_at(target, forward, call, scan, has_cost));
     each.fold(Amounts::default(), |most, target| most.zip(target).map(|(most, target)| most.max(target)))
 }
 
 /// The same of one target.
-pub(super) fn estimate_at(target: &Target, forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u64> {
+pub(super) fn estimate_at(
+    target: &Target,
+    forward: &Forward,
+    call: &Call,
+    scan: &Scan,
+    has_cost: bool,
+) -> Amounts<u64> {
     let Some(estimate) = expected(target, forward, call, scan) else {
         return Amounts { requests: 1, ..Amounts::default() };
     };
-    let cost = target.price.as_ref().and_then(|price| estimate.cost(price)).unwrap_or(0);
+    let price = target.price.as_ref().filter(|_| has_cost);
+    let cost = price.and_then(|price| estimate.cost(price)).unwrap_or(0);
     Amounts { requests: 1, tokens: estimate.input.saturating_add(estimate.output), cost }
 }
 

@@ -135,8 +135,8 @@ impl Record {
     }
 
     /// The same of limits on what is asked of a provider, for the attempt that comes next.
-    pub(super) fn attempt_reserved(&self, reservation: Reservation) {
-        self.of_attempt.set(Some(reservation));
+    pub(super) fn attempt_reserved(&self, reservation: Option<Reservation>) {
+        self.of_attempt.set(reservation);
     }
 
     fn settle_attempt(&self, usage: &Usage, cost: Option<u64>) {

@@ -59,11 +59,11 @@ fn serve(live: &Live) -> anyhow::Result<SocketAddr> {
 
 /// A request of a user that was answered; false where a limit refuses it.
 async fn passes(live: &Live, user: usize) -> bool {
-    let (user, tables) = (format!("u{user}"), live.whole_tables());
+    let (user, limits) = (format!("u{user}"), live.tables().limits.clone());
     let subject = Subject { consumer: None, user: &user, model: "m", provider: None };
     let one = Amounts { requests: 1, ..Amounts::default() };
     let need = Need { amounts: one, time: Duration::from_secs(1) };
-    let reserved = live.limits().reserve(&tables.limits, None, subject, need).await;
+    let reserved = live.limits().reserve(limits.iter(), None, subject, need).await;
     reserved.is_ok_and(|(reservation, _)| {
         reservation.settle(one, Instant::now());
         true
