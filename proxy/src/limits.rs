@@ -12,19 +12,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use penstock_config::{
-    ObjectRef,
-    object::{self, Rate},
-    protocol::Report,
-};
+use penstock_config::{ObjectRef, object, protocol::Report};
 use penstock_crds::StoreFailure;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use book::Book;
-use bucket::Short;
 pub(crate) use refusal::Refusal;
-use refusal::Why;
+use refusal::{Longest, Why};
 pub(crate) use reservation::Reservation;
 use reservation::{Hold, Origin};
 use rule::{Keeping, Moment};
@@ -32,7 +27,7 @@ pub(crate) use rule::{Rule, Rules, Subject};
 pub(crate) use store::Store;
 pub use store::StoreConfig;
 pub(crate) use store::lane::Lane;
-use table::{Buckets, Shares, Table};
+use table::{Buckets, Table};
 
 mod book;
 mod bucket;
@@ -119,9 +114,6 @@ impl<T> Amounts<T> {
 
 /// Percent of a budget that are told of.
 const THRESHOLDS: [u32; 3] = [50, 80, 100];
-
-/// As a RateLimit's fields are called.
-const KINDS: Amounts<&str> = Amounts { requests: "requests", tokens: "tokens", cost: "cost" };
 
 impl Limiter {
     pub(crate) fn new(metrics: Metrics) -> Self {
@@ -303,7 +295,7 @@ impl Limiter {
         }
         for (buckets, hold) in &mut locked {
             let shares = hold.shares();
-            if longest.0.is_none() {
+            if longest.is_none() {
                 match hold.has_store() {
                     true => buckets.take_untold(&shares, &amounts),
                     false => buckets.take(&shares, &amounts),
@@ -312,8 +304,8 @@ impl Limiter {
             buckets.note(&shares, &mut standing);
         }
         drop(locked);
-        match longest.0.take() {
-            Some(refused) => Err(refused.refusal(standing)),
+        match longest.into_refusal(standing) {
+            Some(refusal) => Err(refusal),
             None => Ok((Reservation::new(holds, amounts, Origin::Here), standing)),
         }
     }
@@ -338,8 +330,8 @@ impl Limiter {
             stored.note(&shares, &mut standing);
             table::lock(&hold.buckets).learn(&stored);
         }
-        match longest.0.take() {
-            Some(refused) => Err(refused.refusal(standing)),
+        match longest.into_refusal(standing) {
+            Some(refusal) => Err(refusal),
             None => Ok((Reservation::new(holds, amounts, Origin::There(reply.until)), standing)),
         }
     }
@@ -357,48 +349,6 @@ impl Limiter {
         }
         holds.retain(|hold| hold.rule.on_store_failure == StoreFailure::Local);
         self.reserve_here(holds, amounts, Instant::now())
-    }
-}
-
-/// Of those who refuse, who does so longest.
-#[derive(Default)]
-struct Longest<'a>(Option<Refused<'a>>);
-
-struct Refused<'a> {
-    hold: &'a Hold,
-    short: Short,
-    rate: Rate,
-    amount: u64,
-    kind: &'static str,
-}
-
-impl<'a> Longest<'a> {
-    fn look(&mut self, buckets: &Buckets, shares: &Shares, hold: &'a Hold, amounts: Amounts<u64>) {
-        let short = buckets.look(shares, &amounts);
-        let each = short.zip(hold.rule.rates).zip(amounts).zip(KINDS);
-        let refused = each.map(|(((short, rate), amount), kind)| {
-            let short = match (short?, hold.span) {
-                // Nothing comes back before.
-                (Short::For(_), Some(span)) => Short::For(span.left(SystemTime::now())),
-                (short, _) => short,
-            };
-            Some(Refused { hold, short, rate: rate?, amount, kind })
-        });
-        let refused = [refused.requests, refused.tokens, refused.cost].into_iter().flatten();
-        self.0 = self.0.take().into_iter().chain(refused).max_by_key(|refused| refused.short);
-    }
-}
-
-impl Refused<'_> {
-    fn refusal(self, standing: Standing) -> Box<Refusal> {
-        let Self { hold: Hold { rule, span, .. }, short, rate, amount, kind } = self;
-        rule.table.refused.inc();
-        let wait = match short {
-            Short::For(wait) => Some(wait),
-            Short::Forever => None,
-        };
-        let why = Why::Short { kind, rate, amount, wait, span: *span };
-        Box::new(Refusal { rule: rule.name.clone(), of: rule.of, why, standing })
     }
 }
 

@@ -1,12 +1,22 @@
 //! Why a request may not pass, in words.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use penstock_config::object::Rate;
 use penstock_crds::BudgetPeriod;
 use penstock_llm::price::Dollars;
 
-use super::{Standing, period::Span, rule::Of};
+use super::{
+    Amounts, Standing,
+    bucket::Short,
+    period::Span,
+    reservation::Hold,
+    rule::Of,
+    table::{Buckets, Shares},
+};
 use crate::error::Side;
 
 /// When to come again to a store that does not answer: it is looked for about that often.
@@ -36,6 +46,59 @@ pub(super) enum Why {
     },
     /// The store does not answer, and the limit wants nothing to pass then.
     StoreDown,
+}
+
+/// As a RateLimit's fields are called.
+const KINDS: Amounts<&str> = Amounts { requests: "requests", tokens: "tokens", cost: "cost" };
+
+/// Of those who refuse, who does so longest.
+#[derive(Default)]
+pub(super) struct Longest<'a>(Option<Refused<'a>>);
+
+struct Refused<'a> {
+    hold: &'a Hold,
+    short: Short,
+    rate: Rate,
+    amount: u64,
+    kind: &'static str,
+}
+
+impl<'a> Longest<'a> {
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn into_refusal(self, standing: Standing) -> Option<Box<Refusal>> {
+        self.0.map(|refused| refused.refusal(standing))
+    }
+
+    pub(super) fn look(&mut self, buckets: &Buckets, shares: &Shares, hold: &'a Hold, amounts: Amounts<u64>) {
+        let short = buckets.look(shares, &amounts);
+        let each = short.zip(hold.rule.rates).zip(amounts).zip(KINDS);
+        let refused = each.map(|(((short, rate), amount), kind)| {
+            let short = match (short?, hold.span) {
+                // Nothing comes back before.
+                (Short::For(_), Some(span)) => Short::For(span.left(SystemTime::now())),
+                (short, _) => short,
+            };
+            Some(Refused { hold, short, rate: rate?, amount, kind })
+        });
+        let refused = [refused.requests, refused.tokens, refused.cost].into_iter().flatten();
+        self.0 = self.0.take().into_iter().chain(refused).max_by_key(|refused| refused.short);
+    }
+}
+
+impl Refused<'_> {
+    fn refusal(self, standing: Standing) -> Box<Refusal> {
+        let Self { hold: Hold { rule, span, .. }, short, rate, amount, kind } = self;
+        rule.table.refused.inc();
+        let wait = match short {
+            Short::For(wait) => Some(wait),
+            Short::Forever => None,
+        };
+        let why = Why::Short { kind, rate, amount, wait, span: *span };
+        Box::new(Refusal { rule: rule.name.clone(), of: rule.of, why, standing })
+    }
 }
 
 impl Refusal {
