@@ -1,11 +1,12 @@
 //! Consumers that are known by the tokens of an issuer.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
-use penstock_config::{ObjectRef, object::Jwt};
+use penstock_config::{Hash, ObjectRef, object::Jwt};
 
 use super::{
     Consumer,
+    door::Attempt,
     jwks::Source,
     token::{Token, Why},
 };
@@ -23,11 +24,20 @@ pub(crate) struct Entry {
     pub(crate) source: Arc<Source>,
 }
 
-/// Why a token is nobody's. The last is that it can't be told yet.
+/// A token that is shown, its digest, and who shows it.
+pub(crate) struct Shown<'a> {
+    pub(crate) token: &'a Token<'a>,
+    pub(crate) digest: Hash,
+    pub(crate) attempt: &'a Attempt<'a>,
+}
+
+/// Why a token is nobody's. The last two are that it can't be told yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stranger {
     Refused(Why),
     NoKeysYet,
+    /// Its signature is not looked at for so long: too many from its address were wrong.
+    Unverified(Duration),
 }
 
 impl Issued {
@@ -41,18 +51,18 @@ impl Issued {
     }
 
     /// The Consumer that the token is, at this time in seconds since 1970; or what the one that it is closest to has against it.
-    pub(crate) fn find(&self, token: &Token<'_>, now: f64) -> Result<&Arc<Consumer>, Stranger> {
+    pub(crate) fn find(&self, shown: &Shown<'_>, now: f64) -> Result<&Arc<Consumer>, Stranger> {
         let mut closest = Stranger::Refused(Why::Issuer);
         // An issuer is asked once however many Consumers it vouches for: signatures are what costs.
         let mut asked: Vec<(*const Source, Result<(), Stranger>)> = Vec::new();
         for entry in &self.0 {
-            let met = token.meets(&entry.rules, now).map_err(Stranger::Refused);
+            let met = shown.token.meets(&entry.rules, now).map_err(Stranger::Refused);
             let judged = met.and_then(|()| {
                 let source = Arc::as_ptr(&entry.source);
                 if let Some((_, known)) = asked.iter().find(|(asked, _)| *asked == source) {
                     return *known;
                 }
-                let judged = entry.source.judge(token);
+                let judged = entry.source.judge(shown);
                 asked.push((source, judged));
                 judged
             });
@@ -78,7 +88,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::auth::{keys::Keys, signer::Signer};
+    use crate::auth::{door, keys::Keys, signer::Signer};
 
     fn claims() -> Value {
         json!({"iss": "id", "aud": "llm", "exp": 2_000, "team": "search"})
@@ -100,7 +110,10 @@ mod tests {
 
     fn found(entries: Vec<Entry>, token: &str) -> Result<String, Stranger> {
         let token = Token::read(token.as_bytes()).and_then(Result::ok).expect("must be a token");
-        Issued::new(entries).find(&token, 1_000.0).map(|consumer| consumer.name.clone())
+        let (door, headers) = door::tests::closed();
+        let attempt = door.attempt([192, 0, 2, 1].into(), &headers);
+        let shown = Shown { token: &token, digest: Hash::of(b"token"), attempt: &attempt };
+        Issued::new(entries).find(&shown, 1_000.0).map(|consumer| consumer.name.clone())
     }
 
     #[test]

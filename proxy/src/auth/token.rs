@@ -124,6 +124,10 @@ impl<'a> Token<'a> {
         keys.verify(self.key.as_deref(), self.algorithm, self.signed, &self.signature)
     }
 
+    pub(crate) fn names_its_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     pub(crate) fn claim(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
     }

@@ -141,6 +141,7 @@ impl Bed {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             workers: NonZeroUsize::new(1),
             auth: Auth::Open,
+            trusted_proxies: Vec::new(),
             max_body: 1 << 20,
             limits: Limits { requests: 1000, connections: 1000, held: 64 << 20 },
             hold_head: Duration::from_secs(15),
@@ -225,6 +226,11 @@ impl Got {
 
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Refused for what was shown: one of some, or of too many.
+    pub(crate) fn is_nobody_s(&self) -> bool {
+        matches!(self.status, 401 | 429)
     }
 
     /// `type` and `code` of OpenAI's error object.

@@ -9,6 +9,7 @@ mod callers;
 mod continued;
 mod cost;
 mod credentials;
+mod door;
 mod failures;
 mod framing;
 mod gemini;
