@@ -22,6 +22,7 @@ use issued::{Shown, Stranger};
 use token::Token;
 
 mod address;
+pub(crate) mod cluster;
 pub(crate) mod door;
 pub(crate) mod issued;
 pub(crate) mod jwks;

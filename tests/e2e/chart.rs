@@ -13,10 +13,11 @@ use tokio::process::Command;
 
 const NAMESPACE: &str = "penstock-system";
 const PER_NAMESPACE: &str = "watchNamespaces={search,platform}";
-const EVERYTHING: [&str; 8] = [
+const EVERYTHING: [&str; 9] = [
     "allowUpstream={10.0.0.0/8,fd00::/8}",
     "upstreamCA=corporate-ca",
     "platformNamespaces={platform}",
+    "operator.tokenAudience=llm.example.com",
     "proxy.workers=2",
     "proxy.trustedProxies={10.0.0.0/8,fd00::/8}",
     "proxy.modelFacts=own-prices",
@@ -125,6 +126,7 @@ async fn values_that_the_chart_does_not_know_are_refused_by_name() -> anyhow::Re
     for (value, named) in [
         ("proxy.auth=maybe", "/proxy/auth"),
         ("proxy.trustedProxies={ingress}", "/proxy/trustedProxies/0"),
+        ("operator.tokenAudience=penstock", "/operator/tokenAudience"),
         ("proxy.replica=3", "replica"),
         ("watchNamespaces={Search}", "/watchNamespaces/0"),
         ("proxy.drainDeadline=10m", "/proxy/drainDeadline"),

@@ -1,5 +1,6 @@
 //! The operator and the proxies of this repository on a real API server.
 
+mod accounts;
 mod flaps;
 mod health;
 pub(crate) mod installation;

@@ -36,9 +36,6 @@ pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
 }
 
 pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
-    if !spec.service_accounts.is_empty() {
-        refuse(draft, "serviceAccounts");
-    }
     if spec.budget.is_some() {
         refuse(draft, "budget");
     }

@@ -115,7 +115,7 @@ impl Source {
     }
 
     /// These are its keys now. Where they were before, what was verified by them stays so.
-    fn publish(&self, keys: Keys) {
+    pub(super) fn publish(&self, keys: Keys) {
         if self.published.load().as_ref().is_some_and(|published| published.keys.digest() == keys.digest()) {
             return;
         }

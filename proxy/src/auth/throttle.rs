@@ -68,7 +68,7 @@ impl Throttle {
     }
 
     fn with_room(most: usize, pace: Pace) -> Self {
-        let quota = Quota::with_period(pace.of(REFILL)).expect("must not be zero").allow_burst(BURST);
+        let quota = Quota::with_period(pace.of(REFILL)).unwrap_or(Quota::per_second(BURST)).allow_burst(BURST);
         let table = Table { own: HashMap::new(), others: HashMap::new(), most };
         let now = Instant::now();
         Self { limiter: RateLimiter::new(quota, Cells(table.into()), Since(now)), swept: now.into(), most }

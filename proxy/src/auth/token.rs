@@ -43,6 +43,8 @@ pub(crate) enum Why {
     Audience,
     #[error("it lacks a claim that is asked for")]
     Claim,
+    #[error("its ServiceAccount (sub) is no Consumer's")]
+    Account,
     #[error("it does not say when it expires (exp)")]
     Endless,
     #[error("it is not valid yet (nbf)")]

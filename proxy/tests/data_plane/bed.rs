@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, 
 
 use anyhow::Context as _;
 use penstock_config::{
-    Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, outbound::Outbound,
-    protocol::Report,
+    ClusterIssuer, Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, object::Cluster,
+    outbound::Outbound, protocol::Report,
 };
 use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, Pace, upstream};
 use serde_json::{Value, json};
@@ -98,6 +98,12 @@ impl Resources {
         let resource = Resource::new(meta("default", name), serde_json::from_value(spec)?);
         self.0.consumers.insert(resource.object_ref(), Arc::new(resource));
         Ok(self)
+    }
+
+    /// The cluster, as the operator knows it.
+    pub(crate) fn cluster(&mut self, cluster: Cluster) -> &mut Self {
+        self.0.issuer = ClusterIssuer::Known(cluster.into());
+        self
     }
 
     pub(crate) fn limit(&mut self, name: &str, spec: Value) -> anyhow::Result<&mut Self> {

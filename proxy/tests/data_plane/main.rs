@@ -1,5 +1,6 @@
 //! The data plane in this process, before providers that do what a test says.
 
+mod accounts;
 mod affordable;
 mod anthropic;
 mod azure;

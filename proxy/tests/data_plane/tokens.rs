@@ -88,6 +88,10 @@ impl Key {
         let header = json!({"alg": "EdDSA", "kid": id});
         let claims = json!({"iss": "id", "aud": "llm", "sub": user, "team": ["search"],
             "exp": now.saturating_add_signed(seconds)});
+        self.sign(&header, &claims)
+    }
+
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
         format!("{signed}.{}", BASE64.encode(self.pair.sign(signed.as_bytes())))
     }
