@@ -25,6 +25,7 @@ build: ## the release binaries, in target/release
 test: setup lint binaries ## lint, then every test, end to end ones included
 	PENSTOCK_TESTCLUSTER="$$(tests/setup --path cluster)" PENSTOCK_PYTHON="$$(tests/setup --path python)" \
 		PENSTOCK_NODE="$$(tests/setup --path node)" PENSTOCK_HELM="$$(tests/setup --path helm)" \
+		PENSTOCK_REDIS_SERVER="$$(tests/setup --path redis)" \
 		cargo test --locked --workspace --no-fail-fast
 
 .PHONY: lint
@@ -54,11 +55,12 @@ soak: binaries ## everything that goes wrong, again and again, for ten minutes o
 	SOAK='$(or $(SOAK),10m)' cargo test --locked -p penstock-tests --test failure however_long_all_goes_wrong
 
 .PHONY: setup
-setup: ## only bring what `cargo test` needs: the test cluster, Helm and the providers' SDKs
+setup: ## only bring what `cargo test` needs: the test cluster, Helm, Redis and the providers' SDKs
 	@tests/setup cluster
 	@tests/setup helm
 	@tests/setup python
 	@tests/setup node
+	@tests/setup redis
 
 # The programs that end-to-end tests start.
 .PHONY: binaries

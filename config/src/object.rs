@@ -1,6 +1,6 @@
 //! The objects of a snapshot: what the proxy builds. Everything is resolved: defaults, names, references.
 
-use penstock_crds::{Balance, FallbackOn, OnStreamBreak, OnUnsupported, Preset, Pricing, ProviderType};
+use penstock_crds::{Balance, FallbackOn, OnStreamBreak, OnUnsupported, Preset, Pricing, ProviderType, StoreFailure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -234,6 +234,9 @@ pub struct Limit {
     pub tokens: Option<Rate>,
     /// In picodollars.
     pub cost: Option<Rate>,
+    /// While the store that proxies share does not answer.
+    #[serde(default)]
+    pub on_store_failure: StoreFailure,
 }
 
 /// `burst` at once, and `limit` more in each window, evenly.

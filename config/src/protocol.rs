@@ -138,6 +138,8 @@ pub enum Report {
     CoolingDown { provider: ObjectRef, model: String },
     /// Nobody says what some models cost that routes ask a provider for: how many, and the first of them by name.
     PriceMissing { provider: ObjectRef, models: Vec<String>, of: usize },
+    /// The proxy keeps limits in a store that others share, and that answers, or does not.
+    LimitStore { is_up: bool },
 }
 
 /// An ACK says what runs: that must be heard though the proxy knows a kind of trouble that this version does not.

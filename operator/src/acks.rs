@@ -104,6 +104,17 @@ pub(crate) struct Unpriced {
     pub(crate) of: usize,
 }
 
+/// Where limits are kept, as expected proxies report it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LimitStore {
+    /// Some proxy has a store for them.
+    pub(crate) is_used: bool,
+    /// The pods that do not reach it, or know of none where others do.
+    pub(crate) without: BTreeSet<String>,
+    /// How many there are.
+    pub(crate) of: usize,
+}
+
 /// One kind of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trouble {
@@ -300,9 +311,27 @@ impl View<'_> {
                 Report::PriceMissing { provider, models, of } => {
                     troubles.entry(provider).or_default().unpriced.add(models, *of);
                 }
+                Report::LimitStore { .. } => {}
             }
         }
         troubles
+    }
+
+    /// Where the pods keep limits.
+    pub(crate) fn limit_store(&self) -> LimitStore {
+        let is_up = |proxy: &Proxy| {
+            proxy.reports.iter().find_map(|report| match report {
+                Report::LimitStore { is_up } => Some(*is_up),
+                _ => None,
+            })
+        };
+        let heard = self.proxies.iter().filter_map(|(pod, proxy)| Some((*pod, is_up((*proxy)?))));
+        let (with, without): (Vec<_>, Vec<_>) = heard.partition(|(_, is_up)| *is_up == Some(true));
+        LimitStore {
+            is_used: !with.is_empty() || without.iter().any(|(_, is_up)| is_up.is_some()),
+            without: without.into_iter().map(|(pod, _)| pod.to_owned()).collect(),
+            of: self.proxies.len(),
+        }
     }
 
     /// Does every expected pod run it, and is there one? Quick where nobody lags and nobody refuses.

@@ -15,7 +15,7 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use penstock_config::{Compiler, Key, ObjectRef, SecretState, Snapshot, Verdicts, protocol::Ack};
+use penstock_config::{Compiler, Key, Kind, ObjectRef, SecretState, Snapshot, Verdicts, protocol::Ack};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -322,7 +322,7 @@ impl Reconciler {
         let connected = self.sessions.processes().into_iter().map(|process| process.pod).collect();
         book.look(&self.stores.pods, &connected, now);
         let view = book.view(&self.stores.pods, &connected);
-        let troubles = view.troubles();
+        let (troubles, store) = (view.troubles(), view.limit_store());
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut wishes = BTreeMap::new();
         let mut notes = BTreeSet::new();
@@ -335,7 +335,9 @@ impl Reconciler {
             };
             let programmed = view.programmed(key);
             refused += i64::from(matches!(programmed, Programmed::Refused { .. }));
-            let facts = Facts { key, seen, verdict, programmed, troubles: troubles.get(&key.object) };
+            let limit = (key.kind == Kind::RateLimit).then(|| self.stores.world.limits.get(&key.object)).flatten();
+            let limit = limit.map(|limit| (&store, limit.spec.on_store_failure));
+            let facts = Facts { key, seen, verdict, programmed, troubles: troubles.get(&key.object), limit };
             let version = |secret: &str| {
                 let name = ObjectRef::new(&key.object.namespace, secret);
                 self.stores.secret_version(&name).map(str::to_owned)

@@ -4,11 +4,11 @@ mod write;
 
 use penstock_config::{Finding, Key, Kind, Verdict};
 use penstock_crds::{
-    AIProviderStatus, Condition, ConditionType, CredentialStatus, Reason, Truth, condition::MAX_MESSAGE,
+    AIProviderStatus, Condition, ConditionType, CredentialStatus, Reason, StoreFailure, Truth, condition::MAX_MESSAGE,
 };
 
 use crate::{
-    acks::{Programmed, Trouble, Troubles, Unpriced},
+    acks::{LimitStore, Programmed, Trouble, Troubles, Unpriced},
     stores::object::Seen,
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) programmed: Programmed,
     /// What proxies report of a provider; none where all is well.
     pub(crate) troubles: Option<&'a Troubles>,
+    /// Of a RateLimit: where proxies keep it, and what it wants while they can't.
+    pub(crate) limit: Option<(&'a LimitStore, StoreFailure)>,
 }
 
 impl Facts<'_> {
@@ -39,6 +41,7 @@ impl Facts<'_> {
         conditions.extend(self.programmed(now));
         conditions.extend(self.healthy(now));
         conditions.extend(self.priced(now));
+        conditions.extend(self.enforced(now));
         AIProviderStatus { conditions, credentials: self.credentials(version) }
     }
 
@@ -92,6 +95,31 @@ impl Facts<'_> {
         let unpriced = self.troubles.map(|troubles| &troubles.unpriced).filter(|unpriced| unpriced.of > 0);
         let well = (Reason::Priced, "a price is known of every model that routes ask for");
         self.reported(ConditionType::Priced, unpriced.map(missing), well, now)
+    }
+
+    /// Where a limit holds: told of what runs, so not before it does.
+    fn enforced(&self, now: &str) -> Option<Condition> {
+        let (store, on_failure) = self.limit.filter(|_| self.is_live())?;
+        match &self.programmed {
+            Programmed::Yes { .. } => {}
+            Programmed::NoProxies => return None,
+            Programmed::Unknown | Programmed::Pending { .. } | Programmed::Refused { .. } => {
+                return self.existing(ConditionType::Enforced).cloned();
+            }
+        }
+        let LimitStore { is_used, without, of } = store;
+        let names: Vec<String> = without.iter().cloned().collect();
+        let told = |what: &str| {
+            format!("{} of {of} proxies do not reach the store of limits: {what} there: {}", names.len(), list(&names))
+        };
+        let (status, reason, message) = match on_failure {
+            _ if !is_used => (true, Reason::Shared, format!("each of {of} proxies gives away an equal share of it")),
+            _ if without.is_empty() => (true, Reason::Redis, "all proxies keep it in one store".to_owned()),
+            StoreFailure::Local => (true, Reason::Local, told("only their shares of it pass")),
+            StoreFailure::Allow => (false, Reason::StoreDown, told("everything passes")),
+            StoreFailure::Deny => (false, Reason::StoreDown, told("nothing that it binds passes")),
+        };
+        Some(self.condition(Finding { condition: ConditionType::Enforced, status, reason, message }, now))
     }
 
     /// What the proxies say of a provider: what they last said while a change is on its way to them, and nothing where

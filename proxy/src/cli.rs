@@ -97,6 +97,9 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) push: Push,
 
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+
     /// How long requests in flight may take to finish after SIGTERM
     #[arg(long, value_name = "TIME", env = "PENSTOCK_DRAIN_DEADLINE", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) drain_deadline: Duration,
@@ -153,6 +156,23 @@ pub(crate) struct Push {
     /// The folder of the stored snapshot, to start from when no operator answers
     #[arg(long, value_name = "DIR", env = "PENSTOCK_STORED_SNAPSHOT", requires = "operator")]
     pub(crate) stored_snapshot: Option<PathBuf>,
+}
+
+/// Where proxies share their limits.
+#[derive(Debug, Args)]
+pub(crate) struct Redis {
+    /// A Redis in which proxies share limits, redis:// or rediss:// for TLS, with a password where it needs one; repeat for several servers of a
+    /// cluster. Without one each proxy keeps its part of every limit in memory
+    #[arg(long, value_name = "URL", env = "PENSTOCK_REDIS", value_delimiter = ',', hide_env_values = true)]
+    pub(crate) redis: Vec<String>,
+
+    /// The Redis is a cluster
+    #[arg(long, env = "PENSTOCK_REDIS_CLUSTER", requires = "redis")]
+    pub(crate) redis_cluster: bool,
+
+    /// The CAs of the Redis, PEM, in place of the public ones
+    #[arg(long, value_name = "FILE", env = "PENSTOCK_REDIS_CA", requires = "redis")]
+    pub(crate) redis_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -21,7 +21,13 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{bounds::Limits, live::Live, metrics::Metrics, serve, upstream};
+use crate::{
+    bounds::Limits,
+    limits::{Store, StoreConfig},
+    live::Live,
+    metrics::Metrics,
+    serve, upstream,
+};
 use accept::{Accepted, Acceptor};
 
 mod accept;
@@ -50,6 +56,8 @@ pub struct DataConfig {
     pub grace: Duration,
     /// How long requests may run on after the shutdown began, the grace included.
     pub drain: Duration,
+    /// Where limits are that other proxies share; none: each has its part of them in memory.
+    pub store: Option<StoreConfig>,
     /// Which addresses may be called.
     pub outbound: Outbound,
     /// Who vouches for providers; see [`upstream::roots`].
@@ -102,7 +110,13 @@ struct Worker {
 
 impl DataPlane {
     /// Binds the listener; port 0 picks a free one.
+    ///
+    /// # Errors
+    /// When that fails, or when what is said of the store of limits makes no sense.
     pub fn bind(config: DataConfig, live: Live, metrics: Metrics) -> io::Result<Self> {
+        if let Some(store) = &config.store {
+            live.limits().use_store(Store::new(store, &metrics).map_err(io::Error::other)?);
+        }
         let listener = TcpListener::bind(config.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -154,10 +168,10 @@ impl Worker {
         let load = Arc::new(Load::default());
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING).build()?;
-        let worker = serve::Worker { shared, load: load.clone(), phase };
+        let counted = load.clone();
         let run = move || {
             let local = LocalSet::new();
-            local.block_on(&runtime, work(worker, sockets, finished));
+            local.block_on(&runtime, work((shared, counted, phase), sockets, finished));
         };
         let thread = thread::Builder::new().name(format!("data-{index}")).spawn(run)?;
         Ok(Self { inbox, load, done, thread })
@@ -176,8 +190,13 @@ impl Load {
 }
 
 /// A data thread's life: serves what comes in, until the inbox is closed and every connection is.
-async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<Accepted>, finished: oneshot::Sender<()>) {
-    let mut phase = worker.phase.clone();
+async fn work(
+    (shared, load, mut phase): (Arc<serve::Shared>, Arc<Load>, watch::Receiver<Phase>),
+    mut sockets: mpsc::Receiver<Accepted>,
+    finished: oneshot::Sender<()>,
+) {
+    let lane = shared.live.limits().lane();
+    let worker = serve::Worker { shared, load, phase: phase.clone(), lane };
     let pool = upstream::Upstream::new(&worker.shared.connector);
     tokio::task::spawn_local(pool.clone().sweep(worker.shared.live.pace()));
     let mut connections = JoinSet::new();
@@ -203,6 +222,9 @@ async fn work(worker: serve::Worker, mut sockets: mpsc::Receiver<Accepted>, fini
     tokio::select! {
         () = serve => {}
         () = over => {}
+    }
+    if let Some(lane) = &worker.lane {
+        lane.finish().await;
     }
     let _ = finished.send(());
 }

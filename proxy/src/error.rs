@@ -145,8 +145,8 @@ impl Error {
             Error::State(_) | Error::Hints(_) | Error::TooDear(_) => 422,
             Error::Request(error) => error.status(),
             Error::RateLimited { .. } | Error::Quota | Error::TooManyFailures { .. } => 429,
-            Error::Limited(refusal) if refusal.wait.is_some() => 429,
-            Error::Limited(_) | Error::LongUser(_) => 400,
+            Error::Limited(refusal) => refusal.status(),
+            Error::LongUser(_) => 400,
             Error::NoKeysYet | Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
             Error::Timeout(_) => 504,
             Error::Upstream | Error::NoConnection => 502,
@@ -175,8 +175,7 @@ impl Error {
             Error::Request(error) => error.code(),
             Error::Hints(_) => "unsupported_parameter",
             Error::RateLimited { .. } => "rate_limit_exceeded",
-            Error::Limited(refusal) if refusal.wait.is_some() => "rate_limit_exceeded",
-            Error::Limited(_) => "request_exceeds_limit",
+            Error::Limited(refusal) => refusal.code(),
             Error::TooDear(_) => "max_cost_exceeded",
             Error::LongUser(_) => "user_too_long",
             Error::Quota => "insufficient_quota",
@@ -199,6 +198,7 @@ impl Error {
             | Error::NoConnection
             | Error::ModelMissing => Side::Upstream,
             Error::NoKeysYet | Error::Overloaded(_) | Error::Refused(_) | Error::Loop => Side::Gateway,
+            Error::Limited(refusal) => refusal.side(),
             Error::NoKey
             | Error::UnknownKey
             | Error::Token(_)
@@ -218,7 +218,6 @@ impl Error {
             | Error::ContextLength
             | Error::ContentFilter
             | Error::TooLarge
-            | Error::Limited(_)
             | Error::TooDear(_)
             | Error::LongUser(_)
             | Error::Rejected(_) => Side::Client,
@@ -227,16 +226,19 @@ impl Error {
 
     /// May the same request succeed later? What was tried everywhere is not worth the client's own retries.
     pub(crate) fn retryable(&self) -> bool {
-        matches!(
-            self,
-            Error::BodyCut | Error::BodySlow | Error::NoKeysYet | Error::Overloaded(_) | Error::Unavailable { .. }
-        )
+        match self {
+            Error::BodyCut | Error::BodySlow | Error::NoKeysYet | Error::Overloaded(_) | Error::Unavailable { .. } => {
+                true
+            }
+            Error::Limited(refusal) => refusal.side() == Side::Gateway,
+            _ => false,
+        }
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::RateLimited { wait } => *wait,
-            Error::Limited(refusal) => refusal.wait,
+            Error::Limited(refusal) => refusal.wait(),
             Error::Unavailable { wait } | Error::TooManyFailures { wait } => Some(*wait),
             Error::Overloaded(_) => Some(OVERLOADED_FOR),
             Error::NoKeysYet => Some(KEYS_WITHIN),

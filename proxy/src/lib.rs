@@ -19,6 +19,7 @@ mod serve;
 
 pub use bounds::Limits;
 pub use data::{Auth, DataConfig, DataPlane};
+pub use limits::StoreConfig;
 pub use live::{Live, State, models::Models};
 pub use metrics::Metrics;
 pub use pace::Pace;

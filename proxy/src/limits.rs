@@ -3,25 +3,37 @@
 use std::{
     array,
     collections::HashMap,
+    rc::Rc,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use penstock_config::{
-    ObjectRef,
+    Hash, ObjectRef,
     object::{self, Rate},
+    protocol::Report,
 };
-use penstock_llm::price::Dollars;
+use penstock_crds::StoreFailure;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use bucket::{Share, Short};
+pub(crate) use refusal::Refusal;
+use refusal::Why;
+pub(crate) use reservation::Reservation;
+use reservation::{Hold, Origin};
+pub(crate) use store::Store;
+pub use store::StoreConfig;
+pub(crate) use store::lane::Lane;
 use table::{Buckets, Shares, Table};
 
 mod bucket;
+mod refusal;
+mod reservation;
+mod store;
 mod table;
 
 /// One for each kind of amount that a limit may bound.
@@ -38,6 +50,7 @@ pub(crate) struct Amounts<T> {
 pub(crate) struct Limiter {
     tables: Mutex<HashMap<ObjectRef, Arc<Table>>>,
     among: AtomicU32,
+    store: OnceLock<Arc<Store>>,
     metrics: Metrics,
 }
 
@@ -51,6 +64,7 @@ pub(crate) struct Rule {
     consumers: Option<Vec<String>>,
     per: Per,
     rates: Amounts<Option<Rate>>,
+    on_store_failure: StoreFailure,
     table: Arc<Table>,
 }
 
@@ -75,18 +89,6 @@ pub(crate) struct Subject<'a> {
     pub(crate) provider: Option<&'a str>,
 }
 
-/// What was taken of the buckets that bind a request, until it is known what it took.
-pub(crate) struct Reservation {
-    holds: Vec<Hold>,
-    amounts: Amounts<u64>,
-}
-
-struct Hold {
-    rule: Arc<Rule>,
-    buckets: Arc<Mutex<Buckets>>,
-    among: u32,
-}
-
 /// What a client is told of the limits that bind it: of each kind, of the one with the least left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing(pub(crate) Amounts<Option<Left>>);
@@ -99,17 +101,11 @@ pub(crate) struct Left {
     pub(crate) reset: Duration,
 }
 
-/// Why a request may not pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// `namespace/name` of the RateLimit.
-    pub(crate) rule: String,
-    pub(crate) kind: &'static str,
-    rate: Rate,
-    amount: u64,
-    /// Until it may; none: it is more than the limit ever has.
-    pub(crate) wait: Option<Duration>,
-    pub(crate) standing: Standing,
+/// What a request will probably take, and for how long at most.
+#[derive(Clone, Copy)]
+pub(crate) struct Need {
+    pub(crate) amounts: Amounts<u64>,
+    pub(crate) time: Duration,
 }
 
 impl<T> Amounts<T> {
@@ -139,12 +135,27 @@ const KINDS: Amounts<&str> = Amounts { requests: "requests", tokens: "tokens", c
 
 impl Limiter {
     pub(crate) fn new(metrics: Metrics) -> Self {
-        Self { tables: Mutex::default(), among: AtomicU32::new(1), metrics }
+        Self { tables: Mutex::default(), among: AtomicU32::new(1), store: OnceLock::new(), metrics }
     }
 
     /// So many proxies share each limit from now on, this one among them.
     pub(crate) fn share_among(&self, proxies: u32) {
         self.among.store(proxies.max(1), Ordering::Relaxed);
+    }
+
+    /// Limits are shared there from now on. Only the first store is used.
+    pub(crate) fn use_store(&self, store: Arc<Store>) {
+        let _ = self.store.set(store);
+    }
+
+    /// Whether the store answers, where there is one.
+    pub(crate) fn report(&self) -> Option<Report> {
+        self.store.get().map(|store| Report::LimitStore { is_up: store.is_up() })
+    }
+
+    /// A way to the store for this thread, where there is one. Needs a `LocalSet`.
+    pub(crate) fn lane(&self) -> Option<Rc<Lane>> {
+        self.store.get().map(Lane::start)
     }
 
     /// A limit over the buckets that it had before, if it had some.
@@ -166,7 +177,8 @@ impl Limiter {
             provider: limit.per_provider,
         };
         let rates = Amounts { requests: limit.requests, tokens: limit.tokens, cost: limit.cost };
-        Arc::new(Rule { name: name.to_string(), models, consumers, per, rates, table })
+        let on_store_failure = limit.on_store_failure;
+        Arc::new(Rule { name: name.to_string(), models, consumers, per, rates, on_store_failure, table })
     }
 
     /// Forgets the buckets of limits that are gone.
@@ -181,49 +193,137 @@ impl Limiter {
         });
     }
 
-    /// Takes the amounts of every bucket that binds the subject, or of none. `rules` are in the order of their names.
+    /// Takes the amounts of every bucket that binds the subject, or of none: of the store, where there is one and it answers,
+    /// else of this proxy's share. `rules` are in the order of their names.
     ///
     /// # Errors
     /// Who refuses: of several the one that does so longest.
-    pub(crate) fn reserve(
+    pub(crate) async fn reserve(
         &self,
         rules: &[Arc<Rule>],
+        lane: Option<&Rc<Lane>>,
         subject: Subject<'_>,
-        amounts: Amounts<u64>,
-        now: Instant,
+        need: Need,
     ) -> Result<(Reservation, Standing), Box<Refusal>> {
+        let holds = self.holds(rules, lane, subject, Instant::now());
+        match lane {
+            Some(lane) if !holds.is_empty() => Box::pin(self.reserve_there(lane, holds, need)).await,
+            _ => self.reserve_here(holds, need.amounts, Instant::now()),
+        }
+    }
+
+    /// The buckets that bind the subject.
+    fn holds(&self, rules: &[Arc<Rule>], lane: Option<&Rc<Lane>>, subject: Subject<'_>, now: Instant) -> Vec<Hold> {
         let among = self.among.load(Ordering::Relaxed);
         let mut name = String::new();
         let bound = rules.iter().filter(|rule| rule.binds(subject));
-        let holds: Vec<Hold> = bound.map(|rule| rule.hold(subject, among, now, &mut name)).collect();
+        bound.map(|rule| rule.hold(subject, lane, among, now, &mut name)).collect()
+    }
+
+    fn reserve_here(
+        &self,
+        holds: Vec<Hold>,
+        amounts: Amounts<u64>,
+        now: Instant,
+    ) -> Result<(Reservation, Standing), Box<Refusal>> {
         // All wait for each other in this order, so nobody waits in a circle.
         let mut locked: Vec<_> = holds.iter().map(|hold| (table::lock(&hold.buckets), hold)).collect();
-        let (mut longest, mut standing) = (None, Standing::default());
+        let (mut longest, mut standing) = (Longest::default(), Standing::default());
         for (buckets, hold) in &mut locked {
-            let shares = hold.rule.shares(among);
-            let short = buckets.at(&shares, now).look(&shares, &amounts);
-            let refused = short.zip(hold.rule.rates).zip(amounts).zip(KINDS);
-            let refused = refused.map(|(((short, rate), amount), kind)| Some((*hold, short?, rate?, amount, kind)));
-            let refused = [refused.requests, refused.tokens, refused.cost].into_iter().flatten();
-            longest = longest.into_iter().chain(refused).max_by_key(|(_, short, ..)| *short);
+            let shares = hold.shares();
+            longest.look(buckets.at(&shares, now), &shares, hold, amounts);
         }
         for (buckets, hold) in &mut locked {
-            let shares = hold.rule.shares(among);
-            if longest.is_none() {
-                buckets.take(&shares, &amounts);
+            let shares = hold.shares();
+            if longest.0.is_none() {
+                match hold.has_store() {
+                    true => buckets.take_untold(&shares, &amounts),
+                    false => buckets.take(&shares, &amounts),
+                }
             }
             buckets.note(&shares, &mut standing);
         }
-        if let Some((hold, short, rate, amount, kind)) = longest {
-            hold.rule.table.refused.inc();
-            let wait = match short {
-                Short::For(wait) => Some(wait),
-                Short::Forever => None,
-            };
-            return Err(Box::new(Refusal { rule: hold.rule.name.clone(), kind, rate, amount, wait, standing }));
-        }
         drop(locked);
-        Ok((Reservation { holds, amounts }, standing))
+        match longest.0.take() {
+            Some(refused) => Err(refused.refusal(standing)),
+            None => Ok((Reservation::new(holds, amounts, Origin::Here), standing)),
+        }
+    }
+
+    /// One call for all of them.
+    async fn reserve_there(
+        &self,
+        lane: &Rc<Lane>,
+        holds: Vec<Hold>,
+        Need { amounts, time }: Need,
+    ) -> Result<(Reservation, Standing), Box<Refusal>> {
+        let wanted = holds.iter().map(|hold| hold.wanted(Instant::now())).collect();
+        let Ok(reply) = lane.reserve(wanted, amounts, time).await else { return self.without_store(holds, amounts) };
+        let now = Instant::now();
+        let (mut longest, mut standing) = (Longest::default(), Standing::default());
+        for (hold, spent) in holds.iter().zip(reply.spent) {
+            let shares = hold.rule.shares(1);
+            let stored = Buckets::stored(spent, &shares, now);
+            if !reply.is_taken {
+                longest.look(&stored, &shares, hold, amounts);
+            }
+            stored.note(&shares, &mut standing);
+            table::lock(&hold.buckets).learn(&stored);
+        }
+        match longest.0.take() {
+            Some(refused) => Err(refused.refusal(standing)),
+            None => Ok((Reservation::new(holds, amounts, Origin::There(reply.until)), standing)),
+        }
+    }
+
+    /// What each limit wants while the store does not answer.
+    fn without_store(
+        &self,
+        mut holds: Vec<Hold>,
+        amounts: Amounts<u64>,
+    ) -> Result<(Reservation, Standing), Box<Refusal>> {
+        if let Some(hold) = holds.iter().find(|hold| hold.rule.on_store_failure == StoreFailure::Deny) {
+            hold.rule.table.refused.inc();
+            let (rule, standing) = (hold.rule.name.clone(), Standing::default());
+            return Err(Box::new(Refusal { rule, why: Why::StoreDown, standing }));
+        }
+        holds.retain(|hold| hold.rule.on_store_failure == StoreFailure::Local);
+        self.reserve_here(holds, amounts, Instant::now())
+    }
+}
+
+/// Of those who refuse, who does so longest.
+#[derive(Default)]
+struct Longest<'a>(Option<Refused<'a>>);
+
+struct Refused<'a> {
+    hold: &'a Hold,
+    short: Short,
+    rate: Rate,
+    amount: u64,
+    kind: &'static str,
+}
+
+impl<'a> Longest<'a> {
+    fn look(&mut self, buckets: &Buckets, shares: &Shares, hold: &'a Hold, amounts: Amounts<u64>) {
+        let short = buckets.look(shares, &amounts);
+        let each = short.zip(hold.rule.rates).zip(amounts).zip(KINDS);
+        let refused = each
+            .map(|(((short, rate), amount), kind)| Some(Refused { hold, short: short?, rate: rate?, amount, kind }));
+        let refused = [refused.requests, refused.tokens, refused.cost].into_iter().flatten();
+        self.0 = self.0.take().into_iter().chain(refused).max_by_key(|refused| refused.short);
+    }
+}
+
+impl Refused<'_> {
+    fn refusal(self, standing: Standing) -> Box<Refusal> {
+        let Self { hold, short, rate, amount, kind } = self;
+        hold.rule.table.refused.inc();
+        let wait = match short {
+            Short::For(wait) => Some(wait),
+            Short::Forever => None,
+        };
+        Box::new(Refusal { rule: hold.rule.name.clone(), why: Why::Short { kind, rate, amount, wait }, standing })
     }
 }
 
@@ -243,12 +343,27 @@ impl Rule {
         self.per.provider
     }
 
+    /// Is there anything to tell the store? Requests are taken for good, the rest expires if it is not settled.
+    fn is_settled(&self, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
+        let Amounts { requests, tokens, cost } = self.rates;
+        requests.is_some() && reserved.requests != used.requests
+            || tokens.is_some() && (reserved.tokens, used.tokens) != (0, 0)
+            || cost.is_some() && (reserved.cost, used.cost) != (0, 0)
+    }
+
     fn shares(&self, among: u32) -> Shares {
         Shares(self.rates.map(|rate| rate.map(|rate| Share { rate, among })))
     }
 
     /// The subject's buckets. `name` is room for what it is called.
-    fn hold(self: &Arc<Self>, subject: Subject<'_>, among: u32, now: Instant, name: &mut String) -> Hold {
+    fn hold(
+        self: &Arc<Self>,
+        subject: Subject<'_>,
+        lane: Option<&Rc<Lane>>,
+        among: u32,
+        now: Instant,
+        name: &mut String,
+    ) -> Hold {
         // A user is a Consumer's own: two of them may call theirs the same.
         let consumer = (self.per.consumer || self.per.user).then_some(subject.consumer.unwrap_or_default());
         let user = self.per.user.then_some(subject.user);
@@ -259,50 +374,17 @@ impl Rule {
             // What stands between them is in no name.
             name.push('\0');
         }
-        Hold { rule: self.clone(), buckets: self.table.of(name, &self.shares(among), now), among }
+        let buckets = self.table.of(name, &self.shares(among), now);
+        let there = lane.map(|lane| (lane.clone(), lane.key(&self.name, &digest(name))));
+        Hold { rule: self.clone(), buckets, among, there }
     }
 }
 
-impl Reservation {
-    /// The request is over, and has taken so much.
-    pub(crate) fn settle(self, used: Amounts<u64>, now: Instant) {
-        let both = self.amounts.zip(used);
-        let too_much = both.map(|(reserved, used)| reserved.saturating_sub(used));
-        let too_little = both.map(|(reserved, used)| used.saturating_sub(reserved));
-        for Hold { rule, buckets, among } in &self.holds {
-            let shares = rule.shares(*among);
-            let mut buckets = table::lock(buckets);
-            let buckets = buckets.at(&shares, now);
-            buckets.give(&shares, &too_much);
-            buckets.take(&shares, &too_little);
-        }
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { rule, kind, rate, amount, wait, .. } = self;
-        let window = humantime::format_duration(Duration::from_millis(rate.window_ms));
-        match *kind {
-            "cost" => write!(f, "RateLimit {rule} allows {} US dollars in {window}", Dollars(rate.limit))?,
-            kind => write!(f, "RateLimit {rule} allows {} {kind} in {window}", rate.limit)?,
-        }
-        match (wait, *kind) {
-            (Some(wait), _) => {
-                let seconds = wait.as_secs_f64().ceil();
-                write!(f, ": try again in {seconds} s")
-            }
-            (None, "cost") => write!(
-                f,
-                ", {} at once: this request may cost {}; ask for a shorter answer",
-                Dollars(rate.burst),
-                Dollars(*amount)
-            ),
-            (None, kind) => {
-                write!(f, ", {} at once: this request may take {amount} {kind}; make it shorter", rate.burst)
-            }
-        }
-    }
+/// Names of users do not rest in the store, and keys are short.
+fn digest(name: &str) -> String {
+    let mut digest = Hash::of(name.as_bytes()).to_string();
+    digest.truncate(32);
+    digest
 }
 
 #[cfg(test)]

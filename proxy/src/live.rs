@@ -202,7 +202,7 @@ impl Live {
         self.0.built.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
 
-    /// What is known of upstreams now, and what is not known of their prices, in no order.
+    /// What is known of upstreams and of the store of limits now, and what is not known of prices, in no order.
     pub fn reports(&self) -> Vec<Report> {
         let built = self.0.built.lock().unwrap_or_else(PoisonError::into_inner);
         let current = |name: &ObjectRef, base_url: &str, fingerprint| {
@@ -212,6 +212,7 @@ impl Live {
         let mut reports = self.0.seats.reports(current, Instant::now());
         reports.extend(built.cells.reports());
         reports.extend_from_slice(&built.unpriced);
+        reports.extend(self.0.limits.report());
         reports
     }
 
@@ -231,6 +232,11 @@ impl Live {
 
     pub(crate) fn pace(&self) -> Pace {
         self.0.pace
+    }
+
+    /// The same to keep while others are waited for.
+    pub(crate) fn whole_tables(&self) -> Arc<Tables> {
+        self.0.tables.load_full()
     }
 
     pub(crate) fn tables(&self) -> Guard<Arc<Tables>> {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use dollars::Dollars;
 pub(crate) use handles::{RouteMetrics, TargetMetrics};
 pub(crate) use outcome::{Outcome, Unrouted};
+pub(crate) use store::{Miss, StoreMetrics};
 use targets::Targets;
 
 use crate::{bounds::Limit, health::Seats};
@@ -24,6 +25,7 @@ use crate::{bounds::Limit, health::Seats};
 mod dollars;
 mod handles;
 mod outcome;
+mod store;
 mod targets;
 
 /// From 5 ms to 10 min: answers of models take from a cache hit's time to minutes.

@@ -12,15 +12,14 @@ use penstock_llm::{
 use crate::{
     auth::Caller,
     error::Error,
-    limits::Subject,
+    limits::{Need, Subject},
     live::{
         Tables,
         route::{Answer as RouteAnswer, Forward, Route},
     },
-    serve::{Shared, Worker, body::Answer},
+    serve::{Worker, body::Answer},
     upstream::Upstream,
 };
-use tokio::time::Instant;
 
 pub(crate) use affordable::TooDear;
 use ask::{Ask, Charged};
@@ -88,7 +87,7 @@ async fn life(
     let route = route(&shared.live.tables(), &caller, &scan)?;
     record.route(&route, &call, &scan);
     let forward = affordable::within(forward(&route, &scan)?, &call, &scan)?;
-    let charged = reserve(shared, &caller, (&head.headers, &call, &scan), &forward, record)?;
+    let charged = reserve(worker, &caller, (&head.headers, &call, &scan), &forward, record).await?;
     let ask = Rc::new(Ask {
         client: Ask::client(&call, &scan),
         deadline: record.started + forward.deadline,
@@ -111,27 +110,28 @@ async fn life(
 
 /// Takes what the request will probably take of every limit that binds it, or nothing where one refuses. Returns whom limits of
 /// providers are to charge.
-fn reserve(
-    shared: &Shared,
+async fn reserve(
+    Worker { shared, lane, .. }: &Worker,
     caller: &Caller,
     (headers, call, scan): (&HeaderMap, &Call, &Scan),
     forward: &Forward,
     record: &Record,
 ) -> Result<Option<Charged>, Error> {
-    let tables = shared.live.tables();
+    let tables = shared.live.whole_tables();
     if tables.limits.is_empty() {
         return Ok(None);
     }
     let address = || shared.door.client(record.peer, headers);
     let user = caller.user(headers, scan.user.as_deref(), address)?;
     let subject = Subject { consumer: caller.consumer(), user: &user, model: &scan.model, provider: None };
-    let amounts = balance::estimate(forward, call, scan);
-    let reserved = shared.live.limits().reserve(&tables.limits, subject, amounts, Instant::now());
+    let need = Need { amounts: balance::estimate(forward, call, scan), time: forward.deadline };
+    let reserved = shared.live.limits().reserve(&tables.limits, lane.as_ref(), subject, need).await;
     record.reserved(reserved).map_err(Error::Limited)?;
     let rules: Vec<_> = tables.limits.iter().filter(|rule| rule.is_of_providers()).cloned().collect();
     let consumer = subject.consumer.map(str::to_owned);
     Ok((!rules.is_empty()).then(|| Charged {
         limits: shared.live.limits().clone(),
+        lane: lane.clone(),
         rules,
         consumer,
         user: user.into_owned(),

@@ -6,14 +6,14 @@ use std::{
     io::{self, Write},
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::Context;
 use penstock_config::outbound::Outbound;
-use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, upstream};
+use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, StoreConfig, upstream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::RootCertStore;
 use serde::Serialize;
@@ -69,7 +69,7 @@ async fn until_drained(serve: Serve, descriptors: Option<u64>) -> anyhow::Result
     let issuers = live.follow_issuers(config.outbound.clone(), config.roots.clone()).map_err(anyhow::Error::msg)?;
     tokio::spawn(issuers);
     let data = DataPlane::bind(config, live.clone(), metrics.clone())
-        .with_context(|| format!("can't listen on {}", serve.listen))?;
+        .with_context(|| format!("can't serve on {}", serve.listen))?;
     let admin = TcpListener::bind(serve.admin).await.with_context(|| format!("can't listen on {}", serve.admin))?;
     announce(data.local_addr(), admin.local_addr()?)?;
 
@@ -140,9 +140,24 @@ fn data_config(serve: &Serve, descriptors: Option<u64>) -> anyhow::Result<DataCo
         hold_head: serve.hold_head,
         grace: serve.drain_grace.unwrap_or(default_grace),
         drain: serve.drain_deadline,
+        store: store(&serve.redis, &serve.installation.gateway)?,
         outbound,
         roots: roots(serve.upstream_ca.as_deref())?,
     })
+}
+
+/// Where limits are shared; whether it answers is seen later.
+fn store(redis: &cli::Redis, gateway: &str) -> anyhow::Result<Option<StoreConfig>> {
+    if redis.redis.is_empty() {
+        return Ok(None);
+    }
+    let read = |file: &PathBuf| fs::read(file).with_context(|| format!("--redis-ca {}", file.display()));
+    Ok(Some(StoreConfig {
+        urls: redis.redis.clone(),
+        is_cluster: redis.redis_cluster,
+        ca: redis.redis_ca.as_ref().map(read).transpose()?,
+        gateway: gateway.to_owned(),
+    }))
 }
 
 /// A request needs a connection to its provider beside that of its client, so clients get half of the descriptors.

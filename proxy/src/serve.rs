@@ -26,6 +26,7 @@ use crate::{
     bounds::Bounds,
     data::{DataConfig, Load, Phase},
     error::{Error, Side},
+    limits::Lane,
     live::Live,
     metrics::{Metrics, Unrouted},
     request::{self, Record},
@@ -74,6 +75,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) load: Arc<Load>,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// To the store of limits, where there is one.
+    pub(crate) lane: Option<Rc<Lane>>,
 }
 
 /// A request whose head is there.

@@ -13,9 +13,12 @@ use tokio::process::Command;
 
 const NAMESPACE: &str = "penstock-system";
 const PER_NAMESPACE: &str = "watchNamespaces={search,platform}";
-const EVERYTHING: [&str; 9] = [
+const EVERYTHING: [&str; 12] = [
     "allowUpstream={10.0.0.0/8,fd00::/8}",
     "upstreamCA=corporate-ca",
+    "redis.secret=redis",
+    "redis.cluster=true",
+    "redis.ca=redis-ca",
     "platformNamespaces={platform}",
     "operator.tokenAudience=llm.example.com",
     "proxy.workers=2",

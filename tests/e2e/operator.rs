@@ -8,6 +8,7 @@ mod limits;
 mod load;
 mod reader;
 mod rotation;
+mod store;
 mod surroundings;
 mod verdicts;
 

@@ -4,4 +4,5 @@ pub mod client;
 pub mod cluster;
 pub mod fake;
 pub mod gateway;
+pub mod redis;
 pub mod setup;

@@ -27,6 +27,14 @@ pub fn helm() -> anyhow::Result<PathBuf> {
     installed("PENSTOCK_HELM", "helm")
 }
 
+/// A Redis server: what `PENSTOCK_REDIS_SERVER` says, else where `make setup` puts it.
+///
+/// # Errors
+/// When it is not there; the message says what to run.
+pub fn redis() -> anyhow::Result<PathBuf> {
+    installed("PENSTOCK_REDIS_SERVER", "redis")
+}
+
 /// A Python with the providers' SDKs: what `PENSTOCK_PYTHON` says, else where `make setup` puts it.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use penstock_crds::{CostRate, LabelSelector, LimitScope, Rate as RateSpec, RateLimitSpec, Reason};
 
-use super::{Output, draft::Draft, names::whole_name, unsupported};
+use super::{Output, draft::Draft, names::whole_name};
 use crate::{
     Kind, ObjectRef, World,
     object::{Limit, Object, Rate},
@@ -13,7 +13,6 @@ use crate::{
 pub(super) fn compile(world: &World, output: &mut Output) {
     for limit in world.limits.values().filter(|limit| limit.spec.gateway == world.settings.gateway) {
         let mut draft = Draft::new(&limit.problems);
-        unsupported::limit(&limit.spec, &mut draft);
         let object = limit_object(world, limit, &mut draft);
         if draft.is_live() {
             output.add(Kind::RateLimit, limit.object_ref(), Object::Limit(object));
@@ -48,6 +47,7 @@ fn limit_object(world: &World, limit: &Resource<RateLimitSpec>, draft: &mut Draf
         requests: spec.requests.as_ref().map(rate),
         tokens: spec.tokens.as_ref().map(rate),
         cost: spec.cost.as_ref().map(cost),
+        on_store_failure: spec.on_store_failure,
     }
 }
 

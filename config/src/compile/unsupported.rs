@@ -3,9 +3,7 @@
 //! What limits, protects or authenticates refuses its object: doing without would be unsafe. What only tunes is
 //! accepted and named. Nothing is ignored in silence.
 
-use penstock_crds::{
-    AIProviderSpec, ConsumerSpec, MiddlewareType, ProviderType, RateLimitSpec, Reason, RoutePolicySpec, StoreFailure,
-};
+use penstock_crds::{AIProviderSpec, ConsumerSpec, MiddlewareType, ProviderType, Reason, RoutePolicySpec};
 
 use super::draft::Draft;
 
@@ -38,12 +36,6 @@ pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
 pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
     if spec.budget.is_some() {
         refuse(draft, "budget");
-    }
-}
-
-pub(super) fn limit(spec: &RateLimitSpec, draft: &mut Draft) {
-    if spec.on_store_failure != StoreFailure::Local {
-        tunes(draft, "onStoreFailure");
     }
 }
 

@@ -293,3 +293,20 @@ fn prices_are_missing_that_any_proxy_lacks() {
     case.ack("y", 1, &[]);
     assert!(case.view().troubles().is_empty());
 }
+
+#[test]
+fn the_store_of_limits_is_as_good_as_the_proxies_say() {
+    let mut case = Case::new(&["x", "y"]);
+    let report = |is_up: Option<bool>| is_up.map(|is_up| Report::LimitStore { is_up }).into_iter().collect();
+    for (x, y, is_used, without) in [
+        (None, None, false, vec!["proxy-x", "proxy-y"]),
+        (Some(true), Some(true), true, vec![]),
+        (Some(true), Some(false), true, vec!["proxy-y"]),
+        (Some(true), None, true, vec!["proxy-y"]),
+    ] {
+        case.book.acked(&process("x", "1"), Ack { reports: report(x), ..ack(1, 1, &[]) });
+        case.book.acked(&process("y", "1"), Ack { reports: report(y), ..ack(1, 1, &[]) });
+        let without = without.into_iter().map(str::to_owned).collect();
+        assert_eq!(case.view().limit_store(), LimitStore { is_used, without, of: 2 }, "{x:?} {y:?}");
+    }
+}

@@ -49,7 +49,7 @@ fn verdict(live: bool) -> Verdict {
 
 fn status(seen: &Seen, verdict: Result<&Verdict, &str>, programmed: Programmed) -> AIProviderStatus {
     let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
-    let facts = Facts { key: &key, seen, verdict, programmed, troubles: None };
+    let facts = Facts { key: &key, seen, verdict, programmed, troubles: None, limit: None };
     facts.status(|_| Some("42".to_owned()), "now")
 }
 
@@ -180,7 +180,8 @@ fn with_troubles(condition: &str, troubles: &Troubles) -> Condition {
     let key = Key::new(Kind::AIProvider, ObjectRef::new("ns", "openai"));
     let (seen, verdict) = (seen(vec![], vec![]), verdict(true));
     let programmed = Programmed::Yes { pods: 1 };
-    let facts = Facts { key: &key, seen: &seen, verdict: Ok(&verdict), programmed, troubles: Some(troubles) };
+    let facts =
+        Facts { key: &key, seen: &seen, verdict: Ok(&verdict), programmed, troubles: Some(troubles), limit: None };
     find(&facts.status(|_| None, "now"), condition).expect("must be there").clone()
 }
 
@@ -207,6 +208,32 @@ fn a_provider_is_priced_once_every_proxy_runs_it_and_none_lacks_a_price() {
     assert_eq!([priced(Programmed::Unknown), priced(Programmed::NoProxies)], [None, None]);
     let ill = Troubles { rejected: rejected(), ..Troubles::default() };
     assert_eq!(with_troubles("Priced", &ill).reason, "Priced");
+}
+
+#[test]
+fn a_limit_is_enforced_where_the_proxies_keep_it() {
+    let key = Key::new(Kind::RateLimit, ObjectRef::new("ns", "few"));
+    let (seen, verdict) = (seen(vec![], vec![]), verdict(true));
+    let enforced = |is_used, without: &[&str], on_failure, programmed| {
+        let without = without.iter().map(|pod| (*pod).to_owned()).collect();
+        let store = LimitStore { is_used, without, of: 3 };
+        let limit = Some((&store, on_failure));
+        let facts = Facts { key: &key, seen: &seen, verdict: Ok(&verdict), programmed, troubles: None, limit };
+        let status = facts.status(|_| None, "now");
+        find(&status, "Enforced").map(|found| (found.status, found.reason.clone(), found.message.clone()))
+    };
+    let runs = || Programmed::Yes { pods: 3 };
+    let reason = |is_used, without: &[&str], on_failure| {
+        enforced(is_used, without, on_failure, runs()).map(|(status, reason, _)| (status, reason))
+    };
+    let is = |status, reason: &str| Some((status, reason.to_owned()));
+    assert_eq!(reason(false, &["a", "b", "c"], StoreFailure::Deny), is(Truth::True, "Shared"));
+    assert_eq!(reason(true, &[], StoreFailure::Deny), is(Truth::True, "Redis"));
+    assert_eq!(reason(true, &["a"], StoreFailure::Local), is(Truth::True, "Local"));
+    assert_eq!(reason(true, &["a"], StoreFailure::Deny), is(Truth::False, "StoreDown"));
+    let (_, _, message) = enforced(true, &["a", "b"], StoreFailure::Allow, runs()).expect("must be there");
+    assert_eq!(message, "2 of 3 proxies do not reach the store of limits: everything passes there: a, b");
+    assert_eq!(enforced(true, &[], StoreFailure::Local, Programmed::NoProxies), None);
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub(crate) enum Stranger {
 
 impl Issued {
     pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by(|one, other| one.rank().cmp(&other.rank()));
+        entries.sort_by_key(Entry::rank);
         Self { entries, ..Self::default() }
     }
 

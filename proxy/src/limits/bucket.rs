@@ -6,6 +6,9 @@ use std::time::Duration;
 use penstock_config::object::Rate;
 use tokio::time::Instant;
 
+/// In a millisecond.
+const NANOS: i128 = 1_000_000;
+
 /// What one proxy may give away of a limit that several share alike.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
@@ -14,16 +17,27 @@ pub(crate) struct Share {
     pub(crate) among: u32,
 }
 
-/// How much is left. A bucket that nothing was ever taken of is full.
+/// How much was taken and has not come back. A bucket that nothing was ever taken of is full.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    /// One unit of the whole limit is as many of these as its window has nanoseconds, so in each nanosecond `limit` of them
-    /// come in. It counts what the share is full of: what is given away weighs as many times as there are proxies, and
-    /// when their number changes, a share that was half full stays so.
-    level: i128,
-    /// The window that the level is counted in.
+    /// Never less than nothing. One unit of the whole limit is as many of these as its window has nanoseconds, so in each
+    /// nanosecond `limit` of them come back. It counts as if the share were the whole: what is taken weighs as many times as
+    /// there are proxies, and when their number changes, a share that was half full stays so.
+    spent: i128,
+    /// What of it the store was not told of, where there is one: it was taken while it did not answer. Never more than all.
+    untold: i128,
+    /// The window that it is counted in.
     window: i128,
     at: Instant,
+}
+
+/// What the store of limits may not know of a bucket, in units times milliseconds of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    /// What was spent of it, should the store have forgotten.
+    pub(crate) begin: u128,
+    /// What was spent of it since, elsewhere.
+    pub(crate) more: u128,
 }
 
 /// Why nothing can be taken now; the longer, the greater.
@@ -37,11 +51,11 @@ pub(crate) enum Short {
 
 impl Share {
     fn window(&self) -> i128 {
-        i128::from(self.rate.window_ms.max(1)) * 1_000_000
+        i128::from(self.rate.window_ms.max(1)) * NANOS
     }
 
     fn weight(&self, amount: u64) -> i128 {
-        i128::from(amount) * self.window() * i128::from(self.among.max(1))
+        i128::from(amount).saturating_mul(self.window()).saturating_mul(i128::from(self.among.max(1)))
     }
 
     /// Room for one unit at least, however many share the limit.
@@ -49,28 +63,59 @@ impl Share {
         (i128::from(self.rate.burst) * self.window()).max(self.weight(1))
     }
 
-    fn time(&self, level: i128) -> Duration {
+    fn time(&self, amount: i128) -> Duration {
         let limit = i128::from(self.rate.limit.max(1));
-        let nanos = (level.max(0) + limit - 1) / limit;
+        let nanos = (amount.max(0) + limit - 1) / limit;
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
 impl Bucket {
     pub(crate) fn full(share: &Share, now: Instant) -> Self {
-        Self { level: share.full(), window: share.window(), at: now }
+        Self { spent: 0, untold: 0, window: share.window(), at: now }
     }
 
-    /// What has come in by now. Time does not run backwards: a moment before the last adds nothing.
+    /// One of which so much was taken, in units times milliseconds of the window, as the store counts.
+    pub(super) fn stored(spent: u128, share: &Share, now: Instant) -> Self {
+        let spent = i128::try_from(spent).unwrap_or(i128::MAX).saturating_mul(NANOS);
+        Self { spent, ..Self::full(share, now) }
+    }
+
+    /// What the store is told. What is taken of a share weighs less there, and once it is told it is no news any more.
+    pub(super) fn tell(&mut self, share: &Share) -> News {
+        let in_store = |spent: i128| u128::try_from((spent + NANOS - 1) / NANOS).unwrap_or_default();
+        let untold = std::mem::take(&mut self.untold);
+        News { begin: in_store(self.spent - untold), more: in_store(untold / i128::from(share.among.max(1))) }
+    }
+
+    /// The store did not hear it.
+    pub(super) fn untell(&mut self, share: &Share, news: News) {
+        let more = i128::try_from(news.more).unwrap_or(i128::MAX).saturating_mul(NANOS);
+        self.untold = self.untold.saturating_add(more.saturating_mul(share.among.max(1).into())).min(self.spent);
+    }
+
+    /// It is as the store says, but for what that was not told.
+    pub(super) fn learn(&mut self, stored: Self) {
+        let untold = self.untold;
+        *self = Self { spent: stored.spent.saturating_add(untold), untold, ..stored };
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.untold > 0
+    }
+
+    /// What has come back by now. Time does not run backwards: a moment before the last adds nothing.
     pub(crate) fn refill(&mut self, share: &Share, now: Instant) {
         if self.window != share.window() {
-            // The limit was changed: what is left of it stays.
-            self.level = self.level / self.window * share.window();
+            // The limit was changed: what was taken stays taken.
+            self.spent = self.spent / self.window * share.window();
+            self.untold = self.untold / self.window * share.window();
             self.window = share.window();
         }
         let since = now.saturating_duration_since(self.at).as_nanos();
-        let more = i128::try_from(since).unwrap_or(i128::MAX).saturating_mul(i128::from(share.rate.limit));
-        self.level = self.level.saturating_add(more).min(share.full());
+        let back = i128::try_from(since).unwrap_or(i128::MAX).saturating_mul(i128::from(share.rate.limit));
+        self.spent = self.spent.saturating_sub(back).max(0);
+        self.untold = self.untold.min(self.spent);
         self.at = self.at.max(now);
     }
 
@@ -85,32 +130,45 @@ impl Bucket {
             _ if amount > share.rate.burst => return Err(Short::Forever),
             _ => {}
         }
-        let lacking = share.weight(amount).min(share.full()) - self.level;
+        let lacking = share.weight(amount).min(share.full()) - (share.full() - self.spent);
         if lacking > 0 { Err(Short::For(share.time(lacking))) } else { Ok(()) }
     }
 
     /// Takes it, whatever is left.
     pub(crate) fn take(&mut self, share: &Share, amount: u64) {
-        self.level = self.level.saturating_sub(share.weight(amount));
+        self.spent = self.spent.saturating_add(share.weight(amount));
+    }
+
+    /// The same while the store does not answer.
+    pub(super) fn take_untold(&mut self, share: &Share, amount: u64) {
+        self.take(share, amount);
+        self.untold = self.untold.saturating_add(share.weight(amount));
+    }
+
+    /// Gives back what was taken so.
+    pub(super) fn give_untold(&mut self, share: &Share, amount: u64) {
+        self.give(share, amount);
+        self.untold = self.untold.saturating_sub(share.weight(amount)).clamp(0, self.spent);
     }
 
     /// Gives it back.
     pub(crate) fn give(&mut self, share: &Share, amount: u64) {
-        self.level = self.level.saturating_add(share.weight(amount)).min(share.full());
+        self.spent = self.spent.saturating_sub(share.weight(amount)).max(0);
     }
 
-    pub(crate) fn is_full(&self, share: &Share) -> bool {
-        self.level >= share.full()
+    pub(crate) fn is_full(&self) -> bool {
+        self.spent == 0
     }
 
     /// Whole units that are left of the limit, if other proxies have given away as much.
     pub(crate) fn left(&self, share: &Share) -> u64 {
-        u64::try_from(self.level.max(0) / share.window()).unwrap_or(u64::MAX).min(share.rate.burst)
+        let left = (share.full() - self.spent).max(0) / share.window();
+        u64::try_from(left).unwrap_or(u64::MAX).min(share.rate.burst)
     }
 
     /// Until it is full, if nothing is taken.
     pub(crate) fn full_in(&self, share: &Share) -> Duration {
-        share.time(share.full() - self.level)
+        share.time(self.spent)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     Amounts, Left, Standing,
-    bucket::{Bucket, Share, Short},
+    bucket::{Bucket, News, Share, Short},
 };
 
 /// So many subjects have buckets of their own. Any more share one, until others are full again and forgotten.
@@ -38,7 +38,11 @@ pub(super) struct Subjects {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shares(pub(super) Amounts<Option<Share>>);
 
-pub(super) struct Buckets(Amounts<Option<Bucket>>);
+pub(super) struct Buckets {
+    all: Amounts<Option<Bucket>>,
+    /// Of all who have none of their own: nothing is known of each.
+    are_common: bool,
+}
 
 /// Held by requests until they are settled, so that they need not be looked for again.
 type Shared = Arc<Mutex<Buckets>>;
@@ -66,10 +70,10 @@ impl Subjects {
             return buckets.clone();
         }
         self.make_room(shares, now);
-        let full = || Arc::new(Mutex::new(Buckets::full(shares, now)));
+        let full = |are_common| Arc::new(Mutex::new(Buckets { are_common, ..Buckets::full(shares, now) }));
         match self.own.len() < self.most {
-            true => self.own.entry(subject.into()).or_insert_with(full).clone(),
-            false => self.others.get_or_insert_with(full).clone(),
+            true => self.own.entry(subject.into()).or_insert_with(|| full(false)).clone(),
+            false => self.others.get_or_insert_with(|| full(true)).clone(),
         }
     }
 
@@ -80,7 +84,7 @@ impl Subjects {
             return;
         }
         self.swept = Some(now);
-        self.own.retain(|_, shared| Arc::strong_count(shared) > 1 || !lock(shared).at(shares, now).are_full(shares));
+        self.own.retain(|_, shared| Arc::strong_count(shared) > 1 || !lock(shared).at(shares, now).are_full());
     }
 }
 
@@ -90,13 +94,23 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Buckets {
-    fn full(shares: &Shares, now: Instant) -> Self {
-        Self(shares.0.map(|share| share.map(|share| Bucket::full(&share, now))))
+    pub(super) fn full(shares: &Shares, now: Instant) -> Self {
+        Self::of(shares.0.map(|share| share.map(|share| Bucket::full(&share, now))))
+    }
+
+    fn of(all: Amounts<Option<Bucket>>) -> Self {
+        Self { all, are_common: false }
+    }
+
+    /// As the store has them, by what it says is spent.
+    pub(super) fn stored(spent: Amounts<Option<u128>>, shares: &Shares, now: Instant) -> Self {
+        let each = spent.zip(shares.0);
+        Self::of(each.map(|(spent, share)| share.map(|share| Bucket::stored(spent.unwrap_or(0), &share, now))))
     }
 
     /// As they are at a moment.
     pub(super) fn at(&mut self, shares: &Shares, now: Instant) -> &mut Self {
-        for (bucket, share) in self.0.iter_mut().zip(shares.0.iter()) {
+        for (bucket, share) in self.all.iter_mut().zip(shares.0.iter()) {
             match (&mut *bucket, share) {
                 (Some(bucket), Some(share)) => bucket.refill(share, now),
                 (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
@@ -105,44 +119,104 @@ impl Buckets {
         self
     }
 
-    fn are_full(&self, shares: &Shares) -> bool {
-        self.each(shares).all(|(bucket, share)| bucket.is_full(share))
-    }
-
-    fn each<'a>(&'a self, shares: &'a Shares) -> impl Iterator<Item = (&'a Bucket, &'a Share)> {
-        self.0.iter().zip(shares.0.iter()).filter_map(|(bucket, share)| bucket.as_ref().zip(share.as_ref()))
-    }
-
-    /// Can all of it be taken? For each kind of amount that the limit bounds, how long not.
-    pub(super) fn look(&self, shares: &Shares, amounts: &Amounts<u64>) -> Amounts<Option<Short>> {
-        let all = self.0.zip(shares.0).zip(*amounts);
-        all.map(|((bucket, share), amount)| bucket.zip(share)?.0.look(&share?, amount).err())
-    }
-
-    pub(super) fn take(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
-        self.change(shares, amounts, Bucket::take);
-    }
-
-    pub(super) fn give(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
-        self.change(shares, amounts, Bucket::give);
-    }
-
-    fn change(&mut self, shares: &Shares, amounts: &Amounts<u64>, change: impl Fn(&mut Bucket, &Share, u64)) {
-        for ((bucket, share), amount) in self.0.iter_mut().zip(shares.0.iter()).zip(amounts.iter()) {
+    /// What the store may not know of them, which is no news any more.
+    pub(super) fn tell(&mut self, shares: &Shares) -> Amounts<News> {
+        if self.are_common {
+            return Amounts::default();
+        }
+        let mut news = Amounts::default();
+        for ((bucket, share), news) in self.all.iter_mut().zip(shares.0.iter()).zip(news.iter_mut()) {
             if let (Some(bucket), Some(share)) = (bucket, share) {
-                change(bucket, share, *amount);
+                *news = bucket.tell(share);
+            }
+        }
+        news
+    }
+
+    /// The store did not hear it.
+    pub(super) fn untell(&mut self, shares: &Shares, news: &Amounts<News>) {
+        change(&mut self.all, shares, news, Bucket::untell);
+    }
+
+    /// They are as the store says.
+    pub(super) fn learn(&mut self, stored: &Buckets) {
+        if self.are_common {
+            return;
+        }
+        for (bucket, stored) in self.all.iter_mut().zip(stored.all.iter()) {
+            match (&mut *bucket, stored) {
+                (Some(bucket), Some(stored)) => bucket.learn(*stored),
+                (bucket, stored) => *bucket = *stored,
             }
         }
     }
 
+    fn are_full(&self) -> bool {
+        self.all.iter().flatten().all(Bucket::is_full)
+    }
+
+    /// Can all of it be taken? For each kind of amount that the limit bounds, how long not.
+    pub(super) fn look(&self, shares: &Shares, amounts: &Amounts<u64>) -> Amounts<Option<Short>> {
+        let all = self.all.zip(shares.0).zip(*amounts);
+        all.map(|((bucket, share), amount)| bucket.zip(share)?.0.look(&share?, amount).err())
+    }
+
+    pub(super) fn take(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
+        change(&mut self.all, shares, amounts, Bucket::take);
+    }
+
+    /// The same while the store does not answer.
+    pub(super) fn take_untold(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
+        change(&mut self.all, shares, amounts, Bucket::take_untold);
+    }
+
+    /// Sets right what was reserved.
+    pub(super) fn settle(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>) {
+        let (too_much, too_little) = differences(reserved, used);
+        change(&mut self.all, shares, &too_much, Bucket::give);
+        change(&mut self.all, shares, &too_little, Bucket::take);
+    }
+
+    /// The same for what was reserved while the store did not answer. Returns whether it has been told of that by now.
+    pub(super) fn settle_untold(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
+        if !self.all.iter().flatten().any(Bucket::has_news) {
+            self.settle(shares, reserved, used);
+            return true;
+        }
+        let (too_much, too_little) = differences(reserved, used);
+        change(&mut self.all, shares, &too_much, Bucket::give_untold);
+        change(&mut self.all, shares, &too_little, Bucket::take_untold);
+        false
+    }
+
     /// Notes what is left of each, where others have more.
     pub(super) fn note(&self, shares: &Shares, least: &mut Standing) {
-        for ((bucket, share), least) in self.0.iter().zip(shares.0.iter()).zip(least.0.iter_mut()) {
+        for ((bucket, share), least) in self.all.iter().zip(shares.0.iter()).zip(least.0.iter_mut()) {
             let (Some(bucket), Some(share)) = (bucket, share) else { continue };
             let remaining = bucket.left(share);
             if least.is_none_or(|least: Left| remaining < least.remaining) {
                 *least = Some(Left { limit: share.rate.limit, remaining, reset: bucket.full_in(share) });
             }
+        }
+    }
+}
+
+/// What was reserved too much, and too little.
+fn differences(reserved: &Amounts<u64>, used: &Amounts<u64>) -> (Amounts<u64>, Amounts<u64>) {
+    let both = reserved.zip(*used);
+    let too_much = both.map(|(reserved, used)| reserved.saturating_sub(used));
+    (too_much, both.map(|(reserved, used)| used.saturating_sub(reserved)))
+}
+
+fn change<T: Copy>(
+    all: &mut Amounts<Option<Bucket>>,
+    shares: &Shares,
+    amounts: &Amounts<T>,
+    change: impl Fn(&mut Bucket, &Share, T),
+) {
+    for ((bucket, share), amount) in all.iter_mut().zip(shares.0.iter()).zip(amounts.iter()) {
+        if let (Some(bucket), Some(share)) = (bucket, share) {
+            change(bucket, share, *amount);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a client asks, read once and used by every attempt.
 
 use std::{
+    rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     bounds::Share,
     error::Expired,
-    limits::{Amounts, Limiter, Refusal, Reservation, Rule, Subject},
+    limits::{Lane, Limiter, Need, Refusal, Reservation, Rule, Subject},
     live::route::{Forward, Target},
     pace::Pace,
 };
@@ -21,6 +22,7 @@ use crate::{
 /// For whom providers are asked, and the limits that bind it there.
 pub(super) struct Charged {
     pub(super) limits: Arc<Limiter>,
+    pub(super) lane: Option<Rc<Lane>>,
     pub(super) rules: Vec<Arc<Rule>>,
     pub(super) consumer: Option<String>,
     pub(super) user: String,
@@ -48,14 +50,10 @@ pub(super) struct Ask {
 
 impl Charged {
     /// Takes what an attempt will probably take of the limits of this provider.
-    pub(super) fn reserve(
-        &self,
-        model: &str,
-        provider: &str,
-        amounts: Amounts<u64>,
-    ) -> Result<Reservation, Box<Refusal>> {
+    pub(super) async fn reserve(&self, model: &str, provider: &str, need: Need) -> Result<Reservation, Box<Refusal>> {
         let subject = Subject { consumer: self.consumer.as_deref(), user: &self.user, model, provider: Some(provider) };
-        self.limits.reserve(&self.rules, subject, amounts, Instant::now()).map(|(reservation, _)| reservation)
+        let reserved = self.limits.reserve(&self.rules, self.lane.as_ref(), subject, need).await;
+        reserved.map(|(reservation, _)| reservation)
     }
 }
 

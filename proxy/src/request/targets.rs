@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    limits::Need,
     live::{credential::Pick, route::Target},
     upstream::Upstream,
 };
@@ -127,7 +128,8 @@ impl<'a> Way<'a> {
         let ready = self.ready(target).await?;
         if let Some(charged) = &self.ask.charged {
             let amounts = balance::estimate_at(target, &self.ask.forward, &self.ask.call, &self.ask.scan);
-            let reserved = charged.reserve(&self.ask.scan.model, &target.provider.name, amounts);
+            let need = Need { amounts, time: self.ask.deadline.saturating_duration_since(Instant::now()) };
+            let reserved = charged.reserve(&self.ask.scan.model, &target.provider.name, need).await;
             self.record.attempt_reserved(reserved.map_err(Failure::Limited)?);
         }
         Ok(ready)

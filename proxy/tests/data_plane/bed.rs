@@ -153,6 +153,7 @@ impl Bed {
             hold_head: Duration::from_secs(15),
             grace: Duration::ZERO,
             drain: PATIENCE,
+            store: None,
             outbound: Outbound { loopback: true, ..Outbound::default() },
             roots: upstream::roots(None).map_err(anyhow::Error::msg)?,
         };

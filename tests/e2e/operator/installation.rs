@@ -56,6 +56,14 @@ impl<'a> Installation<'a> {
         Self::install(cluster, cluster.namespace(prefix).await?, &[]).await
     }
 
+    /// A namespace as of [`Installation::new`], with these values of the chart too.
+    pub(crate) async fn with(cluster: &'a Cluster, prefix: &str, values: &[&str]) -> anyhow::Result<Self> {
+        let namespace = cluster.namespace(prefix).await?;
+        let watch = format!("watchNamespaces={{{namespace}}}");
+        let values = [&[&watch, "proxy.drainDeadline=5s", "operator.log=debug"], values].concat();
+        Self::install(cluster, namespace, &values).await
+    }
+
     async fn install(cluster: &'a Cluster, namespace: String, values: &[&str]) -> anyhow::Result<Self> {
         cluster.install_definitions().await?;
         // The fakes are on this machine.

@@ -1,5 +1,7 @@
 //! RateLimits.
 
+use penstock_crds::StoreFailure;
+
 use super::*;
 use crate::{
     World,
@@ -29,6 +31,7 @@ spec:
   requests: {limit: 60, window: 1m, burst: 10}
   tokens: {limit: 100000, window: 1h}
   cost: {limit: '10.00', window: 24h}
+  onStoreFailure: Deny
 ---
 kind: RateLimit
 metadata: {name: all, namespace: platform}
@@ -46,6 +49,7 @@ spec: {requests: {limit: 1000, window: 1m}}
         requests: rate(60, 60, 10),
         tokens: rate(100_000, 3_600, 100_000),
         cost: rate(10_000_000_000_000, 86_400, 10_000_000_000_000),
+        on_store_failure: StoreFailure::Deny,
     };
     assert_eq!(limit(&world, "platform/free"), free);
     let all = limit(&world, "platform/all");

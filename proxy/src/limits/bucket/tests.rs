@@ -37,7 +37,7 @@ fn what_is_more_than_the_capacity_never_passes_and_a_debt_is_paid_first() {
     assert_eq!(ask(&mut bucket, &share, 1, start), Err(Short::For(Duration::from_millis(2_100))));
     assert_eq!(bucket.left(&share), 0);
     bucket.give(&share, 1_000);
-    assert!(bucket.is_full(&share), "and no fuller");
+    assert!(bucket.is_full(), "and no fuller");
 }
 
 #[test]
@@ -66,13 +66,13 @@ fn a_share_of_less_than_one_still_passes_one_and_a_large_request_a_full_share() 
 }
 
 #[test]
-fn another_window_leaves_what_is_left() {
+fn what_was_taken_of_a_limit_stays_taken_when_it_is_changed() {
     let (minute, start) = (share(60, 60_000, 60, 1), Instant::now());
     let mut bucket = Bucket::full(&minute, start);
     assert!(ask(&mut bucket, &minute, 40, start).is_ok());
     let hour = share(3_600, 3_600_000, 3_600, 1);
     bucket.refill(&hour, start);
-    assert_eq!(bucket.left(&hour), 20);
+    assert_eq!(bucket.left(&hour), 3_560);
 }
 
 /// What happens to a bucket.
@@ -154,9 +154,9 @@ proptest! {
                 Event::Settle(..) => {}
             }
             bucket.refill(&share, start + Duration::from_nanos(now));
-            prop_assert_eq!(bucket.level, model.level(now.into()));
+            prop_assert_eq!(share.full() - bucket.spent, model.level(now.into()));
             let came = share.full() + i128::from(now) * i128::from(limit);
-            let overdrawn = (share.full() - bucket.level).max(0);
+            let overdrawn = bucket.spent;
             prop_assert!(kept <= came + overdrawn, "{} of {}", kept, came);
         }
         for reserved in open {
@@ -164,7 +164,7 @@ proptest! {
         }
         let debt = bucket.full_in(&share);
         bucket.refill(&share, start + Duration::from_nanos(now) + debt);
-        prop_assert!(bucket.is_full(&share), "nothing is lost for ever");
+        prop_assert!(bucket.is_full(), "nothing is lost for ever");
     }
 
     #[test]
@@ -181,6 +181,37 @@ proptest! {
             bucket.refill(&share, now);
         }
         once.refill(&share, now);
-        prop_assert_eq!(bucket.level, once.level);
+        prop_assert_eq!(bucket.spent, once.spent);
     }
+}
+
+#[test]
+fn what_a_share_took_is_told_once_for_what_it_weighs_and_again_if_it_was_not_heard() {
+    let (of_three, start) = (share(60, 60_000, 60, 3), Instant::now());
+    let mut bucket = Bucket::full(&of_three, start);
+    bucket.learn(Bucket::stored(30 * 60_000, &of_three, start));
+    (0..4).for_each(|_| bucket.take_untold(&of_three, 1));
+    bucket.give_untold(&of_three, 1);
+    let news = News { begin: 30 * 60_000, more: 3 * 60_000 };
+    assert_eq!(bucket.tell(&of_three), news);
+    assert_eq!(
+        bucket.tell(&of_three),
+        News { begin: 39 * 60_000, more: 0 },
+        "others ask before the store has answered"
+    );
+    bucket.untell(&of_three, news);
+    bucket.learn(Bucket::stored(40 * 60_000, &of_three, start));
+    assert_eq!(bucket.tell(&of_three), News { begin: 40 * 60_000, more: 3 * 60_000 });
+}
+
+#[test]
+fn what_has_come_back_by_now_is_no_news() {
+    let (of_three, start) = (share(60, 60_000, 60, 3), Instant::now());
+    let mut bucket = Bucket::full(&of_three, start);
+    (0..10).for_each(|_| bucket.take_untold(&of_three, 1));
+    bucket.refill(&of_three, start + 24 * SECOND);
+    assert_eq!(bucket.tell(&of_three), News { begin: 0, more: 2 * 60_000 }, "24 of 30 are back");
+    bucket.take_untold(&of_three, 1);
+    bucket.refill(&of_three, start + 60 * SECOND);
+    assert!(!bucket.has_news() && bucket.is_full());
 }
