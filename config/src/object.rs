@@ -1,6 +1,8 @@
 //! The objects of a snapshot: what the proxy builds. Everything is resolved: defaults, names, references.
 
-use penstock_crds::{Balance, FallbackOn, OnStreamBreak, OnUnsupported, Preset, Pricing, ProviderType, StoreFailure};
+use penstock_crds::{
+    Balance, BudgetPeriod, FallbackOn, OnStreamBreak, OnUnsupported, Preset, Pricing, ProviderType, StoreFailure,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -153,6 +155,19 @@ pub struct Consumer {
     /// ServiceAccounts whose tokens count as this Consumer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_accounts: Option<ServiceAccounts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+/// What a Consumer may spend in each period, in picodollars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Budget {
+    pub limit: u64,
+    /// Each of its users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_limit: Option<u64>,
+    pub period: BudgetPeriod,
 }
 
 /// Callers that the cluster itself vouches for.

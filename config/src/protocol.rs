@@ -140,6 +140,8 @@ pub enum Report {
     PriceMissing { provider: ObjectRef, models: Vec<String>, of: usize },
     /// The proxy keeps limits in a store that others share, and that answers, or does not.
     LimitStore { is_up: bool },
+    /// So many percent of a Consumer's budget are spent, which begins anew on that day.
+    BudgetSpent { consumer: ObjectRef, percent: u32, until: String },
 }
 
 /// An ACK says what runs: that must be heard though the proxy knows a kind of trouble that this version does not.

@@ -142,6 +142,9 @@ pub enum UserSource {
 pub struct Budget {
     /// How many US dollars in one period.
     pub limit: Usd,
+    /// How many US dollars each of the consumer's users may spend of that. Defaults to no bound of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_limit: Option<Usd>,
     /// The period, which begins at midnight UTC of a day, of a Monday, or of the first of a month.
     pub period: BudgetPeriod,
 }

@@ -311,7 +311,7 @@ impl View<'_> {
                 Report::PriceMissing { provider, models, of } => {
                     troubles.entry(provider).or_default().unpriced.add(models, *of);
                 }
-                Report::LimitStore { .. } => {}
+                Report::LimitStore { .. } | Report::BudgetSpent { .. } => {}
             }
         }
         troubles
@@ -332,6 +332,19 @@ impl View<'_> {
             without: without.into_iter().map(|(pod, _)| pod.to_owned()).collect(),
             of: self.proxies.len(),
         }
+    }
+
+    /// How many percent of Consumers' budgets are spent, as the proxy says that knows of the most, and until when they are: where
+    /// it is enough to be told of.
+    pub(crate) fn budgets(&self) -> BTreeMap<&ObjectRef, (&str, u32)> {
+        let mut budgets = BTreeMap::new();
+        for report in self.proxies.iter().filter_map(|(_, proxy)| *proxy).flat_map(|proxy| &proxy.reports) {
+            if let Report::BudgetSpent { consumer, percent, until } = report {
+                let most = budgets.entry(consumer).or_insert((until.as_str(), *percent));
+                *most = (*most).max((until, *percent));
+            }
+        }
+        budgets
     }
 
     /// Does every expected pod run it, and is there one? Quick where nobody lags and nobody refuses.

@@ -322,7 +322,7 @@ impl Reconciler {
         let connected = self.sessions.processes().into_iter().map(|process| process.pod).collect();
         book.look(&self.stores.pods, &connected, now);
         let view = book.view(&self.stores.pods, &connected);
-        let (troubles, store) = (view.troubles(), view.limit_store());
+        let (troubles, store, budgets) = (view.troubles(), view.limit_store(), view.budgets());
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut wishes = BTreeMap::new();
         let mut notes = BTreeSet::new();
@@ -344,6 +344,10 @@ impl Reconciler {
             };
             let want = facts.status(version, &now);
             notes.extend(complaints(&want).map(|(reason, text)| note(key, seen, reason, text)));
+            if let Some((until, percent)) = budgets.get(&key.object).filter(|_| key.kind == Kind::Consumer) {
+                let text = format!("{percent} % of its budget are spent, which begins anew on {until} (UTC)");
+                notes.insert(note(key, seen, "BudgetSpent", &text));
+            }
             let (uid, resource_version) = (seen.uid.clone(), seen.resource_version.clone());
             wishes.insert(key.clone(), Desired { uid, want, seen: seen.status.clone(), resource_version });
         }

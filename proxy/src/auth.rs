@@ -15,6 +15,7 @@ use penstock_config::{
 
 use crate::{
     error::Error,
+    limits::Rule,
     live::{Tables, route::Route},
 };
 use door::Attempt;
@@ -44,6 +45,7 @@ pub(crate) struct Consumer {
     models: Vec<String>,
     only_namespace: Option<String>,
     user_from: UserFrom,
+    budgets: Vec<Arc<Rule>>,
 }
 
 /// Who a request comes from.
@@ -59,11 +61,12 @@ pub(crate) enum Caller {
 }
 
 impl Consumer {
-    pub(crate) fn build(name: &ObjectRef, object: &object::Consumer) -> Self {
+    pub(crate) fn build(name: &ObjectRef, object: &object::Consumer, budgets: Vec<Arc<Rule>>) -> Self {
         let mut models = object.models.clone();
         models.sort_unstable();
         let user_from = object.user_from.clone();
-        Self { name: name.to_string(), models, only_namespace: object.only_namespace.clone(), user_from }
+        let only_namespace = object.only_namespace.clone();
+        Self { name: name.to_string(), models, only_namespace, user_from, budgets }
     }
 
     /// The user that a token of it names, where the Consumer says in which claim.
@@ -157,6 +160,14 @@ impl Caller {
         match self {
             Caller::Known { consumer, .. } => Some(&consumer.name),
             Caller::Anyone => None,
+        }
+    }
+
+    /// What it may spend, and its users.
+    pub(crate) fn budgets(&self) -> &[Arc<Rule>] {
+        match self {
+            Caller::Known { consumer, .. } => &consumer.budgets,
+            Caller::Anyone => &[],
         }
     }
 

@@ -97,6 +97,11 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) push: Push,
 
+    /// With --resources: the file in which budgets are kept while there is no Redis; one for each folder of resources in the user's state
+    /// folder, if absent
+    #[arg(long, value_name = "FILE", env = "PENSTOCK_STATE", conflicts_with = "operator")]
+    pub(crate) state: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) redis: Redis,
 

@@ -4,6 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -58,6 +59,8 @@ pub struct DataConfig {
     pub drain: Duration,
     /// Where limits are that other proxies share; none: each has its part of them in memory.
     pub store: Option<StoreConfig>,
+    /// The file in which budgets are kept where there is no store; none: in memory alone.
+    pub state: Option<PathBuf>,
     /// Which addresses may be called.
     pub outbound: Outbound,
     /// Who vouches for providers; see [`upstream::roots`].
@@ -119,6 +122,9 @@ impl DataPlane {
         }
         let listener = TcpListener::bind(config.listen)?;
         listener.set_nonblocking(true)?;
+        if let Some(file) = &config.state {
+            live.limits().keep_budgets_in(file.clone());
+        }
         let address = listener.local_addr()?;
         Ok(Self { listener, address, config, live, metrics })
     }
@@ -133,6 +139,7 @@ impl DataPlane {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let (phase, watched) = watch::channel(Phase::Serving);
+        let limits = self.live.limits().clone();
         let shared = serve::Shared::new(&self.config, self.live, self.metrics);
         let count = self.config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let workers = (0..count).map(|i| Worker::start(i, shared.clone(), watched.clone()));
@@ -157,6 +164,7 @@ impl DataPlane {
         phase.send_replace(Phase::Over);
         let join = move || threads.into_iter().try_for_each(thread::JoinHandle::join);
         let joined = tokio::task::spawn_blocking(join).await.map_err(io::Error::other)?;
+        limits.finish().await;
         joined.map_err(|_| io::Error::other("a data thread panicked"))
     }
 }

@@ -235,6 +235,14 @@ impl Error {
         }
     }
 
+    /// Is a retry of the client's own not worth its while, whatever the status?
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Error::Limited(refusal) => refusal.is_for_long(),
+            error => error.side() != Side::Client && !error.retryable(),
+        }
+    }
+
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::RateLimited { wait } => *wait,

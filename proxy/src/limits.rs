@@ -2,17 +2,18 @@
 
 use std::{
     array,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
     rc::Rc,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use penstock_config::{
-    Hash, ObjectRef,
+    ObjectRef,
     object::{self, Rate},
     protocol::Report,
 };
@@ -20,19 +21,25 @@ use penstock_crds::StoreFailure;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
-use bucket::{Share, Short};
+use book::Book;
+use bucket::Short;
 pub(crate) use refusal::Refusal;
 use refusal::Why;
 pub(crate) use reservation::Reservation;
 use reservation::{Hold, Origin};
+use rule::{Keeping, Moment};
+pub(crate) use rule::{Rule, Subject};
 pub(crate) use store::Store;
 pub use store::StoreConfig;
 pub(crate) use store::lane::Lane;
 use table::{Buckets, Shares, Table};
 
+mod book;
 mod bucket;
+mod period;
 mod refusal;
 mod reservation;
+mod rule;
 mod store;
 mod table;
 
@@ -48,45 +55,25 @@ pub(crate) struct Amounts<T> {
 
 /// What outlives every snapshot: the buckets by the names of their limits, and how many proxies share them.
 pub(crate) struct Limiter {
-    tables: Mutex<HashMap<ObjectRef, Arc<Table>>>,
+    tables: Mutex<HashMap<Owner, Arc<Table>>>,
     among: AtomicU32,
     store: OnceLock<Arc<Store>>,
+    /// Where budgets are kept if there is no store; none where they are in memory alone.
+    file: OnceLock<PathBuf>,
+    book: OnceLock<Option<Arc<Book>>>,
+    /// Those of Consumers.
+    budgets: Mutex<BTreeMap<ObjectRef, Weak<Rule>>>,
     metrics: Metrics,
 }
 
-/// A limit, built.
-pub(crate) struct Rule {
-    /// `namespace/name` of the RateLimit.
-    name: String,
-    /// Sorted; empty: every model.
-    models: Vec<String>,
-    /// `namespace/name` of each, sorted; none: every caller.
-    consumers: Option<Vec<String>>,
-    per: Per,
-    rates: Amounts<Option<Rate>>,
-    on_store_failure: StoreFailure,
-    table: Arc<Table>,
-}
-
-/// What has a bucket of its own.
-#[derive(Clone, Copy)]
-struct Per {
-    consumer: bool,
-    user: bool,
-    model: bool,
-    provider: bool,
-}
-
-/// Whose request it is, and for what.
-#[derive(Clone, Copy)]
-pub(crate) struct Subject<'a> {
-    /// `namespace/name`; none where nobody says who they are.
-    pub(crate) consumer: Option<&'a str>,
-    pub(crate) user: &'a str,
-    /// As the client writes it.
-    pub(crate) model: &'a str,
-    /// `namespace/name` of the provider that is to be asked; none as the request comes in.
-    pub(crate) provider: Option<&'a str>,
+/// Whose buckets they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    Limit(ObjectRef),
+    /// Its budget.
+    Consumer(ObjectRef),
+    /// The budgets of its users.
+    Users(ObjectRef),
 }
 
 /// What a client is told of the limits that bind it: of each kind, of the one with the least left.
@@ -130,12 +117,23 @@ impl<T> Amounts<T> {
     }
 }
 
+/// Percent of a budget that are told of.
+const THRESHOLDS: [u32; 3] = [50, 80, 100];
+
 /// As a RateLimit's fields are called.
 const KINDS: Amounts<&str> = Amounts { requests: "requests", tokens: "tokens", cost: "cost" };
 
 impl Limiter {
     pub(crate) fn new(metrics: Metrics) -> Self {
-        Self { tables: Mutex::default(), among: AtomicU32::new(1), store: OnceLock::new(), metrics }
+        Self {
+            tables: Mutex::default(),
+            among: AtomicU32::new(1),
+            store: OnceLock::new(),
+            file: OnceLock::new(),
+            book: OnceLock::new(),
+            budgets: Mutex::default(),
+            metrics,
+        }
     }
 
     /// So many proxies share each limit from now on, this one among them.
@@ -148,9 +146,61 @@ impl Limiter {
         let _ = self.store.set(store);
     }
 
-    /// Whether the store answers, where there is one.
-    pub(crate) fn report(&self) -> Option<Report> {
-        self.store.get().map(|store| Report::LimitStore { is_up: store.is_up() })
+    /// Budgets are kept in this file, where there is no store; it is opened when there are budgets. Only the first is used.
+    pub(crate) fn keep_budgets_in(&self, file: PathBuf) {
+        let _ = self.file.set(file);
+    }
+
+    /// Waits until what budgets have spent is in their file.
+    pub(crate) async fn finish(&self) {
+        if let Some(book) = self.book() {
+            book.finish().await;
+        }
+    }
+
+    fn book(&self) -> Option<&Arc<Book>> {
+        self.book.get()?.as_ref()
+    }
+
+    fn open_book(&self) {
+        if self.store.get().is_some() {
+            return;
+        }
+        self.book.get_or_init(|| {
+            let opened = self.file.get().ok_or("there is neither a Redis nor a file for them".to_owned());
+            let opened = opened.and_then(|file| Book::open(file.clone()));
+            opened.inspect_err(|why| tracing::warn!("budgets begin anew whenever this process does: {why}")).ok()
+        });
+    }
+
+    /// Whether the store answers, where there is one, and which budgets are spent how far.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = Report> {
+        let store = self.store.get().map(|store| Report::LimitStore { is_up: store.is_up() });
+        let wall = SystemTime::now();
+        let budgets = self.spending(wall).into_iter().filter_map(move |(consumer, used, rule)| {
+            let percent = THRESHOLDS.into_iter().rfind(|percent| used * 100.0 >= f64::from(*percent))?;
+            Some(Report::BudgetSpent { consumer, percent, until: rule.span(wall)?.next.to_string() })
+        });
+        store.into_iter().chain(budgets)
+    }
+
+    /// How much of each Consumer's budget is spent, as far as this proxy knows: 1 is all of it.
+    fn spending(&self, wall: SystemTime) -> Vec<(ObjectRef, f64, Arc<Rule>)> {
+        let moment = Moment { now: Instant::now(), wall };
+        let mut budgets = table::lock(&self.budgets);
+        budgets.retain(|_, rule| rule.strong_count() > 0);
+        let rules = budgets.iter().filter_map(|(name, rule)| Some((name.clone(), rule.upgrade()?)));
+        let used = rules.map(|(name, rule)| {
+            let subject = Subject { consumer: Some(&rule.name), user: "", model: "", provider: None };
+            let used = self.holds([&rule], None, subject, moment).iter().map(|hold| hold.used(moment.now)).sum();
+            (name, used, rule)
+        });
+        used.collect()
+    }
+
+    /// The same by name.
+    pub(crate) fn budgets_used(&self) -> Vec<(ObjectRef, f64)> {
+        self.spending(SystemTime::now()).into_iter().map(|(name, used, _)| (name, used)).collect()
     }
 
     /// A way to the store for this thread, where there is one. Needs a `LocalSet`.
@@ -158,36 +208,47 @@ impl Limiter {
         self.store.get().map(Lane::start)
     }
 
-    /// A limit over the buckets that it had before, if it had some.
+    /// A RateLimit over the buckets that it had before, if it had some.
     pub(crate) fn rule(&self, name: &ObjectRef, limit: &object::Limit) -> Arc<Rule> {
-        let mut tables = table::lock(&self.tables);
-        let new = || Arc::new(Table::new(self.metrics.limited(&name.to_string())));
-        let table = tables.entry(name.clone()).or_insert_with(new).clone();
-        let mut models = limit.models.clone();
-        models.sort_unstable();
-        let consumers = limit.consumers.as_ref().map(|consumers| {
-            let mut names: Vec<String> = consumers.iter().map(ToString::to_string).collect();
-            names.sort_unstable();
-            names
+        Arc::new(Rule::of_limit(name, limit, self.table(Owner::Limit(name.clone()))))
+    }
+
+    /// The budgets of a Consumer, likewise.
+    pub(crate) fn budgets(&self, name: &ObjectRef, budget: &object::Budget) -> Vec<Arc<Rule>> {
+        self.open_book();
+        let all = Arc::new(Rule::of_consumer(name, budget, self.table(Owner::Consumer(name.clone()))));
+        table::lock(&self.budgets).insert(name.clone(), Arc::downgrade(&all));
+        let each = budget.user_limit.map(|limit| {
+            let table = self.table(Owner::Users(name.clone()));
+            Arc::new(Rule::of_users(name, limit, budget.period, table))
         });
-        let per = Per {
-            consumer: limit.per_consumer,
-            user: limit.per_user,
-            model: limit.per_model,
-            provider: limit.per_provider,
+        [all].into_iter().chain(each).collect()
+    }
+
+    fn table(&self, owner: Owner) -> Arc<Table> {
+        let mut tables = table::lock(&self.tables);
+        let new = |owner: &Owner| match owner {
+            Owner::Limit(name) => self.metrics.limited(&name.to_string()),
+            Owner::Consumer(name) | Owner::Users(name) => self.metrics.over_budget(&name.to_string()),
         };
-        let rates = Amounts { requests: limit.requests, tokens: limit.tokens, cost: limit.cost };
-        let on_store_failure = limit.on_store_failure;
-        Arc::new(Rule { name: name.to_string(), models, consumers, per, rates, on_store_failure, table })
+        if let Some(table) = tables.get(&owner) {
+            return table.clone();
+        }
+        let table = Arc::new(Table::new(new(&owner)));
+        tables.insert(owner, table.clone());
+        table
     }
 
     /// Forgets the buckets of limits that are gone.
     pub(crate) fn prune(&self) {
         let mut tables = table::lock(&self.tables);
-        tables.retain(|name, table| {
+        tables.retain(|owner, table| {
             let is_used = Arc::strong_count(table) > 1;
-            if !is_used {
-                self.metrics.forget_limit(&name.to_string());
+            match owner {
+                _ if is_used => {}
+                Owner::Limit(name) => self.metrics.forget_limit(&name.to_string()),
+                Owner::Consumer(name) => self.metrics.forget_budget(&name.to_string()),
+                Owner::Users(_) => {}
             }
             is_used
         });
@@ -198,14 +259,14 @@ impl Limiter {
     ///
     /// # Errors
     /// Who refuses: of several the one that does so longest.
-    pub(crate) async fn reserve(
+    pub(crate) async fn reserve<'a>(
         &self,
-        rules: &[Arc<Rule>],
+        rules: impl IntoIterator<Item = &'a Arc<Rule>>,
         lane: Option<&Rc<Lane>>,
         subject: Subject<'_>,
         need: Need,
     ) -> Result<(Reservation, Standing), Box<Refusal>> {
-        let holds = self.holds(rules, lane, subject, Instant::now());
+        let holds = self.holds(rules, lane, subject, Moment::now());
         match lane {
             Some(lane) if !holds.is_empty() => Box::pin(self.reserve_there(lane, holds, need)).await,
             _ => self.reserve_here(holds, need.amounts, Instant::now()),
@@ -213,11 +274,18 @@ impl Limiter {
     }
 
     /// The buckets that bind the subject.
-    fn holds(&self, rules: &[Arc<Rule>], lane: Option<&Rc<Lane>>, subject: Subject<'_>, now: Instant) -> Vec<Hold> {
+    fn holds<'a>(
+        &self,
+        rules: impl IntoIterator<Item = &'a Arc<Rule>>,
+        lane: Option<&Rc<Lane>>,
+        subject: Subject<'_>,
+        moment: Moment,
+    ) -> Vec<Hold> {
         let among = self.among.load(Ordering::Relaxed);
+        let keeping = Keeping { lane, book: self.book(), among };
         let mut name = String::new();
-        let bound = rules.iter().filter(|rule| rule.binds(subject));
-        bound.map(|rule| rule.hold(subject, lane, among, now, &mut name)).collect()
+        let bound = rules.into_iter().filter(|rule| rule.binds(subject));
+        bound.map(|rule| rule.hold(subject, keeping, moment, &mut name)).collect()
     }
 
     fn reserve_here(
@@ -284,8 +352,8 @@ impl Limiter {
     ) -> Result<(Reservation, Standing), Box<Refusal>> {
         if let Some(hold) = holds.iter().find(|hold| hold.rule.on_store_failure == StoreFailure::Deny) {
             hold.rule.table.refused.inc();
-            let (rule, standing) = (hold.rule.name.clone(), Standing::default());
-            return Err(Box::new(Refusal { rule, why: Why::StoreDown, standing }));
+            let (rule, of, standing) = (hold.rule.name.clone(), hold.rule.of, Standing::default());
+            return Err(Box::new(Refusal { rule, of, why: Why::StoreDown, standing }));
         }
         holds.retain(|hold| hold.rule.on_store_failure == StoreFailure::Local);
         self.reserve_here(holds, amounts, Instant::now())
@@ -308,8 +376,14 @@ impl<'a> Longest<'a> {
     fn look(&mut self, buckets: &Buckets, shares: &Shares, hold: &'a Hold, amounts: Amounts<u64>) {
         let short = buckets.look(shares, &amounts);
         let each = short.zip(hold.rule.rates).zip(amounts).zip(KINDS);
-        let refused = each
-            .map(|(((short, rate), amount), kind)| Some(Refused { hold, short: short?, rate: rate?, amount, kind }));
+        let refused = each.map(|(((short, rate), amount), kind)| {
+            let short = match (short?, hold.span) {
+                // Nothing comes back before.
+                (Short::For(_), Some(span)) => Short::For(span.left(SystemTime::now())),
+                (short, _) => short,
+            };
+            Some(Refused { hold, short, rate: rate?, amount, kind })
+        });
         let refused = [refused.requests, refused.tokens, refused.cost].into_iter().flatten();
         self.0 = self.0.take().into_iter().chain(refused).max_by_key(|refused| refused.short);
     }
@@ -317,74 +391,15 @@ impl<'a> Longest<'a> {
 
 impl Refused<'_> {
     fn refusal(self, standing: Standing) -> Box<Refusal> {
-        let Self { hold, short, rate, amount, kind } = self;
-        hold.rule.table.refused.inc();
+        let Self { hold: Hold { rule, span, .. }, short, rate, amount, kind } = self;
+        rule.table.refused.inc();
         let wait = match short {
             Short::For(wait) => Some(wait),
             Short::Forever => None,
         };
-        Box::new(Refusal { rule: hold.rule.name.clone(), why: Why::Short { kind, rate, amount, wait }, standing })
+        let why = Why::Short { kind, rate, amount, wait, span: *span };
+        Box::new(Refusal { rule: rule.name.clone(), of: rule.of, why, standing })
     }
-}
-
-impl Rule {
-    fn binds(&self, subject: Subject<'_>) -> bool {
-        if self.per.provider != subject.provider.is_some() {
-            return false;
-        }
-        let has = |names: &[String], name: &str| names.binary_search_by(|each| each.as_str().cmp(name)).is_ok();
-        let of_model = self.models.is_empty() || has(&self.models, subject.model);
-        let of_consumer = self.consumers.as_ref();
-        of_model && of_consumer.is_none_or(|names| subject.consumer.is_some_and(|consumer| has(names, consumer)))
-    }
-
-    /// Does it charge attempts?
-    pub(crate) fn is_of_providers(&self) -> bool {
-        self.per.provider
-    }
-
-    /// Is there anything to tell the store? Requests are taken for good, the rest expires if it is not settled.
-    fn is_settled(&self, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
-        let Amounts { requests, tokens, cost } = self.rates;
-        requests.is_some() && reserved.requests != used.requests
-            || tokens.is_some() && (reserved.tokens, used.tokens) != (0, 0)
-            || cost.is_some() && (reserved.cost, used.cost) != (0, 0)
-    }
-
-    fn shares(&self, among: u32) -> Shares {
-        Shares(self.rates.map(|rate| rate.map(|rate| Share { rate, among })))
-    }
-
-    /// The subject's buckets. `name` is room for what it is called.
-    fn hold(
-        self: &Arc<Self>,
-        subject: Subject<'_>,
-        lane: Option<&Rc<Lane>>,
-        among: u32,
-        now: Instant,
-        name: &mut String,
-    ) -> Hold {
-        // A user is a Consumer's own: two of them may call theirs the same.
-        let consumer = (self.per.consumer || self.per.user).then_some(subject.consumer.unwrap_or_default());
-        let user = self.per.user.then_some(subject.user);
-        let model = self.per.model.then_some(subject.model);
-        name.clear();
-        for part in [consumer, user, model, subject.provider] {
-            name.push_str(part.unwrap_or_default());
-            // What stands between them is in no name.
-            name.push('\0');
-        }
-        let buckets = self.table.of(name, &self.shares(among), now);
-        let there = lane.map(|lane| (lane.clone(), lane.key(&self.name, &digest(name))));
-        Hold { rule: self.clone(), buckets, among, there }
-    }
-}
-
-/// Names of users do not rest in the store, and keys are short.
-fn digest(name: &str) -> String {
-    let mut digest = Hash::of(name.as_bytes()).to_string();
-    digest.truncate(32);
-    digest
 }
 
 #[cfg(test)]

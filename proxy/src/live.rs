@@ -135,6 +135,7 @@ impl Live {
         let seats = Arc::new(Seats::new(pace));
         metrics.watch_targets(&seats);
         let limits = Arc::new(Limiter::new(metrics.clone()));
+        metrics.watch_budgets(&limits);
         let (tables, jwks, cluster) = (ArcSwap::default(), Jwks::default(), Arc::default());
         Self(Arc::new(Shared { tables, built: built.into(), seats, limits, jwks, cluster, metrics, pace }))
     }
@@ -212,7 +213,7 @@ impl Live {
         let mut reports = self.0.seats.reports(current, Instant::now());
         reports.extend(built.cells.reports());
         reports.extend_from_slice(&built.unpriced);
-        reports.extend(self.0.limits.report());
+        reports.extend(self.0.limits.reports());
         reports
     }
 
@@ -272,7 +273,7 @@ impl Shared {
         let all = routes.values().flat_map(|(_, routes)| routes);
         built.unpriced = unpriced::reports(all.clone());
         let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
-        let issued = Issued::new(issued).with_accounts(accounts, cluster.map(|signer| signer.rules(None)));
+        let issued = Issued::new(issued).with_accounts(accounts, cluster.map(Signer::into_rules));
         let tables = Tables { routes: by_name.collect(), consumers, issued, limits };
         self.tables.store(Arc::new(tables));
         built.providers = providers;
@@ -321,9 +322,7 @@ impl Build<'_> {
                     let parts = self.parts();
                     (object.routes.iter().map(|route| Route::build(key, route, &parts)).collect(), Ok(()))
                 }
-                Ok(Object::Provider(_) | Object::Cluster(_) | Object::Consumer(_) | Object::Limit(_)) => {
-                    return Err(OTHER_KIND.into());
-                }
+                Ok(_) => return Err(OTHER_KIND.into()),
                 Err(reason) => (vec![Route::refused(key, entry.json(), &self.live.metrics)], Err(reason)),
             },
         };
@@ -349,7 +348,9 @@ impl Build<'_> {
 
     fn consumer(&mut self, entry: &Entry) -> Result<(), String> {
         let Object::Consumer(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
-        let consumer = Arc::new(Consumer::build(&entry.key().object, &object));
+        let name = &entry.key().object;
+        let budgets = object.budget.map(|budget| self.live.limits.budgets(name, &budget)).unwrap_or_default();
+        let consumer = Arc::new(Consumer::build(name, &object, budgets));
         self.consumers.extend(object.api_keys.iter().map(|digest| (*digest, consumer.clone())));
         let name = &entry.key().object;
         self.issued.extend(object.jwt.map(|rules| {
@@ -357,8 +358,7 @@ impl Build<'_> {
             IssuedEntry { name: name.clone(), consumer: consumer.clone(), rules, source }
         }));
         if let (Some(accounts), Some(signer)) = (object.service_accounts, &self.cluster) {
-            let (rules, source) = (signer.rules(accounts.created), signer.source());
-            self.accounts.push((accounts.subjects, IssuedEntry { name: name.clone(), consumer, rules, source }));
+            self.accounts.push((accounts.subjects, signer.entry(name, consumer, accounts.created)));
         }
         Ok(())
     }

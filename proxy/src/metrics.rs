@@ -14,14 +14,16 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
+use budgets::Budgets;
 use dollars::Dollars;
 pub(crate) use handles::{RouteMetrics, TargetMetrics};
 pub(crate) use outcome::{Outcome, Unrouted};
 pub(crate) use store::{Miss, StoreMetrics};
 use targets::Targets;
 
-use crate::{bounds::Limit, health::Seats};
+use crate::{bounds::Limit, health::Seats, limits::Limiter};
 
+mod budgets;
 mod dollars;
 mod handles;
 mod outcome;
@@ -55,6 +57,7 @@ struct Families {
     timeouts: IntCounterVec,
     passed_by: IntCounterVec,
     targets: Targets,
+    budgets: Budgets,
     refused: IntCounterVec,
     overloaded: IntCounterVec,
     limited: IntCounterVec,
@@ -153,6 +156,7 @@ impl Metrics {
                 &["route", "provider", "model", "reason"],
             ),
             targets: Targets::new(&registry),
+            budgets: Budgets::new(&registry),
             refused: counters(
                 &registry,
                 "penstock_unrouted_requests_total",
@@ -210,6 +214,7 @@ impl Metrics {
             self.0.snapshot_age.set(age);
         }
         self.0.targets.look();
+        self.0.budgets.look();
         let mut text = Vec::new();
         let encoded = TextEncoder::new().encode(&self.0.registry.gather(), &mut text);
         encoded.expect("metrics must encode: writing to memory does not fail");
@@ -250,6 +255,21 @@ impl Metrics {
     /// Counts what a RateLimit refuses.
     pub(crate) fn limited(&self, limit: &str) -> IntCounter {
         self.0.limited.with_label_values(&[limit])
+    }
+
+    /// Counts what a Consumer's budget refuses, its users' too.
+    pub(crate) fn over_budget(&self, consumer: &str) -> IntCounter {
+        self.0.budgets.refused(consumer)
+    }
+
+    /// There is none any more.
+    pub(crate) fn forget_budget(&self, consumer: &str) {
+        self.0.budgets.forget(consumer);
+    }
+
+    /// Shows how far budgets are spent from now on.
+    pub(crate) fn watch_budgets(&self, limits: &Arc<Limiter>) {
+        self.0.budgets.watch(limits);
     }
 
     /// It is gone.

@@ -118,14 +118,16 @@ async fn reserve(
     record: &Record,
 ) -> Result<Option<Charged>, Error> {
     let tables = shared.live.whole_tables();
-    if tables.limits.is_empty() {
+    let budgets = caller.budgets();
+    if tables.limits.is_empty() && budgets.is_empty() {
         return Ok(None);
     }
     let address = || shared.door.client(record.peer, headers);
     let user = caller.user(headers, scan.user.as_deref(), address)?;
     let subject = Subject { consumer: caller.consumer(), user: &user, model: &scan.model, provider: None };
     let need = Need { amounts: balance::estimate(forward, call, scan), time: forward.deadline };
-    let reserved = shared.live.limits().reserve(&tables.limits, lane.as_ref(), subject, need).await;
+    let reserved =
+        shared.live.limits().reserve(tables.limits.iter().chain(budgets), lane.as_ref(), subject, need).await;
     record.reserved(reserved).map_err(Error::Limited)?;
     let rules: Vec<_> = tables.limits.iter().filter(|rule| rule.is_of_providers()).cloned().collect();
     let consumer = subject.consumer.map(str::to_owned);

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
-use penstock_config::outbound::Outbound;
+use penstock_config::{Hash, outbound::Outbound};
 use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, StoreConfig, upstream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::RootCertStore;
@@ -84,6 +84,19 @@ async fn until_drained(serve: Serve, descriptors: Option<u64>) -> anyhow::Result
     }
 }
 
+/// Where a proxy that is alone keeps budgets, if it finds a place.
+fn state(serve: &Serve) -> Option<PathBuf> {
+    let resources = serve.resources.as_ref()?;
+    serve.state.clone().or_else(|| {
+        let home = || env::home_dir().map(|home| home.join(".local/state"));
+        let folder =
+            env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute()).or_else(home)?;
+        let whole = resources.canonicalize().unwrap_or_else(|_| resources.clone());
+        let digest = Hash::of(whole.as_os_str().as_encoded_bytes()).to_string();
+        Some(folder.join("penstock").join(format!("{}.db", &digest[..16])))
+    })
+}
+
 /// Serves on a thread of its own, so that no client waits while a large snapshot is compiled or metrics are written.
 async fn accept(data: DataPlane, draining: CancellationToken) -> io::Result<()> {
     let serve = move || {
@@ -140,6 +153,7 @@ fn data_config(serve: &Serve, descriptors: Option<u64>) -> anyhow::Result<DataCo
         hold_head: serve.hold_head,
         grace: serve.drain_grace.unwrap_or(default_grace),
         drain: serve.drain_deadline,
+        state: state(serve),
         store: store(&serve.redis, &serve.installation.gateway)?,
         outbound,
         roots: roots(serve.upstream_ca.as_deref())?,

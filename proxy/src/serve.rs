@@ -25,7 +25,7 @@ use crate::{
     auth::door::Door,
     bounds::Bounds,
     data::{DataConfig, Load, Phase},
-    error::{Error, Side},
+    error::Error,
     limits::Lane,
     live::Live,
     metrics::{Metrics, Unrouted},
@@ -219,7 +219,7 @@ pub(crate) fn refuse(client: Dialect, error: &Error) -> Response<Answer> {
     if let Some(wait) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil() as u64));
     }
-    if error.side() != Side::Client && !error.retryable() {
+    if error.is_final() {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
     response

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use penstock_crds::{ConsumerSpec, Reason, UserFrom as UserFromSpec, UserSource};
+use penstock_crds::{Budget as BudgetSpec, ConsumerSpec, Reason, Usd, UserFrom as UserFromSpec, UserSource};
 use url::Url;
 
-use super::{Output, account, by_age, draft::Draft, names::whole_name, secrets, unsupported};
+use super::{Output, account, by_age, draft::Draft, names::whole_name, secrets};
 use crate::{
     Hash, Kind, ObjectRef, World,
-    object::{ClaimMatch, Consumer, Jwt, Object, UserFrom},
+    object::{Budget, ClaimMatch, Consumer, Jwt, Object, UserFrom},
     world::Resource,
 };
 
@@ -33,8 +33,11 @@ pub(super) fn compile(world: &World, output: &mut Output) {
     let mut callers = Callers::default();
     for consumer in consumers {
         let mut draft = Draft::new(&consumer.problems);
-        unsupported::consumer(&consumer.spec, &mut draft);
         let object = consumer_object(world, consumer, &mut draft, &mut callers);
+        let by_user = consumer.spec.budget.as_ref().is_some_and(|budget| budget.user_limit.is_some());
+        if by_user && consumer.spec.user_from.type_ == UserSource::Consumer {
+            draft.note("spec.budget.userLimit: the Consumer is its own only user; spec.userFrom says who else is one");
+        }
         if draft.is_live() {
             output.add(Kind::Consumer, consumer.object_ref(), Object::Consumer(object));
         }
@@ -67,6 +70,7 @@ fn consumer_object(
         user_from: user_from(&consumer.spec.user_from),
         jwt,
         service_accounts,
+        budget: consumer.spec.budget.as_ref().map(budget),
     }
 }
 
@@ -80,6 +84,11 @@ fn tell(lost: Lost, nothing_left: bool, draft: &mut Draft) {
             (false, _) => draft.partial(Reason::CredentialMissing, message),
         }
     }
+}
+
+fn budget(spec: &BudgetSpec) -> Budget {
+    let user_limit = spec.user_limit.as_ref().map(Usd::picos);
+    Budget { limit: spec.limit.picos(), user_limit, period: spec.period }
 }
 
 fn user_from(spec: &UserFromSpec) -> UserFrom {

@@ -229,11 +229,6 @@ fn what_protects_limits_or_authenticates_and_is_not_built_refuses_its_object() {
             "models: [x], middleware: [{type: PIIScrubber, piiScrubber: {entities: [Email]}}]",
             "middleware[0]: PIIScrubber",
         ),
-        (
-            Kind::Consumer,
-            "apiKeys: [{secretRef: {name: keys, key: search}}], budget: {limit: '5', period: Day}",
-            "budget",
-        ),
     ];
     for (kind, spec, field) in cases {
         let world =

@@ -310,3 +310,17 @@ fn the_store_of_limits_is_as_good_as_the_proxies_say() {
         assert_eq!(case.view().limit_store(), LimitStore { is_used, without, of: 2 }, "{x:?} {y:?}");
     }
 }
+
+#[test]
+fn the_proxy_that_knows_most_of_a_budget_is_believed_and_a_new_period_is_another() {
+    let mut case = Case::new(&["x", "y"]);
+    let consumer = ObjectRef::new("ns", "search");
+    let spent = |percent, until: &str| {
+        vec![Report::BudgetSpent { consumer: consumer.clone(), percent, until: until.to_owned() }]
+    };
+    case.book.acked(&process("x", "1"), Ack { reports: spent(80, "2026-12-01"), ..ack(1, 1, &[]) });
+    case.book.acked(&process("y", "1"), Ack { reports: spent(50, "2026-12-01"), ..ack(1, 1, &[]) });
+    assert_eq!(case.view().budgets(), [(&consumer, ("2026-12-01", 80))].into());
+    case.book.acked(&process("y", "1"), Ack { reports: spent(50, "2027-01-01"), ..ack(1, 1, &[]) });
+    assert_eq!(case.view().budgets(), [(&consumer, ("2027-01-01", 50))].into());
+}

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use penstock_config::object::{Cluster, Jwt};
+use penstock_config::{
+    ObjectRef,
+    object::{Cluster, Jwt},
+};
 use serde_json::{Value, json};
 
-use super::{jwks::Source, keys::Keys};
+use super::{Consumer, issued::Entry, jwks::Source, keys::Keys};
 
 /// As the snapshot has it. Its tokens are judged as those of any other issuer.
 pub(crate) struct Signer {
@@ -30,12 +33,14 @@ impl Signer {
         Ok(Self { rules: Jwt { issuer, audiences: vec![audience], jwks_url, claims, created }, source: source.clone() })
     }
 
-    /// What the tokens of a Consumer must say that was made then.
-    pub(crate) fn rules(&self, created: Option<i64>) -> Jwt {
-        Jwt { created, ..self.rules.clone() }
+    /// What all of its tokens must say.
+    pub(crate) fn into_rules(self) -> Jwt {
+        self.rules
     }
 
-    pub(crate) fn source(&self) -> Arc<Source> {
-        self.source.clone()
+    /// A Consumer that was made then, and is known by its tokens.
+    pub(crate) fn entry(&self, name: &ObjectRef, consumer: Arc<Consumer>, created: Option<i64>) -> Entry {
+        let rules = Jwt { created, ..self.rules.clone() };
+        Entry { name: name.clone(), consumer, rules, source: self.source.clone() }
     }
 }

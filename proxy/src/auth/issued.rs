@@ -144,7 +144,7 @@ mod tests {
         let object = json!({"apiKeys": [], "models": [], "onlyNamespace": only, "jwt": rules});
         let object: object::Consumer = serde_json::from_value(object).expect("must be a Consumer");
         let name = ObjectRef::new(name.0, name.1);
-        let consumer = Arc::new(Consumer::build(&name, &object));
+        let consumer = Arc::new(Consumer::build(&name, &object, Vec::new()));
         let rules = object.jwt.expect("must have tokens");
         Entry { name, consumer, rules, source: source.clone() }
     }

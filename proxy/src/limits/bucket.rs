@@ -156,6 +156,11 @@ impl Bucket {
         self.spent = self.spent.saturating_sub(share.weight(amount)).max(0);
     }
 
+    /// How much of it was taken: 1 is all.
+    pub(super) fn used(&self, share: &Share) -> f64 {
+        self.spent as f64 / share.full() as f64
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.spent == 0
     }

@@ -3,9 +3,10 @@
 use std::{fmt, time::Duration};
 
 use penstock_config::object::Rate;
+use penstock_crds::BudgetPeriod;
 use penstock_llm::price::Dollars;
 
-use super::Standing;
+use super::{Standing, period::Span, rule::Of};
 use crate::error::Side;
 
 /// When to come again to a store that does not answer: it is looked for about that often.
@@ -14,14 +15,15 @@ const STORE_WITHIN: Duration = Duration::from_secs(1);
 /// Why a request may not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// `namespace/name` of the RateLimit.
+    /// `namespace/name` of the RateLimit, or of the Consumer whose budget it is.
     pub(crate) rule: String,
-    pub(crate) why: Why,
+    pub(super) of: Of,
+    pub(super) why: Why,
     pub(crate) standing: Standing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(super) enum Why {
     /// More than is there now, or than there ever is.
     Short {
         kind: &'static str,
@@ -29,6 +31,8 @@ pub(crate) enum Why {
         amount: u64,
         /// Until it may; none: it is more than the limit ever has.
         wait: Option<Duration>,
+        /// The period that it is about, if it begins anew with each.
+        span: Option<Span>,
     },
     /// The store does not answer, and the limit wants nothing to pass then.
     StoreDown,
@@ -46,8 +50,9 @@ impl Refusal {
     /// A stable word.
     pub(crate) fn code(&self) -> &'static str {
         match &self.why {
-            Why::Short { wait: Some(_), .. } => "rate_limit_exceeded",
             Why::Short { wait: None, .. } => "request_exceeds_limit",
+            Why::Short { span: Some(_), .. } => "budget_exceeded",
+            Why::Short { span: None, .. } => "rate_limit_exceeded",
             Why::StoreDown => "limit_store_unavailable",
         }
     }
@@ -66,31 +71,59 @@ impl Refusal {
             Why::StoreDown => Some(STORE_WITHIN),
         }
     }
+
+    /// Is it worth a client's own retries? A budget begins anew in days.
+    pub(crate) fn is_for_long(&self) -> bool {
+        matches!(self.why, Why::Short { span: Some(_), .. })
+    }
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Of::RateLimit => "RateLimit",
+            Of::Budget { is_of_users: false, .. } => "the budget of Consumer",
+            Of::Budget { is_of_users: true, .. } => "the budget of a user of Consumer",
+        })
+    }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rule = &self.rule;
-        let Why::Short { kind, rate, amount, wait } = &self.why else {
-            return write!(f, "RateLimit {rule} lets nothing pass while its store does not answer: try again later");
+        let Self { rule, of, why, .. } = self;
+        let Why::Short { kind, rate, amount, wait, span } = why else {
+            return write!(f, "{of} {rule} lets nothing pass while its store does not answer: try again later");
         };
-        let window = humantime::format_duration(Duration::from_millis(rate.window_ms));
+        let window = match of {
+            Of::RateLimit => humantime::format_duration(Duration::from_millis(rate.window_ms)).to_string(),
+            Of::Budget { period: BudgetPeriod::Day, .. } => "a day".to_owned(),
+            Of::Budget { period: BudgetPeriod::Week, .. } => "a week".to_owned(),
+            Of::Budget { period: BudgetPeriod::Month, .. } => "a month".to_owned(),
+        };
         match *kind {
-            "cost" => write!(f, "RateLimit {rule} allows {} US dollars in {window}", Dollars(rate.limit))?,
-            kind => write!(f, "RateLimit {rule} allows {} {kind} in {window}", rate.limit)?,
+            "cost" => write!(f, "{of} {rule} allows {} US dollars in {window}", Dollars(rate.burst))?,
+            kind => write!(f, "{of} {rule} allows {} {kind} in {window}", rate.limit)?,
         }
-        match (wait, *kind) {
-            (Some(wait), _) => {
+        match (wait, span, *kind) {
+            (Some(_), Some(span), _) => {
+                let amount = Dollars(*amount);
+                write!(
+                    f,
+                    ", and less is left than the {amount} that this request may cost; it begins anew at {}T00:00:00Z",
+                    span.next
+                )
+            }
+            (Some(wait), None, _) => {
                 let seconds = wait.as_secs_f64().ceil();
                 write!(f, ": try again in {seconds} s")
             }
-            (None, "cost") => write!(
+            (None, _, "cost") => write!(
                 f,
                 ", {} at once: this request may cost {}; ask for a shorter answer",
                 Dollars(rate.burst),
                 Dollars(*amount)
             ),
-            (None, kind) => {
+            (None, _, kind) => {
                 write!(f, ", {} at once: this request may take {amount} {kind}; make it shorter", rate.burst)
             }
         }

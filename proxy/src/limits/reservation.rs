@@ -3,12 +3,16 @@
 use std::{
     rc::Rc,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{
-    Amounts, Rule,
+    Amounts,
+    book::Book,
+    period::Span,
+    rule::Rule,
     store::{
         lane::Lane,
         script::{Place, Settling, Wanted},
@@ -28,8 +32,19 @@ pub(super) struct Hold {
     pub(super) buckets: Arc<Mutex<Buckets>>,
     /// How many proxies share them, where there is no store or it does not answer.
     pub(super) among: u32,
-    /// The way to the store, and their name there.
-    pub(super) there: Option<(Rc<Lane>, String)>,
+    pub(super) kept: Kept,
+    /// How long the store keeps them at least.
+    pub(super) keep: Duration,
+    /// The period that they are about, if they begin anew with each.
+    pub(super) span: Option<Span>,
+}
+
+/// Where buckets are kept beside memory, and their name there.
+pub(super) enum Kept {
+    InMemory,
+    /// In the store, by this way.
+    There(Rc<Lane>, String),
+    InBook(Arc<Book>, String, Span),
 }
 
 /// Where it was taken.
@@ -41,22 +56,46 @@ pub(super) enum Origin {
     There(u64),
 }
 
+impl Kept {
+    /// What a new bucket begins with.
+    pub(super) fn spent(&self) -> Amounts<u64> {
+        match self {
+            Kept::InMemory | Kept::There(..) => Amounts::default(),
+            Kept::InBook(book, key, _) => Amounts { cost: book.spent(key), ..Amounts::default() },
+        }
+    }
+
+    fn there(&self) -> Option<(&Rc<Lane>, &str)> {
+        match self {
+            Kept::There(lane, key) => Some((lane, key)),
+            Kept::InMemory | Kept::InBook(..) => None,
+        }
+    }
+}
+
 impl Hold {
     pub(super) fn has_store(&self) -> bool {
-        self.there.is_some()
+        self.kept.there().is_some()
     }
 
     pub(super) fn shares(&self) -> Shares {
         self.rule.shares(self.among)
     }
 
+    /// How much of its cost is spent: 1 is all of it.
+    pub(super) fn used(&self, now: Instant) -> f64 {
+        let shares = self.shares();
+        table::lock(&self.buckets).at(&shares, now).used(&shares)
+    }
+
     fn place(&self, key: &str) -> Place {
-        Place { key: key.to_owned(), shares: self.rule.shares(1), keep: 0 }
+        let keep = u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX);
+        Place { key: key.to_owned(), shares: self.rule.shares(1), keep }
     }
 
     /// What is asked of the store.
     pub(super) fn wanted(&self, now: Instant) -> Wanted {
-        let key = self.there.as_ref().map_or("", |(_, key)| key);
+        let key = self.kept.there().map_or("", |(_, key)| key);
         let shares = self.shares();
         let news = table::lock(&self.buckets).at(&shares, now).tell(&shares);
         Wanted { place: self.place(key), news, buckets: self.buckets.clone(), shares }
@@ -77,13 +116,16 @@ impl Reservation {
             let mut buckets = table::lock(&hold.buckets);
             let buckets = buckets.at(&shares, now);
             // What this proxy took by itself the store learns of with the next request, or has learnt of by now.
-            let is_told = if is_there || hold.there.is_none() {
+            if let Kept::InBook(book, key, span) = &hold.kept {
+                book.add(key, used.cost, span);
+            }
+            let is_told = if is_there || !hold.has_store() {
                 buckets.settle(&shares, &self.amounts, &used);
                 true
             } else {
                 buckets.settle_untold(&shares, &self.amounts, &used)
             };
-            if let Some((lane, key)) = &hold.there
+            if let Some((lane, key)) = hold.kept.there()
                 && is_told
                 && hold.rule.is_settled(&self.amounts, &used)
             {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     Amounts, Left, Standing,
     bucket::{Bucket, News, Share, Short},
+    period::Span,
 };
 
 /// So many subjects have buckets of their own. Any more share one, until others are full again and forgotten.
@@ -32,6 +33,8 @@ pub(super) struct Subjects {
     others: Option<Shared>,
     swept: Option<Instant>,
     most: usize,
+    /// The period that they are about, if they begin anew with each.
+    span: Option<Span>,
 }
 
 /// What a limit allows of each, where it bounds it.
@@ -53,28 +56,48 @@ impl Table {
     }
 
     fn with_room(most: usize, refused: IntCounter) -> Self {
-        let subjects = Mutex::new(Subjects { own: HashMap::new(), others: None, swept: None, most });
+        let subjects = Mutex::new(Subjects { own: HashMap::new(), others: None, swept: None, most, span: None });
         Self { subjects, refused }
     }
 
-    /// The buckets of a subject.
-    pub(super) fn of(&self, subject: &str, shares: &Shares, now: Instant) -> Shared {
-        lock(&self.subjects).of(subject, shares, now)
+    /// The buckets of a subject. Those of an older period are forgotten. `spent` says what new ones begin with.
+    pub(super) fn of(
+        &self,
+        subject: &str,
+        span: Option<Span>,
+        shares: &Shares,
+        now: Instant,
+        spent: impl FnOnce() -> Amounts<u64>,
+    ) -> Shared {
+        let mut subjects = lock(&self.subjects);
+        subjects.enter(span);
+        subjects.of(subject, shares, now, spent)
     }
 }
 
 impl Subjects {
+    /// A period begins: who still has buckets of the old one settles them there. Clocks that go back change nothing.
+    fn enter(&mut self, span: Option<Span>) {
+        if span > self.span {
+            self.span = span;
+            self.own.clear();
+            self.others = None;
+        }
+    }
+
     /// The buckets of a subject, which may be new.
-    pub(super) fn of(&mut self, subject: &str, shares: &Shares, now: Instant) -> Shared {
+    fn of(&mut self, subject: &str, shares: &Shares, now: Instant, spent: impl FnOnce() -> Amounts<u64>) -> Shared {
         if let Some(buckets) = self.own.get(subject) {
             return buckets.clone();
         }
         self.make_room(shares, now);
-        let full = |are_common| Arc::new(Mutex::new(Buckets { are_common, ..Buckets::full(shares, now) }));
-        match self.own.len() < self.most {
-            true => self.own.entry(subject.into()).or_insert_with(|| full(false)).clone(),
-            false => self.others.get_or_insert_with(|| full(true)).clone(),
+        if self.own.len() >= self.most {
+            let common = || Arc::new(Mutex::new(Buckets { are_common: true, ..Buckets::full(shares, now) }));
+            return self.others.get_or_insert_with(common).clone();
         }
+        let mut buckets = Buckets::full(shares, now);
+        buckets.take(shares, &spent());
+        self.own.entry(subject.into()).or_insert(Arc::new(Mutex::new(buckets))).clone()
     }
 
     /// Forgets buckets that are full, and that nobody has taken anything of: new ones are just like them.
@@ -149,6 +172,11 @@ impl Buckets {
                 (bucket, stored) => *bucket = *stored,
             }
         }
+    }
+
+    /// How much of its cost is spent: 1 is all of it.
+    pub(super) fn used(&self, shares: &Shares) -> f64 {
+        self.all.cost.zip(shares.0.cost).map_or(0.0, |(bucket, share)| bucket.used(&share))
     }
 
     fn are_full(&self) -> bool {
@@ -241,7 +269,7 @@ mod tests {
     /// How much is left of a subject's requests after it has asked.
     fn asks(table: &Table, subject: &str, now: Instant) -> Option<u64> {
         let shares = shares();
-        let shared = table.of(subject, &shares, now);
+        let shared = table.of(subject, None, &shares, now, Amounts::default);
         let mut buckets = lock(&shared);
         let buckets = buckets.at(&shares, now);
         buckets.look(&shares, &ONE).requests.is_none().then(|| buckets.take(&shares, &ONE))?;
@@ -285,7 +313,7 @@ mod tests {
         let (table, now) = (table(2)?, Instant::now());
         asks(&table, "a", now);
         let both = Shares(Amounts { tokens: shares().0.requests, ..shares().0 });
-        let shared = table.of("a", &both, now);
+        let shared = table.of("a", None, &both, now, Amounts::default);
         assert_eq!(
             left(lock(&shared).at(&both, now), &both),
             Amounts { requests: Some(1), tokens: Some(2), cost: None }

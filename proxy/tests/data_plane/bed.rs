@@ -154,22 +154,29 @@ impl Bed {
             grace: Duration::ZERO,
             drain: PATIENCE,
             store: None,
+            state: None,
             outbound: Outbound { loopback: true, ..Outbound::default() },
             roots: upstream::roots(None).map_err(anyhow::Error::msg)?,
         };
         change(&mut config);
         let metrics = Metrics::new();
         let live = Live::at(metrics.clone(), pace);
-        let refused = live.apply(&resources.snapshot());
-        anyhow::ensure!(refused.is_empty(), "{refused:?}");
         let issuers = live.follow_issuers(config.outbound.clone(), config.roots.clone());
         tokio::spawn(issuers.map_err(anyhow::Error::msg)?);
         let plane = DataPlane::bind(config, live.clone(), metrics.clone())?;
+        let refused = live.apply(&resources.snapshot());
+        anyhow::ensure!(refused.is_empty(), "{refused:?}");
         let address = plane.local_addr();
         let (stop, stopped) = oneshot::channel();
         let run = tokio::spawn(plane.run(async move { drop(stopped.await) }));
         let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
         Ok(Self { live, metrics, address, client, stop: Some(stop), run })
+    }
+
+    /// Ends it as a signal does, and waits for that.
+    pub(crate) async fn finish(mut self) -> anyhow::Result<()> {
+        self.stop.take();
+        Ok((&mut self.run).await??)
     }
 
     pub(crate) fn stop(&mut self) {

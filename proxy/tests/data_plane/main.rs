@@ -6,6 +6,7 @@ mod anthropic;
 mod azure;
 mod balance;
 mod bed;
+mod budgets;
 mod callers;
 mod continued;
 mod cost;

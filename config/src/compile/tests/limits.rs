@@ -1,11 +1,11 @@
 //! RateLimits.
 
-use penstock_crds::StoreFailure;
+use penstock_crds::{BudgetPeriod, StoreFailure};
 
 use super::*;
 use crate::{
     World,
-    object::{Limit, Rate},
+    object::{Budget, Limit, Rate},
 };
 
 fn limit(world: &World, name: &str) -> Limit {
@@ -81,4 +81,31 @@ spec: {match: {consumers: {matchLabels: {tier: gold}}}, requests: {limit: 5, win
     );
     let (status, _, message) = condition(&world, Kind::RateLimit, "platform/none", ConditionType::Accepted);
     assert!(status && message.contains("chooses no Consumer"), "{message}");
+}
+
+#[test]
+fn a_budget_is_the_consumer_s_and_each_of_its_users() {
+    let world = |more: &str| {
+        quickstart_and(&format!(
+            "
+kind: Consumer
+metadata: {{name: trial, namespace: platform}}
+spec:
+  jwt: {{issuer: 'https://id.example.com', audiences: [llm], jwksURL: 'https://id.example.com/keys'}}
+  budget: {{limit: '500.00', userLimit: '5', period: Month}}
+  {more}
+"
+        ))
+    };
+    let body = world("userFrom: {type: Body}");
+    let entry = key(Kind::Consumer, "platform/trial");
+    let (snapshot, _) = compile(&body);
+    let Ok(Object::Consumer(consumer)) = snapshot.get(&entry).expect("must be live").parse() else {
+        panic!("must be a Consumer")
+    };
+    let (limit, user_limit) = (500_000_000_000_000, Some(5_000_000_000_000));
+    assert_eq!(consumer.budget, Some(Budget { limit, user_limit, period: BudgetPeriod::Month }));
+    let said = |world: &World| condition(world, Kind::Consumer, "platform/trial", ConditionType::Accepted).2;
+    assert!(!said(&body).contains("userLimit"));
+    assert!(said(&world("")).contains("spec.budget.userLimit: the Consumer is its own only user"));
 }

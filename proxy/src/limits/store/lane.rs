@@ -69,8 +69,8 @@ impl Lane {
     }
 
     /// The key of a bucket.
-    pub(in super::super) fn key(&self, limit: &str, subject: &str) -> String {
-        format!("{}limit:{limit}:{subject}", self.store.prefix)
+    pub(in super::super) fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.store.prefix)
     }
 
     /// Takes the amounts of all places or of none, in one round trip.
