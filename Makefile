@@ -43,6 +43,7 @@ bench: ## the benchmarks, in release, side by side with nginx; the last core loa
 	'$(target)/release/penstock-bench' llm
 	taskset -c $$(($$(nproc) - 1)) '$(target)/release/penstock-bench' gateway \
 		--proxy '$(target)/release/penstock-proxy' --operator '$(target)/release/penstock-operator'
+	taskset -c $$(($$(nproc) - 1)) '$(target)/release/penstock-bench' limits --proxy '$(target)/release/penstock-proxy'
 
 .PHONY: wall
 wall: binaries ## what clients see when providers fail, with real times; five minutes

@@ -3,6 +3,7 @@
 //! Gateways run on one core, mock and loader on another; rounds alternate in one run, so that the machine's mood is the
 //! same for both. Ratios are what counts.
 
+pub(crate) mod limits;
 mod load;
 mod mock;
 mod process;
@@ -18,9 +19,8 @@ use self::{
 };
 use crate::report;
 
-/// Rounds of each gateway and shape, and requests in each.
+/// Rounds of each gateway and shape.
 const ROUNDS: usize = 7;
-const CONCURRENCY: usize = 32;
 /// What the proxy's memory has to bear, after all else: a million requests, and as many events as 28 streams have in an hour, at
 /// 25 tokens a second each.
 const ENDURED: [(&str, Shape, usize); 2] =
@@ -62,10 +62,10 @@ async fn compare(args: &Gateways) -> Result<()> {
     println!("CPU time of the gateway, microseconds a request (median of {ROUNDS} rounds)");
     println!("{:<24}{:>10}{:>10}{:>10}  limit", "", "nginx", "penstock", "ratio");
     for shape in Shape::ALL {
-        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        let (mut theirs, mut ours, requests) = (Vec::new(), Vec::new(), shape.requests());
         // The first round of each warms up and is not counted.
         for round in 0..=ROUNDS {
-            let (n, p) = (measure(&nginx, shape).await?, measure(&penstock, shape).await?);
+            let (n, p) = (measure(&nginx, shape, requests).await?, measure(&penstock, shape, requests).await?);
             if round > 0 {
                 theirs.push(n);
                 ours.push(p);
@@ -81,20 +81,11 @@ async fn compare(args: &Gateways) -> Result<()> {
         println!("{:<24}{:>10.1}{:>10.1}{ratio:>9.2}x{limit}", shape.name(), median(theirs), median(ours));
     }
     println!();
-    let limited = Penstock::limited(&args.proxy, args.core, mock).await.context("penstock-proxy with limits")?;
-    let mut more = Vec::new();
-    for round in 0..=3 * ROUNDS {
-        let (without, with) = (measure(&penstock, Shape::Unary).await?, measure(&limited, Shape::Unary).await?);
-        if round > 0 {
-            more.push(with - without);
-        }
-    }
-    report::line("authentication and three limits, CPU a request", median(more), "us", 2.0);
     println!("resident memory of the proxy after the load: {:.1} MiB", penstock.resident_mib()?);
     for (name, shape, rounds) in ENDURED {
         let before = penstock.resident_mib()?;
         for _ in 0..rounds {
-            load::run(penstock.address(), shape, CONCURRENCY).await?;
+            load::run(penstock.address(), shape, shape.requests()).await?;
         }
         let growth = penstock.resident_mib()? - before;
         report::line(&format!("growth of the proxy over {name}"), growth, "MiB", GROWTH);
@@ -102,11 +93,11 @@ async fn compare(args: &Gateways) -> Result<()> {
     Ok(())
 }
 
-/// CPU microseconds of the gateway for each request of one round.
-async fn measure(gateway: &impl Gateway, shape: Shape) -> Result<f64> {
-    let before = gateway.cpu_seconds()?;
-    load::run(gateway.address(), shape, CONCURRENCY).await?;
-    Ok((gateway.cpu_seconds()? - before) / shape.requests() as f64 * 1e6)
+/// CPU microseconds of the gateway for each of so many requests.
+async fn measure(gateway: &impl Gateway, shape: Shape, requests: usize) -> Result<f64> {
+    let before = gateway.cpu_nanos()?;
+    load::run(gateway.address(), shape, requests).await?;
+    Ok((gateway.cpu_nanos()? - before) as f64 / requests as f64 / 1e3)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -25,6 +25,8 @@ enum What {
     Llm,
     /// The proxy beside nginx, CPU time a request.
     Gateway(gateway::Gateways),
+    /// The proxy that knows its callers and limits them beside one that does not, CPU time a request.
+    Limits(gateway::limits::Proxies),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         What::Compile => compile::run(),
         What::Llm => llm::run(),
         What::Gateway(args) => gateway::run(&args)?,
+        What::Limits(args) => gateway::limits::run(&args)?,
     }
     Ok(())
 }

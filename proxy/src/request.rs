@@ -1,6 +1,6 @@
 //! A request's life, top to bottom.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use http::{HeaderMap, Request, Response, header::EXPECT, request::Parts};
 use hyper::body::Incoming;
@@ -129,14 +129,18 @@ async fn reserve(
     let reserved =
         shared.live.limits().reserve(tables.limits.iter().chain(budgets), lane.as_ref(), subject, need).await;
     record.reserved(reserved).map_err(Error::Limited)?;
-    let rules: Vec<_> = tables.limits.iter().filter(|rule| rule.is_of_providers()).cloned().collect();
+    let all = || tables.limits.iter().chain(budgets);
+    let of_providers: Vec<_> = all().filter(|rule| rule.is_of_providers()).cloned().collect();
+    let of_cost: Vec<_> = all().filter(|rule| rule.is_of_cost()).cloned().collect();
     let consumer = subject.consumer.map(str::to_owned);
-    Ok((!rules.is_empty()).then(|| Charged {
+    Ok((!of_providers.is_empty() || !of_cost.is_empty()).then(|| Charged {
         limits: shared.live.limits().clone(),
         lane: lane.clone(),
-        rules,
+        of_providers,
+        of_cost,
         consumer,
         user: user.into_owned(),
+        cost: Cell::new(need.amounts.cost),
     }))
 }
 
@@ -156,3 +160,6 @@ fn forward(route: &Route, scan: &Scan) -> Result<Arc<Forward>, Error> {
         Some(_) | None => Ok(forward.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

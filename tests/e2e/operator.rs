@@ -1,6 +1,7 @@
 //! The operator and the proxies of this repository on a real API server.
 
 mod accounts;
+mod callers;
 mod flaps;
 mod health;
 pub(crate) mod installation;

@@ -12,10 +12,15 @@ use tokio::{
 /// Events of a stream, the end marker included.
 pub(super) const EVENTS: usize = 101;
 
+/// Clients at a time; all numbers of requests are multiples of it.
+const CONCURRENCY: usize = 32;
+
 /// What a client sends.
 #[derive(Clone, Copy)]
 pub(super) enum Shape {
     Unary,
+    /// The same by nobody: the key stands in a header that means nothing.
+    Anonymous,
     Stream,
     LargePrompt,
 }
@@ -26,6 +31,7 @@ impl Shape {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Unary => "unary",
+            Self::Anonymous => "unary, by nobody",
             Self::Stream => "stream of 100 events",
             Self::LargePrompt => "prompt of 100 kB",
         }
@@ -36,14 +42,14 @@ impl Shape {
         match self {
             Self::Unary => Some(2.0),
             Self::Stream => Some(1.5),
-            Self::LargePrompt => None,
+            Self::Anonymous | Self::LargePrompt => None,
         }
     }
 
     /// In one round.
     pub(super) fn requests(self) -> usize {
         match self {
-            Self::Unary => 12_800,
+            Self::Unary | Self::Anonymous => 12_800,
             Self::Stream => 3_200,
             Self::LargePrompt => 6_400,
         }
@@ -51,16 +57,17 @@ impl Shape {
 
     fn request(self) -> Vec<u8> {
         let (words, stream) = match self {
-            Self::Unary => (10, "false"),
+            Self::Unary | Self::Anonymous => (10, "false"),
             Self::Stream => (10, "true"),
             Self::LargePrompt => (20_000, "false"),
         };
+        let key = if matches!(self, Self::Anonymous) { "x-authorized-" } else { "authorization" };
         let prompt = "word ".repeat(words);
         let body = format!(
             r#"{{"model":"gpt-4o","stream":{stream},"stream_options":{{"include_usage":true}},"messages":[{{"role":"user","content":"{prompt}"}}]}}"#
         );
         format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer a-key-of-twenty-characters\r\n\
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n{key}: Bearer a-key-of-twenty-characters\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
@@ -68,11 +75,10 @@ impl Shape {
     }
 }
 
-/// Sends all requests of one round, `concurrency` at a time. Any answer but a whole 200 ends the run.
-pub(super) async fn run(gateway: SocketAddr, shape: Shape, concurrency: usize) -> Result<()> {
+/// Sends so many requests, some at a time. Any answer but a whole 200 ends the run.
+pub(super) async fn run(gateway: SocketAddr, shape: Shape, requests: usize) -> Result<()> {
     let request = shape.request();
-    let each = shape.requests() / concurrency;
-    let clients = (0..concurrency).map(|_| client(gateway, &request, each));
+    let clients = (0..CONCURRENCY).map(|_| client(gateway, &request, requests / CONCURRENCY));
     try_join_all(clients).await.map(drop)
 }
 

@@ -6,12 +6,19 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
 
-/// Ticks of `/proc/PID/stat` a second: 100 on every Linux that Rust's tier 1 runs on.
-const TICKS: f64 = 100.0;
+/// What no gateway takes longer for to be there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A program under load.
 pub(super) trait Gateway {
@@ -19,16 +26,31 @@ pub(super) trait Gateway {
     /// Processes that do the work.
     fn workers(&self) -> Result<Vec<u32>>;
 
-    /// User and system time of all workers so far.
-    fn cpu_seconds(&self) -> Result<f64> {
-        let mut ticks = 0.0;
+    /// Nanoseconds that all threads of all workers have run so far, by the scheduler's count: `/proc/PID/stat` has ticks of a
+    /// hundredth of a second.
+    fn cpu_nanos(&self) -> Result<u64> {
+        let mut nanos = 0;
         for pid in self.workers()? {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-            // Fields 14 and 15; the name before them may hold spaces but ends in the last parenthesis.
-            let fields = stat.rsplit(')').next().context("stat")?.split_whitespace();
-            ticks += fields.skip(11).take(2).map(|field| field.parse::<f64>().unwrap_or(0.0)).sum::<f64>();
+            for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+                let schedstat = fs::read_to_string(thread?.path().join("schedstat"))?;
+                nanos += schedstat.split(' ').next().context("schedstat")?.parse::<u64>()?;
+            }
         }
-        Ok(ticks / TICKS)
+        Ok(nanos)
+    }
+}
+
+/// Until the proxy has read its resources.
+async fn ready(admin: SocketAddr) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (mut socket, mut answer) = (TcpStream::connect(admin).await?, Vec::new());
+        socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: proxy\r\nconnection: close\r\n\r\n").await?;
+        socket.read_to_end(&mut answer).await?;
+        if answer.starts_with(b"HTTP/1.1 200") {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < deadline, "is not ready: {}", String::from_utf8_lossy(&answer));
     }
 }
 
@@ -61,7 +83,9 @@ impl Drop for Process {
 }
 
 fn fresh_dir(name: &str) -> Result<PathBuf> {
-    let dir = std::env::temp_dir().join(format!("penstock-bench-{name}-{}", std::process::id()));
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let dir = std::env::temp_dir().join(format!("penstock-bench-{name}-{process}-{number}"));
     fs::create_dir_all(&dir)?;
     Ok(dir)
 }
@@ -91,10 +115,10 @@ impl Nginx {
         let binary = binary.to_str().context("nginx's path must be UTF-8")?;
         let config = config.to_str().context("the temporary folder must be UTF-8")?;
         let process = Process::start("nginx", core, dir.clone(), &[binary, "-c", config])?;
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
-        while tokio::net::TcpStream::connect(address).await.is_err() {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_err() {
             let log = || fs::read_to_string(dir.join("stderr")).unwrap_or_default();
-            anyhow::ensure!(tokio::time::Instant::now() < deadline, "does not listen: {}", log());
+            anyhow::ensure!(Instant::now() < deadline, "does not listen: {}", log());
             tokio::task::yield_now().await;
         }
         Ok(Self { process, address })
@@ -195,8 +219,9 @@ impl Penstock {
         BufReader::new(stdout).read_line(&mut line)?;
         let listening: serde_json::Value = serde_json::from_str(&line)
             .with_context(|| format!("does not listen: {}", fs::read_to_string(log).unwrap_or_default()))?;
-        let address = listening["data"].as_str().context("data")?.parse()?;
-        Ok(Self { process, address })
+        let address = |name: &str| anyhow::Ok(listening[name].as_str().context("no address")?.parse()?);
+        ready(address("admin")?).await?;
+        Ok(Self { process, address: address("data")? })
     }
 
     pub(super) fn resident_mib(&self) -> Result<f64> {

@@ -153,6 +153,11 @@ impl Rule {
         self.per.provider
     }
 
+    /// Does it bound what requests cost, whoever answers them?
+    pub(crate) fn is_of_cost(&self) -> bool {
+        self.rates.cost.is_some() && !self.per.provider
+    }
+
     /// Is there anything to tell the store? Requests are taken for good, the rest expires if it is not settled.
     pub(super) fn is_settled(&self, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
         let Amounts { requests, tokens, cost } = self.rates;

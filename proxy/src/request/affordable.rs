@@ -23,10 +23,8 @@ pub(crate) struct TooDear {
 /// A route without the targets that may cost more than its bound. What has no price known is left out with them: nobody
 /// could say that it keeps to the bound. Here, before anyone is asked, so that it holds for whoever is asked in the end.
 pub(super) fn within(forward: Arc<Forward>, call: &Call, scan: &Scan) -> Result<Arc<Forward>, Error> {
-    let (Some(bound), Some(expected)) = (forward.max_cost, balance::expected_output(&forward, call)) else {
-        return Ok(forward);
-    };
-    let cost = |target: &Arc<Target>| balance::cost(target, scan, expected);
+    let Some(bound) = forward.max_cost else { return Ok(forward) };
+    let cost = |target: &Arc<Target>| balance::cost(target, &forward, call, scan);
     let keeps = |target: &Arc<Target>| cost(target).is_some_and(|cost| cost <= bound);
     let targets = &forward.targets;
     if targets.iter().all(keeps) {
@@ -41,8 +39,9 @@ pub(super) fn within(forward: Arc<Forward>, call: &Call, scan: &Scan) -> Result<
             unpriced: unpriced.into_iter().cloned().collect(),
         })));
     }
+    let kept = targets.iter().filter(|target| keeps(target)).cloned().collect();
     let mut fewer = Arc::unwrap_or_clone(forward);
-    fewer.targets.retain(keeps);
+    fewer.targets = kept;
     Ok(Arc::new(fewer))
 }
 

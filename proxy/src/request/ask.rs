@@ -1,6 +1,7 @@
 //! What a client asks, read once and used by every attempt.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,18 +15,22 @@ use tokio::time::Instant;
 use crate::{
     bounds::Share,
     error::Expired,
-    limits::{Lane, Limiter, Need, Refusal, Reservation, Rule, Subject},
+    limits::{Amounts, Lane, Limiter, Need, Refusal, Reservation, Rule, Subject},
     live::route::{Forward, Target},
     pace::Pace,
 };
 
-/// For whom providers are asked, and the limits that bind it there.
+/// For whom providers are asked, and the limits that bind that: each provider's own, and those of cost where it may be more
+/// than was reserved.
 pub(super) struct Charged {
     pub(super) limits: Arc<Limiter>,
     pub(super) lane: Option<Rc<Lane>>,
-    pub(super) rules: Vec<Arc<Rule>>,
+    pub(super) of_providers: Vec<Arc<Rule>>,
+    pub(super) of_cost: Vec<Arc<Rule>>,
     pub(super) consumer: Option<String>,
     pub(super) user: String,
+    /// Reserved so far, in picodollars.
+    pub(super) cost: Cell<u64>,
 }
 
 pub(super) struct Ask {
@@ -51,8 +56,30 @@ pub(super) struct Ask {
 impl Charged {
     /// Takes what an attempt will probably take of the limits of this provider.
     pub(super) async fn reserve(&self, model: &str, provider: &str, need: Need) -> Result<Reservation, Box<Refusal>> {
-        let subject = Subject { consumer: self.consumer.as_deref(), user: &self.user, model, provider: Some(provider) };
-        let reserved = self.limits.reserve(&self.rules, self.lane.as_ref(), subject, need).await;
+        self.take(&self.of_providers, model, Some(provider), need).await
+    }
+
+    /// Takes what an attempt may cost above what is reserved for the request.
+    pub(super) async fn top_up(&self, model: &str, need: Need) -> Result<Option<Reservation>, Box<Refusal>> {
+        let more = need.amounts.cost.saturating_sub(self.cost.get());
+        if more == 0 || self.of_cost.is_empty() {
+            return Ok(None);
+        }
+        let need = Need { amounts: Amounts { cost: more, ..Amounts::default() }, ..need };
+        let reservation = self.take(&self.of_cost, model, None, need).await?;
+        self.cost.set(self.cost.get() + more);
+        Ok(Some(reservation))
+    }
+
+    async fn take(
+        &self,
+        rules: &[Arc<Rule>],
+        model: &str,
+        provider: Option<&str>,
+        need: Need,
+    ) -> Result<Reservation, Box<Refusal>> {
+        let subject = Subject { consumer: self.consumer.as_deref(), user: &self.user, model, provider };
+        let reserved = self.limits.reserve(rules, self.lane.as_ref(), subject, need).await;
         reserved.map(|(reservation, _)| reservation)
     }
 }

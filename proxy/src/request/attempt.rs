@@ -127,7 +127,7 @@ impl Attempt<'_> {
         } else {
             self.whole(&head.headers, incoming, record).await?
         };
-        let mut answer = HeaderMap::with_capacity(12);
+        let mut answer = HeaderMap::with_capacity(16);
         headers::answer(&mut answer, self.target, &head.headers, self.prepared, self.ask);
         headers::say_finish(&mut answer, body.finish());
         Ok(Answered { head: answer, status: head.status, body, permit: None, go_on: None })
@@ -266,8 +266,7 @@ impl Answered {
         let status = self.status.as_u16();
         let body = match self.body {
             Body::Whole(body, _) => {
-                record.answered(status);
-                headers::say_cost(&mut self.head, record.cost());
+                headers::say_cost(&mut self.head, record.answered(status));
                 Answer::Whole(body)
             }
             Body::Passing(held, incoming, patience) => {

@@ -18,6 +18,7 @@ use crate::{
 /// The targets in the order in which a request asks them. `random` gives numbers between 0 and 1.
 pub(super) fn order<'a>(
     forward: &'a Forward,
+    call: &Call,
     scan: &Scan,
     now: Instant,
     mut random: impl FnMut() -> f64,
@@ -34,7 +35,7 @@ pub(super) fn order<'a>(
             Balance::LowestCost => {
                 // Between two that cost the same, weights decide. What nobody knows the price of comes last.
                 by_weight(group, &mut random);
-                group.sort_by_cached_key(|target| cost(target, scan, forward.expected_output).unwrap_or(u64::MAX));
+                group.sort_by_cached_key(|target| cost(target, forward, call, scan).unwrap_or(u64::MAX));
             }
         }
     }
@@ -52,26 +53,30 @@ pub(super) fn estimate(forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u
 
 /// The same of one target.
 pub(super) fn estimate_at(target: &Target, forward: &Forward, call: &Call, scan: &Scan) -> Amounts<u64> {
-    let Some(expected) = expected_output(forward, call) else {
+    let Some(estimate) = expected(target, forward, call, scan) else {
         return Amounts { requests: 1, ..Amounts::default() };
     };
-    let estimate = Estimate::of(scan, &target.facts, expected);
     let cost = target.price.as_ref().and_then(|price| estimate.cost(price)).unwrap_or(0);
     Amounts { requests: 1, tokens: estimate.input.saturating_add(estimate.output), cost }
 }
 
-/// Tokens of the answer, unless the client bounds it lower; none where nothing is paid for, not even the prompt.
-pub(super) fn expected_output(forward: &Forward, call: &Call) -> Option<u64> {
-    match call.operation {
-        Operation::Chat | Operation::Completions => Some(forward.expected_output),
-        Operation::Embeddings | Operation::BatchEmbeddings => Some(0),
-        Operation::CountTokens => None,
+/// What the request will probably cost there, in picodollars; none where its price is not known. For limits, bounds and the
+/// choice among targets alike.
+pub(super) fn cost(target: &Target, forward: &Forward, call: &Call, scan: &Scan) -> Option<u64> {
+    match expected(target, forward, call, scan) {
+        Some(estimate) => estimate.cost(target.price.as_ref()?),
+        None => Some(0),
     }
 }
 
-/// What the request will probably cost there, in picodollars; none where its price is not known.
-pub(super) fn cost(target: &Target, scan: &Scan, expected_output: u64) -> Option<u64> {
-    Estimate::of(scan, &target.facts, expected_output).cost(target.price.as_ref()?)
+/// The tokens that it will probably take there; none where nothing is paid for, not even the prompt.
+fn expected(target: &Target, forward: &Forward, call: &Call, scan: &Scan) -> Option<Estimate> {
+    let output = match call.operation {
+        Operation::Chat | Operation::Completions => forward.expected_output,
+        Operation::Embeddings | Operation::BatchEmbeddings => 0,
+        Operation::CountTokens => return None,
+    };
+    Some(Estimate::of(scan, &target.facts, output))
 }
 
 /// Each place is drawn by weight from those that are left.

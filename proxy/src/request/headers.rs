@@ -1,7 +1,11 @@
 //! Headers, by allow-list both ways.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
 
+use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT},
@@ -175,26 +179,61 @@ pub(super) fn say_limits(headers: &mut HeaderMap, client: Dialect, standing: &St
         Dialect::Anthropic => &ANTHROPIC_LIMITS,
         Dialect::OpenAI | Dialect::Responses | Dialect::Gemini | Dialect::Mistral | Dialect::Ollama => &OPENAI_LIMITS,
     };
-    for ([limit, remaining, reset], left) in [(requests, standing.0.requests), (tokens, standing.0.tokens)] {
-        let Some(left) = left else { continue };
-        headers.insert(limit, HeaderValue::from(left.limit));
-        headers.insert(remaining, HeaderValue::from(left.remaining));
+    let all = [(requests, standing.0.requests), (tokens, standing.0.tokens)];
+    let bound = all.into_iter().filter_map(|(names, left)| Some((names, left?)));
+    // Memory is taken once, and only where there is something to say.
+    let mut values = None;
+    for ([limit, remaining, reset], left) in bound {
+        let values = values.get_or_insert_with(|| Values(BytesMut::with_capacity(160)));
+        headers.insert(limit, values.number(left.limit).end());
+        headers.insert(remaining, values.number(left.remaining).end());
         let when = match client {
-            Dialect::Anthropic => humantime::format_rfc3339_seconds(SystemTime::now() + left.reset).to_string(),
-            _ => spelled(left.reset),
+            Dialect::Anthropic => values.moment(SystemTime::now() + left.reset),
+            _ => values.time(left.reset),
         };
-        headers.extend(HeaderValue::try_from(when).ok().map(|when| (reset.clone(), when)));
+        headers.insert(reset, when.end());
     }
 }
 
-/// As OpenAI writes a time: `6m0s`, `1.5s`, `20ms`.
-fn spelled(time: Duration) -> String {
-    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0) => format!("{millis}ms"),
-        (0, 0, seconds) => format!("{}s", f64::from(millis) / 1000.0 + seconds as f64),
-        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
-        (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
+/// Values of headers, written one behind the other into memory that they share.
+struct Values(BytesMut);
+
+impl Values {
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    fn number(&mut self, number: u64) -> &mut Self {
+        self.text(itoa::Buffer::new().format(number))
+    }
+
+    /// As RFC 3339 writes it.
+    fn moment(&mut self, moment: SystemTime) -> &mut Self {
+        let _ = write!(self.0, "{}", humantime::format_rfc3339_seconds(moment));
+        self
+    }
+
+    /// As OpenAI writes a time: `6m0s`, `1.5s`, `20ms`.
+    fn time(&mut self, time: Duration) -> &mut Self {
+        let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, 0) => self.number(millis.into()).text("ms"),
+            (0, 0, seconds) if millis > 0 => {
+                let thousandths = format!("{millis:03}");
+                self.number(seconds).text(".").text(thousandths.trim_end_matches('0')).text("s")
+            }
+            (0, 0, seconds) => self.number(seconds).text("s"),
+            (0, minutes, seconds) => self.number(minutes).text("m").number(seconds).text("s"),
+            (hours, minutes, seconds) => {
+                self.number(hours).text("h").number(minutes).text("m").number(seconds).text("s")
+            }
+        }
+    }
+
+    /// What was written since the last.
+    fn end(&mut self) -> HeaderValue {
+        HeaderValue::from_maybe_shared(self.0.split().freeze()).expect("must be visible ASCII")
     }
 }
 
@@ -204,9 +243,18 @@ mod tests {
 
     #[test]
     fn times_are_spelled_as_openai_does() {
-        let rows = [(0, "0ms"), (20, "20ms"), (1_500, "1.5s"), (360_000, "6m0s"), (86_399_000, "23h59m59s")];
+        let rows = [
+            (0, "0ms"),
+            (20, "20ms"),
+            (1_500, "1.5s"),
+            (2_000, "2s"),
+            (59_007, "59.007s"),
+            (360_000, "6m0s"),
+            (86_399_000, "23h59m59s"),
+        ];
+        let mut values = Values(BytesMut::new());
         for (millis, expected) in rows {
-            assert_eq!(spelled(Duration::from_millis(millis)), expected);
+            assert_eq!(values.time(Duration::from_millis(millis)).end(), expected);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    mem,
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
@@ -35,7 +36,7 @@ pub(crate) struct Record {
     pub(super) started: Instant,
     /// Whom the connection leads to.
     pub(super) peer: IpAddr,
-    caller: OnceCell<String>,
+    caller: OnceCell<Caller>,
     route: OnceCell<Arc<Route>>,
     asked: OnceCell<Asked>,
     /// Who is being asked, or has answered.
@@ -50,6 +51,8 @@ pub(crate) struct Record {
     outcome: Cell<Outcome>,
     first_content: Cell<Option<Duration>>,
     told: Cell<Told>,
+    /// Worked out once: when a whole answer goes to the client, which is told its cost, else when all is over.
+    settled: OnceCell<Settled>,
     /// What was seen of the answer before others went on with it.
     parts: RefCell<Vec<Part>>,
     /// What answers cost that the client never saw, in picodollars; none once that of one is not known.
@@ -59,8 +62,8 @@ pub(crate) struct Record {
     _in_flight: InFlight,
     /// Its place among the requests of the process.
     place: OnceCell<Share>,
-    /// What it has taken of limits.
-    reservation: Cell<Option<Reservation>>,
+    /// What it has taken of limits, and what more since its targets may cost more.
+    reservations: RefCell<Vec<Reservation>>,
     /// What the attempt that runs has taken of its provider's limits.
     of_attempt: Cell<Option<Reservation>>,
     standing: Cell<Standing>,
@@ -100,13 +103,14 @@ impl Record {
             outcome: Cell::new(Outcome::Cancelled),
             first_content: Cell::new(None),
             told: Cell::default(),
+            settled: OnceCell::new(),
             parts: RefCell::default(),
             lost: Cell::new(Some(0)),
             load: worker.load.clone(),
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
             place: OnceCell::new(),
-            reservation: Cell::default(),
+            reservations: RefCell::default(),
             of_attempt: Cell::default(),
             standing: Cell::default(),
         })
@@ -121,8 +125,13 @@ impl Record {
     pub(super) fn reserved(&self, reserved: Result<(Reservation, Standing), Box<Refusal>>) -> Result<(), Box<Refusal>> {
         let (reservation, standing) = reserved.inspect_err(|refusal| self.standing.set(refusal.standing))?;
         self.standing.set(standing);
-        self.reservation.set(Some(reservation));
+        self.topped_up(Some(reservation));
         Ok(())
+    }
+
+    /// It has taken more of them.
+    pub(super) fn topped_up(&self, more: Option<Reservation>) {
+        self.reservations.borrow_mut().extend(more);
     }
 
     /// The same of limits on what is asked of a provider, for the attempt that comes next.
@@ -142,7 +151,7 @@ impl Record {
     }
 
     pub(super) fn caller(&self, caller: &Caller) {
-        let _ = self.caller.set(caller.name().to_owned());
+        let _ = self.caller.set(caller.clone());
     }
 
     pub(super) fn route(&self, route: &Arc<Route>, call: &Call, scan: &Scan) {
@@ -184,15 +193,11 @@ impl Record {
         }
     }
 
-    /// A whole answer goes to the client.
-    pub(super) fn answered(&self, status: u16) {
+    /// A whole answer goes to the client. Returns what it is charged, in picodollars; none where a price is missing.
+    pub(super) fn answered(&self, status: u16) -> Option<u64> {
         self.status.set(status);
         self.outcome.set(Outcome::Ok);
-    }
-
-    /// What the client is charged for its whole answer, in picodollars; none where a price is missing.
-    pub(super) fn cost(&self) -> Option<u64> {
-        self.settle(self.started.elapsed()).cost
+        self.settled.get_or_init(|| self.settle(self.started.elapsed())).cost
     }
 
     /// What others took for the answer before the target that is asked, in picodollars; none where a price is missing.
@@ -329,7 +334,7 @@ impl Record {
             None => Some(parts.iter().filter_map(|part| part.usage.output).sum()),
         };
         let usage = Usage { input: first.usage.input, output, ..Usage::default() };
-        Settled { end: last.end, settlement: Settlement { usage, estimated: true }, cost }
+        Settled { end: last.end, settlement: Settlement { usage, estimated: true, wordless: false }, cost }
     }
 
     fn count(&self, elapsed: Duration, settled: &Settled) {
@@ -356,12 +361,12 @@ impl Record {
         let error = self.error.borrow();
         let asked = self.asked.get();
         let parts = self.parts.borrow();
-        let Settled { end, settlement: Settlement { usage, estimated }, cost } = settled;
+        let Settled { end, settlement: Settlement { usage, estimated, .. }, cost } = settled;
         tracing::info!(
             target: "penstock::request",
             status = self.status(),
             route = self.route.get().map(|route| route.label.as_str()),
-            consumer = self.caller.get().map(String::as_str),
+            consumer = self.caller.get().map(Caller::name),
             model = asked.map(|asked| asked.model.as_str()),
             provider = target.as_ref().map(|target| target.provider.name.as_str()),
             upstream_model = target.as_ref().map(|target| target.model.as_str()),
@@ -388,12 +393,14 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.load.requests.fetch_sub(1, Ordering::Relaxed);
         let elapsed = self.started.elapsed();
-        let settled = self.settle(elapsed);
+        let settled = *self.settled.get_or_init(|| self.settle(elapsed));
         self.count(elapsed, &settled);
         self.settle_attempt(&settled.settlement.usage, settled.cost);
         let together = self.together(&settled);
-        if let Some(reservation) = self.reservation.take() {
-            reservation.settle(together.amounts(), Instant::now());
+        // All that was used is of the first: what was taken on top is given back.
+        let mut used = together.amounts();
+        for reservation in self.reservations.take() {
+            reservation.settle(mem::take(&mut used), self.started + elapsed);
         }
         self.log(elapsed, &together);
     }

@@ -61,6 +61,8 @@ pub(crate) struct Settlement {
     pub(crate) usage: Usage,
     /// Not all of it is as the provider reported it.
     pub(crate) estimated: bool,
+    /// There are no words in the answer, whose tokens somebody would report: no price of words matters.
+    pub(crate) wordless: bool,
 }
 
 /// What is left to say once a request is over.
@@ -111,12 +113,17 @@ impl Count {
 
 impl Settlement {
     fn nothing() -> Self {
-        Self { usage: Usage { input: Some(0), output: Some(0), ..Usage::default() }, estimated: false }
+        let usage = Usage { input: Some(0), output: Some(0), ..Usage::default() };
+        Self { usage, estimated: false, wordless: false }
     }
 
     /// In picodollars; none where a price is missing.
     pub(crate) fn cost(&self, price: Option<&Price>) -> Option<u64> {
-        if *self == Self::nothing() { Some(0) } else { price?.cost(&self.usage) }
+        if *self == Self::nothing() {
+            return Some(0);
+        }
+        let output = self.usage.output.or(self.wordless.then_some(0));
+        price?.cost(&Usage { output, ..self.usage })
     }
 }
 
@@ -156,7 +163,7 @@ pub(crate) fn settle(end: End, told: &Told, count: Option<Count>) -> Settlement 
     };
     let usage = Usage { input: usage.input.or(Some(count.input)), ..usage };
     let is_cut = count.said.is_some() && !is_whole;
-    Settlement { usage, estimated: is_cut || usage != reported }
+    Settlement { usage, estimated: is_cut || usage != reported, wordless: count.said.is_none() }
 }
 
 /// Some servers report zeros for what they did not count: no prompt is empty, and words that were seen are some.

@@ -53,7 +53,7 @@ pub(super) struct GoOn {
 
 /// Asks the targets in their order. The request's deadline is over all of it.
 pub(super) async fn answer(ask: &Rc<Ask>, upstream: &Rc<Upstream>, record: &Rc<Record>) -> Result<Answered, Error> {
-    let order = balance::order(&ask.forward, &ask.scan, Instant::now(), rand::random);
+    let order = balance::order(&ask.forward, &ask.call, &ask.scan, Instant::now(), rand::random);
     Way::new(ask, upstream, record, order, None).answer().await
 }
 
@@ -129,7 +129,10 @@ impl<'a> Way<'a> {
         if let Some(charged) = &self.ask.charged {
             let amounts = balance::estimate_at(target, &self.ask.forward, &self.ask.call, &self.ask.scan);
             let need = Need { amounts, time: self.ask.deadline.saturating_duration_since(Instant::now()) };
-            let reserved = charged.reserve(&self.ask.scan.model, &target.provider.name, need).await;
+            let model = &self.ask.scan.model;
+            let more = charged.top_up(model, need).await.map_err(Failure::Limited)?;
+            self.record.topped_up(more);
+            let reserved = charged.reserve(model, &target.provider.name, need).await;
             self.record.attempt_reserved(reserved.map_err(Failure::Limited)?);
         }
         Ok(ready)

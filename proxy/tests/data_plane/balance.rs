@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Bed, Resources},
-    provider::{Act, Provider, says},
+    bed::{Bed, Got, Resources},
+    provider::{Act, Provider, answer, says},
 };
 
 fn same_priority(balance: &str) -> Value {
@@ -72,5 +72,24 @@ async fn the_cheapest_target_is_asked_first_and_one_without_a_price_last() -> an
             assert!(bed.unary().await?.body.contains("cheap"));
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_cheapest_for_vectors_is_who_reads_them_for_least_whatever_an_answer_would_cost() -> anyhow::Result<()> {
+    let vector = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1]}],"model":"m"}"#;
+    let reads = Provider::always(answer(200, "", vector)).await?;
+    let writes = Provider::always(says("words")).await?;
+    let of =
+        |input: &str, output: &str| json!({"models": [{"name": "m", "pricing": {"input": input, "output": output}}]});
+    let mut resources = Resources::new();
+    resources.provider("a", &reads, of("1", "90"))?.provider("b", &writes, of("2", "1"))?;
+    let bed = Bed::start(resources.route(&[], same_priority("LowestCost"))?)?;
+    let vectors = json!({"model": "m", "input": "of these words"}).to_string();
+    for _ in 0..10 {
+        assert_eq!(bed.unary().await?.status, 200);
+        assert_eq!(Got::read(bed.client.post(bed.url("/v1/embeddings")).body(vectors.clone())).await?.status, 200);
+    }
+    assert_eq!([reads.calls(), writes.calls()], [10, 10]);
     Ok(())
 }

@@ -310,3 +310,26 @@ async fn a_provider_s_tokens_are_what_its_attempts_took_of_it() -> anyhow::Resul
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_fallback_that_may_cost_more_is_reserved_for_before_it_is_asked() -> anyhow::Result<()> {
+    let cheap = Provider::start(|call| if call < 2 { answer(500, "", "{}") } else { says("hi") }).await?;
+    let dear = Provider::always(says("hi")).await?;
+    let price = |output: &str| json!({"models": [{"name": "m", "pricing": {"input": "0", "output": output}}]});
+    let mut resources = Resources::new();
+    resources.provider("a", &cheap, price("1000000"))?.provider("b", &dear, price("3000000"))?;
+    resources.route(&["a", "b"], json!({}))?;
+    resources.limit("dollars", json!({"cost": {"limit": "8", "window": "24h"}}))?;
+    let bed = Bed::start(&resources)?;
+    let ask = async || {
+        let mut body = question(false);
+        body["max_tokens"] = 2.into();
+        bed.ask(body).await
+    };
+    // Two dollars are reserved for the first, four more for the second, which takes six.
+    assert_eq!(ask().await?.status, 200);
+    assert_eq!(ask().await?.status, 502, "two are left and not six, so nobody is asked in place of the first");
+    assert_eq!((cheap.calls(), dear.calls()), (2, 1));
+    assert_eq!(ask().await?.status, 200, "nothing of the refused one is kept");
+    Ok(())
+}

@@ -3,6 +3,7 @@
 mod accounts;
 mod affordable;
 mod anthropic;
+mod attacks;
 mod azure;
 mod balance;
 mod bed;

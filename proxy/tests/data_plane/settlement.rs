@@ -1,5 +1,6 @@
 //! Who pays for what, however a request ends: what is logged and counted, against what the provider really wrote.
 
+mod buckets;
 mod vendor;
 
 use std::time::Duration;

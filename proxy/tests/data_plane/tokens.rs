@@ -224,3 +224,31 @@ async fn where_everybody_may_call_a_bad_token_is_anyone() -> anyhow::Result<()> 
     tokio::time::timeout(PATIENCE + Duration::from_secs(1), bound).await??;
     Ok(())
 }
+
+#[tokio::test]
+async fn the_user_of_a_token_is_its_claim_whatever_else_the_request_says_and_no_longer_than_a_name()
+-> anyhow::Result<()> {
+    let (provider, key) = (Provider::always(says("hi")).await?, Key::new("k1")?);
+    let issuer = Issuer::start(Some(vec![key.jwk()])).await?;
+    let mut resources = Resources::new();
+    let by_claim = json!({"jwt": issuer.tokens(), "userFrom": {"type": "Claim", "claim": "sub"}});
+    resources.provider("a", &provider, json!({}))?.consumer_of("people", by_claim)?;
+    resources.limit("each", json!({"per": ["User"], "requests": {"limit": 1, "window": "24h"}}))?;
+    let bed = required(&resources)?;
+    until_known(&bed, &key.token("ada", 300)).await?;
+    let mut body = question(false);
+    body["user"] = "bob".into();
+    let spoofed = bed.request(body).header("sub", "bob").header("x-end-user", "bob");
+    let refused = Got::read(spoofed.bearer_auth(key.token("ada", 300))).await?;
+    assert_eq!((refused.status, refused.error()?.1.as_str()), (429, "rate_limit_exceeded"), "ada has asked already");
+    for (bytes, status, code) in
+        [(257, 400, "user_too_long"), (11_000, 400, "user_too_long"), (40_000, 401, "invalid_token")]
+    {
+        let got = ask(&bed, &key.token(&"x".repeat(bytes), 300)).await?;
+        assert_eq!((got.status, got.error()?.1.as_str()), (status, code), "{bytes}");
+        assert!(got.body.len() < 500, "{}", got.body);
+    }
+    assert_eq!(provider.calls(), 1);
+    assert_eq!(ask(&bed, &key.token("bob", 300)).await?.status, 200);
+    Ok(())
+}

@@ -21,7 +21,7 @@ use crate::{chart, readme};
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 /// The README's Secret, provider, Consumer's key and model.
 pub(crate) const SECRET: &str = "keys";
-const CALLER: &str = "a-long-random-string-of-your-own";
+pub(crate) const CALLER: &str = "a-long-random-string-of-your-own";
 const MODEL: &str = "gpt-4o";
 /// The provider's key until it is rotated.
 pub(crate) const FIRST_KEY: &str = "openai-key-0";
@@ -179,9 +179,18 @@ impl<'a> Installation<'a> {
     }
 
     fn ask_model_at(&self, ip: &str, model: &str, stream: bool) -> reqwest::RequestBuilder {
+        self.ask_with(CALLER, ip, model, stream)
+    }
+
+    /// One request of who has this key, to be sent.
+    pub(crate) fn ask_as(&self, key: &str, ip: &str) -> reqwest::RequestBuilder {
+        self.ask_with(key, ip, MODEL, false)
+    }
+
+    fn ask_with(&self, key: &str, ip: &str, model: &str, stream: bool) -> reqwest::RequestBuilder {
         let body =
             json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Say something."}]});
-        self.http.post(format!("http://{ip}:8000/v1/chat/completions")).bearer_auth(CALLER).json(&body)
+        self.http.post(format!("http://{ip}:8000/v1/chat/completions")).bearer_auth(key).json(&body)
     }
 
     /// One unary request that must succeed; the provider that answered.
@@ -196,8 +205,13 @@ impl<'a> Installation<'a> {
 
     /// Writes the key of `OpenAI`; returns the Secret's resourceVersion.
     pub(crate) async fn rotate(&self, key: &str) -> anyhow::Result<String> {
+        self.change_secret(json!({"stringData": {"openai": key}})).await
+    }
+
+    /// The same with any change.
+    pub(crate) async fn change_secret(&self, change: Value) -> anyhow::Result<String> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let patch = Patch::Merge(json!({"stringData": {"openai": key}}));
+        let patch = Patch::Merge(change);
         let written = secrets.patch(SECRET, &PatchParams::default(), &patch).await?;
         written.metadata.resource_version.context("a Secret must have a resourceVersion")
     }

@@ -17,7 +17,7 @@ const COUNT: Count = Count { input: 100, said: Some(40), thought: 0, unseen: 0 }
 
 /// Input and output that are charged, and whether they are estimated.
 fn charged(end: End, told: &Told, count: impl Into<Option<Count>>) -> (Option<u64>, Option<u64>, bool) {
-    let Settlement { usage, estimated } = settle(end, told, count.into());
+    let Settlement { usage, estimated, .. } = settle(end, told, count.into());
     (usage.input, usage.output, estimated)
 }
 
@@ -91,6 +91,9 @@ fn vectors_have_a_prompt_and_no_words() {
     assert_eq!(charged(End::Complete, &told(used(90, None)), vectors), (Some(90), None, false));
     assert_eq!(charged(End::Complete, &Told::default(), vectors), (Some(100), None, true));
     assert_eq!(charged(End::Cancelled, &Told::default(), vectors), (Some(100), None, true));
+    let price = Price::flat(penstock_llm::price::Rates { input: Some(2), output: Some(10), ..Default::default() });
+    let of = |count| settle(End::Complete, &told(used(90, None)), Some(count)).cost(Some(&price));
+    assert_eq!([of(vectors), of(COUNT)], [Some(180), Some(580)], "what words would cost does not matter");
 }
 
 #[test]

@@ -46,6 +46,7 @@ struct World {
     script: Script,
     oracle: RefCell<Oracle>,
     /// What every request says.
+    call: Call,
     scan: Box<Scan>,
 }
 
@@ -55,13 +56,15 @@ impl World {
         let config = Config::draw(&mut chance);
         let script = Script::draw(config.providers.len(), Instant::now(), LASTS + AFTER, &mut chance);
         let body = br#"{"model":"r","messages":[{"role":"user","content":"hello"}],"max_tokens":10}"#;
+        let call = Call::chat(Dialect::OpenAI);
         let world = Self {
             live: Live::new(Metrics::new()),
             chance: chance.into(),
             config: RefCell::new(Rc::new(config.clone())),
             script,
             oracle: Oracle::new().into(),
-            scan: scan(&Call::chat(Dialect::OpenAI), body).expect("must be a request"),
+            scan: scan(&call, body).expect("must be a request"),
+            call,
         };
         world.apply(config);
         Rc::new(world)

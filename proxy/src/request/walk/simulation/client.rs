@@ -61,7 +61,7 @@ pub(super) async fn request(world: Rc<World>) {
     let forward = forward(&world, route);
     let now = Instant::now();
     let deadline = now + forward.deadline;
-    let order = balance::order(&forward, &world.scan, now, || world.random());
+    let order = balance::order(&forward, &world.call, &world.scan, now, || world.random());
     let numbers = order.iter().map(|target| number(target)).collect();
     let config = world.config.borrow().clone();
     let id = world.oracle.borrow_mut().begins(&config, route, numbers, (now, deadline));
