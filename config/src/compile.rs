@@ -3,6 +3,7 @@
 //! Providers first, then names, then routes over both, then consumers and limits. Every object gets a verdict; a bad
 //! one is left out, and what refers to it is judged by the same rules. Nothing remembers how things were before.
 
+mod account;
 mod consumer;
 mod draft;
 mod limit;

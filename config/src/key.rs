@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     AIProvider,
+    /// Who signs the tokens of ServiceAccounts; made by `compile`, in no API server.
+    Cluster,
     Consumer,
     /// A model name that providers list and no RoutePolicy claims; made by `compile`, in no API server.
     Model,
@@ -23,6 +25,7 @@ impl Kind {
     pub fn as_str(&self) -> &str {
         match self {
             Kind::AIProvider => "AIProvider",
+            Kind::Cluster => "Cluster",
             Kind::Consumer => "Consumer",
             Kind::Model => "Model",
             Kind::RateLimit => "RateLimit",
@@ -36,6 +39,7 @@ impl From<&str> for Kind {
     fn from(name: &str) -> Self {
         match name {
             "AIProvider" => Kind::AIProvider,
+            "Cluster" => Kind::Cluster,
             "Consumer" => Kind::Consumer,
             "Model" => Kind::Model,
             "RateLimit" => Kind::RateLimit,
@@ -50,10 +54,11 @@ impl Kind {
     fn rank(&self) -> Option<u8> {
         match self {
             Kind::AIProvider => Some(0),
-            Kind::Consumer => Some(1),
-            Kind::Model => Some(2),
-            Kind::RateLimit => Some(3),
-            Kind::RoutePolicy => Some(4),
+            Kind::Cluster => Some(1),
+            Kind::Consumer => Some(2),
+            Kind::Model => Some(3),
+            Kind::RateLimit => Some(4),
+            Kind::RoutePolicy => Some(5),
             Kind::Other(_) => None,
         }
     }
@@ -137,7 +142,18 @@ mod tests {
 
     #[test]
     fn kinds_are_in_the_order_of_their_names_whichever_of_them_a_version_knows() {
-        let names = ["AIProvider", "Budget", "Consumer", "Model", "RateLimit", "Role", "RoutePolicy", "Zone"];
+        let names = [
+            "AIProvider",
+            "Budget",
+            "Cluster",
+            "Cluster2",
+            "Consumer",
+            "Model",
+            "RateLimit",
+            "Role",
+            "RoutePolicy",
+            "Zone",
+        ];
         let mut kinds: Vec<Kind> = names.iter().rev().map(|name| Kind::from(*name)).collect();
         kinds.sort();
         assert!(kinds.iter().map(Kind::as_str).eq(names), "{kinds:?}");

@@ -29,4 +29,4 @@ pub use secret::{Secret, Secrets};
 pub use settings::Settings;
 pub use snapshot::{Delta, Entry, Snapshot, SnapshotError};
 pub use verdict::{CredentialState, Finding, Verdict, Verdicts};
-pub use world::{Meta, Resource, SecretState, World};
+pub use world::{ClusterIssuer, Meta, Resource, SecretState, World};

@@ -4,6 +4,7 @@ use penstock_crds::{
     Balance, BudgetPeriod, FallbackOn, OnStreamBreak, OnUnsupported, Preset, Pricing, ProviderType, StoreFailure,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Hash, Key, Kind, ObjectRef};
 
@@ -11,6 +12,7 @@ use crate::{Hash, Key, Kind, ObjectRef};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Object {
     Provider(Provider),
+    Cluster(Cluster),
     Consumer(Consumer),
     Limit(Limit),
     /// Of a RoutePolicy, or of a model that needs none ([`Kind::Model`]).
@@ -150,6 +152,9 @@ pub struct Consumer {
     /// Tokens that count as this Consumer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<Jwt>,
+    /// ServiceAccounts whose tokens count as this Consumer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_accounts: Option<ServiceAccounts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
 }
@@ -163,6 +168,27 @@ pub struct Budget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_limit: Option<u64>,
     pub period: BudgetPeriod,
+}
+
+/// Callers that the cluster itself vouches for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServiceAccounts {
+    /// What the `sub` of their tokens says. None is in two Consumers of a snapshot.
+    pub subjects: Vec<String>,
+    /// As [`Jwt::created`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<i64>,
+}
+
+/// Who signs the tokens of the cluster's ServiceAccounts, and for whom they must be. No token can be made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cluster {
+    pub issuer: String,
+    pub audience: String,
+    /// Public keys, as in a JWK Set (RFC 7517).
+    pub keys: Vec<Value>,
 }
 
 /// Tokens of an identity provider: a token must meet all of it.
@@ -242,6 +268,7 @@ impl Object {
     pub fn parse(key: &Key, json: &str) -> Result<Self, serde_json::Error> {
         match &key.kind {
             Kind::AIProvider => serde_json::from_str(json).map(Object::Provider),
+            Kind::Cluster => serde_json::from_str(json).map(Object::Cluster),
             Kind::Consumer => serde_json::from_str(json).map(Object::Consumer),
             Kind::RoutePolicy | Kind::Model => serde_json::from_str(json).map(Object::Routes),
             Kind::RateLimit => serde_json::from_str(json).map(Object::Limit),
@@ -254,6 +281,7 @@ impl Serialize for Object {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Object::Provider(provider) => provider.serialize(serializer),
+            Object::Cluster(cluster) => cluster.serialize(serializer),
             Object::Consumer(consumer) => consumer.serialize(serializer),
             Object::Limit(limit) => limit.serialize(serializer),
             Object::Routes(routes) => routes.serialize(serializer),

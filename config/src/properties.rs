@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::{
-    Compiler, Delta, Entry, Hash, Key, Kind, ObjectRef, SecretState, Snapshot, World, compile,
+    ClusterIssuer, Compiler, Delta, Entry, Hash, Key, Kind, ObjectRef, SecretState, Snapshot, World, compile,
     fixture::{apply, empty},
+    object::Cluster,
     protocol::{Document, Full, Position},
 };
 
@@ -65,8 +66,14 @@ fn consumer() -> impl Strategy<Value = (&'static str, String)> {
         1 => Just(", jwt: {issuer: id, audiences: [llm], jwksURL: 'https://id.example.com/keys'}"),
         1 => Just(", jwt: {issuer: id, audiences: [llm], jwksURL: 'http://id.example.com/keys'}"),
     ];
-    let spec = (0..4u8, 0..2u8, jwt).prop_map(|(a, b, jwt)| {
-        format!("apiKeys: [{{secretRef: {{name: s{a}, key: key}}}}, {{secretRef: {{name: s{b}, key: key}}}}]{jwt}")
+    let accounts = prop_oneof![
+        3 => Just(""),
+        1 => Just(", serviceAccounts: [{namespace: search, name: a}]"),
+        1 => Just(", serviceAccounts: [{namespace: search, name: a}, {namespace: search, name: b}]"),
+    ];
+    let spec = (0..4u8, 0..2u8, jwt, accounts).prop_map(|(a, b, jwt, accounts)| {
+        let keys = format!("{{secretRef: {{name: s{a}, key: key}}}}, {{secretRef: {{name: s{b}, key: key}}}}");
+        format!("apiKeys: [{keys}]{jwt}{accounts}")
     });
     spec.prop_map(|spec| ("Consumer", spec))
 }
@@ -98,6 +105,8 @@ fn objects() -> impl Strategy<Value = Vec<String>> {
 
 fn world_of(objects: &[String]) -> World {
     let mut world = empty();
+    let cluster = Cluster { issuer: "https://kubernetes".into(), audience: "llm".into(), keys: vec![] };
+    world.issuer = ClusterIssuer::Known(cluster.into());
     for object in objects {
         apply(&mut world, object);
     }

@@ -20,9 +20,10 @@ pub struct Verdict {
     pub form: Hash,
     /// One for each entry of an AIProvider's `spec.credentials`, in order.
     pub credentials: Vec<CredentialState>,
-    /// The entries of [`Kind::Model`](crate::Kind::Model) that stand for names which an AIProvider lists. They are in
-    /// no API server, so what proxies say of them is said of it.
-    pub models: Vec<Key>,
+    /// The entries of [`Kind::Model`](crate::Kind::Model) that stand for names which an AIProvider lists, and that of
+    /// [`Kind::Cluster`](crate::Kind::Cluster) for a Consumer that needs it. They are in no API server, so what proxies say of
+    /// them is said of it.
+    pub made: Vec<Key>,
 }
 
 /// One condition, without the times that only the status writer knows.

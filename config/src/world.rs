@@ -8,7 +8,7 @@ use std::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use penstock_crds::{AIProviderSpec, ConsumerSpec, RateLimitSpec, RoutePolicySpec, Spec};
 
-use crate::{Hash, ObjectRef, Secret, Settings};
+use crate::{Hash, ObjectRef, Secret, Settings, object::Cluster};
 
 /// The resources of an installation. Apply what was seen, then compile.
 #[derive(Clone)]
@@ -23,6 +23,19 @@ pub struct World {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether they can be known; true in a new world. Where they can't, such a selector has a verdict.
     pub namespaces_known: bool,
+    /// No cluster in a new world.
+    pub issuer: ClusterIssuer,
+}
+
+/// What is known of who signs the tokens of ServiceAccounts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ClusterIssuer {
+    /// Resources are from a folder.
+    #[default]
+    NoCluster,
+    /// The API server has not said it yet, or does not say it.
+    Untold,
+    Known(Arc<Cluster>),
 }
 
 /// What of an object's metadata counts.
@@ -70,6 +83,7 @@ impl World {
             secrets: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             namespaces_known: true,
+            issuer: ClusterIssuer::default(),
         }
     }
 }

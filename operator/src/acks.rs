@@ -6,7 +6,7 @@ use std::{
 };
 
 use penstock_config::{
-    Hash, Key, ObjectRef, Verdicts,
+    Hash, Key, Kind, ObjectRef, Verdicts,
     protocol::{Ack, Position, Refused, Report},
 };
 use tokio::time::Instant;
@@ -162,8 +162,8 @@ impl Book {
         self.done.retain(|key, _| verdicts.contains_key(key));
         self.lists.clear();
         for (key, verdict) in verdicts {
-            for model in &verdict.models {
-                self.lists.entry(model.clone()).or_default().push(key.clone());
+            for made in &verdict.made {
+                self.lists.entry(made.clone()).or_default().push(key.clone());
             }
             match self.since.get_mut(key) {
                 Some((form, _)) if *form == verdict.form => {}
@@ -214,9 +214,12 @@ impl Book {
         proxy.refused.clear();
         for Refused { key, reason } in ack.refused {
             // No object has this key: whoever made the entry is told.
-            for provider in self.lists.get(&key).into_iter().flatten() {
-                let reason = format!("model {}: {reason}", key.object.name);
-                proxy.refused.entry(provider.clone()).or_insert(reason);
+            for object in self.lists.get(&key).into_iter().flatten() {
+                let reason = match key.kind {
+                    Kind::Model => format!("model {}: {reason}", key.object.name),
+                    _ => format!("the keys of the cluster's tokens: {reason}"),
+                };
+                proxy.refused.entry(object.clone()).or_insert(reason);
             }
             proxy.refused.insert(key, reason);
         }

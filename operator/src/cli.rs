@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use penstock_config::protocol::AUDIENCE;
 
 /// Penstock's control plane: turns custom resources into what the proxies run, and says on each what really happened.
 #[derive(Debug, Parser)]
@@ -65,6 +66,9 @@ pub(crate) struct Run {
     /// A CA that upstreams are trusted by; the same flag as the proxies'. Nothing is called from here
     #[arg(long, env = "PENSTOCK_UPSTREAM_CA")]
     pub(crate) upstream_ca: Option<PathBuf>,
+    /// The audience that the tokens of callers' ServiceAccounts must be for
+    #[arg(long, env = "PENSTOCK_TOKEN_AUDIENCE", default_value = "llm.penstock.dev", value_parser = audience)]
+    pub(crate) token_audience: String,
     /// Whether the published snapshot is also kept in a Secret that proxies can start from
     #[arg(long, env = "PENSTOCK_STORE_SNAPSHOT", default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) store_snapshot: bool,
@@ -91,6 +95,15 @@ impl Run {
     }
 }
 
+/// Not the one of the push channel: who may send requests may not read keys, and the other way round.
+fn audience(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must not be empty".to_owned()),
+        AUDIENCE => Err(format!("must not be {AUDIENCE:?}, which opens the channel that keys travel on")),
+        audience => Ok(audience.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -106,5 +119,15 @@ mod tests {
             let variable = flag.get_env().and_then(|variable| variable.to_str());
             assert_eq!(variable, Some(format!("PENSTOCK_{name}").as_str()));
         }
+    }
+    #[test]
+    fn callers_tokens_and_proxies_tokens_have_different_audiences() {
+        let parse = |audience: &str| {
+            let given = ["penstock-operator", "run", "--tls-name=a", "--identity=a", "--token-audience", audience];
+            Cli::try_parse_from(given).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(parse("llm.example.com"), Ok(()));
+        assert!(parse(AUDIENCE).is_err_and(|error| error.contains("which opens the channel")));
+        assert!(parse(" ").is_err());
     }
 }

@@ -6,6 +6,7 @@ mod ca;
 mod cli;
 mod error;
 mod events;
+mod issuer;
 mod lease;
 mod metrics;
 mod pods;

@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     pub(crate) status_writes: IntCounter,
     pub(crate) snapshot_not_stored: IntCounter,
     pub(crate) events_dropped: IntCounter,
+    pub(crate) issuer_failures: IntCounter,
 }
 
 impl Metrics {
@@ -60,6 +61,11 @@ impl Metrics {
                 &registry,
                 "snapshot_not_stored_total",
                 "Snapshots that were too large for the stored copy.",
+            ),
+            issuer_failures: counter(
+                &registry,
+                "issuer_failures_total",
+                "Times that the API server did not say who signs the tokens of ServiceAccounts.",
             ),
             events_dropped: counter(&registry, "events_dropped_total", "Events that nobody could be told of in time."),
             registry,

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use kube::{Api, Client};
-use penstock_config::{Settings, World, outbound::Outbound};
+use penstock_config::{ClusterIssuer, Settings, World, outbound::Outbound};
 use serde_json::json;
 use tokio::{
     net::TcpListener,
@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::{
     admin, ca, cli,
     events::Teller,
+    issuer,
     lease::{self, Role},
     metrics::Metrics,
     publish::Publisher,
@@ -104,11 +105,14 @@ pub(crate) async fn run(flags: cli::Run) -> anyhow::Result<()> {
     tokio::spawn(Writer::new(client.clone(), granted, roles.clone(), metrics.clone()).run());
 
     let (changes, seen) = mpsc::channel(CHANGES);
-    let sources = watches::start(&client, &flags, &changes);
+    let mut sources = watches::start(&client, &flags, &changes);
+    tokio::spawn(issuer::keep(client.clone(), flags.token_audience.clone(), metrics.clone(), changes));
+    sources.push(Source::Issuer);
     let teller = Teller::start(client.clone(), flags.identity.clone(), metrics.clone());
     let out = Outputs { publisher, replicas, pods, ready, wishes, teller };
     let mut world = World::new(settings);
     world.namespaces_known = sources.contains(&Source::Namespaces);
+    world.issuer = ClusterIssuer::Untold;
     let stores = Stores::new(world, sources);
     let reconciler = Reconciler::new(client, flags.namespace.clone(), stores, sessions, out, metrics);
     let reconciling = tokio::spawn(reconciler.run(Inputs { changes: seen, acks: heard, role: roles, too_large: told }));

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use penstock_config::{Key, ObjectRef, SecretState, World};
+use penstock_config::{ClusterIssuer, Key, ObjectRef, SecretState, World};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -140,6 +140,7 @@ impl Stores {
             }
             Source::Namespaces => self.world.namespaces.keys().cloned().collect(),
             Source::Pods => self.pods.keys().cloned().collect(),
+            Source::Issuer => Vec::new(),
         }
     }
 
@@ -157,6 +158,13 @@ impl Stores {
             (Source::Namespaces, Item::Namespace { name, labels }) => {
                 let before = self.world.namespaces.insert(name, labels.clone());
                 if before.as_ref() == Some(&labels) { NOTHING } else { COMPILE }
+            }
+            (Source::Issuer, Item::Issuer(cluster)) => {
+                let now = ClusterIssuer::Known(cluster);
+                let mut effect = if self.world.issuer == now { NOTHING } else { COMPILE };
+                self.world.issuer = now;
+                effect |= self.synced(source);
+                effect
             }
             (Source::Pods, Item::Pod { uid, pod }) => {
                 let before = Arc::make_mut(&mut self.pods).insert(uid, pod.clone());
@@ -206,6 +214,8 @@ impl Stores {
                     NOTHING
                 }
             }
+            // What was known of it serves on.
+            Source::Issuer => NOTHING,
             Source::Pods => {
                 if Arc::make_mut(&mut self.pods).remove(name).is_some() {
                     PODS
@@ -294,6 +304,7 @@ fn identity(item: &Item) -> String {
         Item::Secret { name, .. } => name.to_string(),
         Item::Namespace { name, .. } => name.clone(),
         Item::Pod { uid, .. } => uid.clone(),
+        Item::Issuer(_) => String::new(),
     }
 }
 

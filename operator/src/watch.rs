@@ -1,6 +1,6 @@
 //! Watches of the API server, as changes on one channel.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
@@ -10,7 +10,7 @@ use kube::{
     core::PartialObjectMeta,
     runtime::watcher::{self, watcher},
 };
-use penstock_config::ObjectRef;
+use penstock_config::{ObjectRef, object::Cluster};
 use penstock_crds::{GROUP, Kind, VERSION};
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, warn};
@@ -24,6 +24,8 @@ pub(crate) enum Source {
     Secrets(Option<String>),
     Namespaces,
     Pods,
+    /// Who signs the tokens of ServiceAccounts: no watch, but asked again and again. See [`crate::issuer`].
+    Issuer,
 }
 
 /// Something that was seen.
@@ -43,6 +45,7 @@ pub(crate) enum Item {
         uid: pods::Uid,
         pod: pods::Pod,
     },
+    Issuer(Arc<Cluster>),
 }
 
 /// What happened to it.
@@ -54,7 +57,7 @@ pub(crate) enum Happened {
     ListEnds,
     Applied(Item),
     Deleted(Item),
-    /// The API server does not know the kind yet.
+    /// The API server does not know the kind yet, or does not tell it.
     NotInstalled,
 }
 

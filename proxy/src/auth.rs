@@ -14,20 +14,25 @@ use penstock_config::{
 };
 
 use crate::{
-    data::Auth,
     error::Error,
     limits::Rule,
     live::{Tables, route::Route},
 };
-use issued::Stranger;
+use door::Attempt;
+use issued::{Shown, Stranger};
 use token::Token;
 
+mod address;
+pub(crate) mod cluster;
+pub(crate) mod door;
 pub(crate) mod issued;
 pub(crate) mod jwks;
 mod keys;
 #[cfg(test)]
 mod signer;
+mod throttle;
 pub(crate) mod token;
+mod verified;
 
 /// Bytes of the longest name of a user.
 pub(crate) const MAX_USER: usize = 256;
@@ -77,20 +82,21 @@ impl Consumer {
 
 impl Caller {
     /// Finds the Consumer of the request's key or token. Where everybody may call, who is not known is anyone.
-    pub(crate) fn of(headers: &HeaderMap, uri: &Uri, tables: &Tables, auth: Auth) -> Result<Self, Error> {
-        let known = match key(headers, uri) {
-            Some(key) => Self::by(key.trim_ascii(), tables),
+    pub(crate) fn of(attempt: &Attempt<'_>, uri: &Uri, tables: &Tables) -> Result<Self, Error> {
+        let known = match key(attempt.headers, uri) {
+            Some(key) => Self::by(key.trim_ascii(), tables, attempt),
             None => Err(Error::NoKey),
         };
-        match (known, auth) {
-            (Err(_), Auth::Open) => Ok(Caller::Anyone),
-            (known, Auth::Open | Auth::Required) => known,
+        match known {
+            Err(_) if attempt.is_open() => Ok(Caller::Anyone),
+            known => known.map_err(|error| attempt.failed(error)),
         }
     }
 
     /// A key that a Consumer has is its key, whatever it looks like. What looks like a token is one where Consumers have any.
-    fn by(key: &[u8], tables: &Tables) -> Result<Self, Error> {
-        if let Some(consumer) = tables.consumers.get(&Hash::of(key)) {
+    fn by(key: &[u8], tables: &Tables, attempt: &Attempt<'_>) -> Result<Self, Error> {
+        let digest = Hash::of(key);
+        if let Some(consumer) = tables.consumers.get(&digest) {
             return Ok(Caller::Known { consumer: consumer.clone(), user: None });
         }
         if tables.issued.is_empty() {
@@ -98,10 +104,12 @@ impl Caller {
         }
         let token = Token::read(key).ok_or(Error::UnknownKey)?.map_err(Error::Token)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        match tables.issued.find(&token, now.as_secs_f64()) {
+        let shown = Shown { token: &token, digest, attempt };
+        match tables.issued.find(&shown, now.as_secs_f64()) {
             Ok(consumer) => Ok(Caller::Known { consumer: consumer.clone(), user: consumer.user_of(&token) }),
             Err(Stranger::Refused(why)) => Err(Error::Token(why)),
             Err(Stranger::NoKeysYet) => Err(Error::NoKeysYet),
+            Err(Stranger::Unverified(wait)) => Err(Error::TooManyFailures { wait }),
         }
     }
 
@@ -115,7 +123,7 @@ impl Caller {
     }
 
     /// The user that the request is for: as the Consumer says where its name is, else the Consumer itself. Of a caller without a
-    /// name it is what the request says, else the client's address.
+    /// name it is what the request says, else the client's address, which is looked for only then.
     ///
     /// # Errors
     /// When the name is too long.
@@ -123,7 +131,7 @@ impl Caller {
         &'a self,
         headers: &'a HeaderMap,
         body: Option<&'a str>,
-        peer: IpAddr,
+        address: impl FnOnce() -> IpAddr,
     ) -> Result<Cow<'a, str>, Error> {
         let (given, field) = match self {
             Caller::Known { consumer, user } => match &consumer.user_from {
@@ -142,7 +150,7 @@ impl Caller {
             Some(user) => Ok(user),
             None => Ok(match self {
                 Caller::Known { consumer, .. } => Cow::Borrowed(&consumer.name),
-                Caller::Anyone => Cow::Owned(peer.to_string()),
+                Caller::Anyone => Cow::Owned(address().to_string()),
             }),
         }
     }

@@ -52,6 +52,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "MODE", env = "PENSTOCK_AUTH", default_value = "required")]
     pub(crate) auth: Auth,
 
+    /// Networks of proxies whose `x-forwarded-for` says whom a request comes from; repeat for several
+    #[arg(long, value_name = "CIDR", env = "PENSTOCK_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+
     /// Data threads; the number of cores that the process may use, if absent
     #[arg(long, value_name = "N", env = "PENSTOCK_WORKERS")]
     pub(crate) workers: Option<NonZeroUsize>,
@@ -293,9 +297,13 @@ mod tests {
 
     #[test]
     fn a_lone_address_is_a_network_of_one() {
-        let cli = parse(&["check", "x", "--allow-upstream", "10.0.0.1,10.1.0.0/16"]).expect("must parse");
-        let Command::Check(check) = cli.command else { panic!("must be `check`") };
-        let networks: Vec<_> = check.installation.allow_upstream.iter().map(IpNet::to_string).collect();
-        assert_eq!(networks, ["10.0.0.1/32", "10.1.0.0/16"]);
+        let networks = ["10.0.0.1,10.1.0.0/16"; 2];
+        let given = ["serve", "--resources", "x", "--allow-upstream", networks[0], "--trusted-proxies", networks[1]];
+        let cli = parse(&given).expect("must parse");
+        let Command::Serve(serve) = cli.command else { panic!("must be `serve`") };
+        for networks in [&serve.installation.allow_upstream, &serve.trusted_proxies] {
+            let networks: Vec<_> = networks.iter().map(IpNet::to_string).collect();
+            assert_eq!(networks, ["10.0.0.1/32", "10.1.0.0/16"]);
+        }
     }
 }

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use penstock_config::outbound::Outbound;
 use rustls::RootCertStore;
 use tokio::{
@@ -44,6 +45,8 @@ pub struct DataConfig {
     /// Data threads; none: as many as the cgroup's quota allows, at least one.
     pub workers: Option<NonZeroUsize>,
     pub auth: Auth,
+    /// Peers whose `x-forwarded-for` says whom a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// What is taken on at once.

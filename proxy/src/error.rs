@@ -26,6 +26,8 @@ pub(crate) enum Error {
     UnknownKey,
     #[error("the token is refused: {0}")]
     Token(Why),
+    #[error("too many keys and tokens from this address were wrong: try again later, with a good one")]
+    TooManyFailures { wait: Duration },
     #[error("the keys of the token's issuer could not be fetched yet: try again soon")]
     NoKeysYet,
     #[error("{0} is not served here")]
@@ -142,7 +144,7 @@ impl Error {
             Error::BodyCut | Error::Thread | Error::ContextLength | Error::ContentFilter => 400,
             Error::State(_) | Error::Hints(_) | Error::TooDear(_) => 422,
             Error::Request(error) => error.status(),
-            Error::RateLimited { .. } | Error::Quota => 429,
+            Error::RateLimited { .. } | Error::Quota | Error::TooManyFailures { .. } => 429,
             Error::Limited(refusal) => refusal.status(),
             Error::LongUser(_) => 400,
             Error::NoKeysYet | Error::Overloaded(_) | Error::Refused(_) | Error::Unavailable { .. } => 503,
@@ -158,6 +160,7 @@ impl Error {
         Some(match self {
             Error::NoKey | Error::UnknownKey => "invalid_api_key",
             Error::Token(_) => "invalid_token",
+            Error::TooManyFailures { .. } => "too_many_failed_attempts",
             Error::NoKeysYet => "issuer_unavailable",
             Error::NotFound(_) => "unknown_url",
             Error::Method { .. } => "method_not_allowed",
@@ -199,6 +202,7 @@ impl Error {
             Error::NoKey
             | Error::UnknownKey
             | Error::Token(_)
+            | Error::TooManyFailures { .. }
             | Error::NotFound(_)
             | Error::Stored(_)
             | Error::Method { .. }
@@ -243,11 +247,19 @@ impl Error {
         match self {
             Error::RateLimited { wait } => *wait,
             Error::Limited(refusal) => refusal.wait(),
-            Error::Unavailable { wait } => Some(*wait),
+            Error::Unavailable { wait } | Error::TooManyFailures { wait } => Some(*wait),
             Error::Overloaded(_) => Some(OVERLOADED_FOR),
             Error::NoKeysYet => Some(KEYS_WITHIN),
             _ => None,
         }
+    }
+
+    /// It is not known, or not yet.
+    pub(crate) fn is_about_the_caller(&self) -> bool {
+        matches!(
+            self,
+            Error::NoKey | Error::UnknownKey | Error::Token(_) | Error::TooManyFailures { .. } | Error::NoKeysYet
+        )
     }
 
     /// The limit that has passed, if it is about time.

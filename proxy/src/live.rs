@@ -20,8 +20,9 @@ use tokio::time::Instant;
 use crate::{
     auth::{
         Consumer,
+        cluster::Signer,
         issued::{Entry as IssuedEntry, Issued},
-        jwks::{Jwks, fetch::Fetcher},
+        jwks::{Jwks, Source, fetch::Fetcher},
     },
     health::{ProviderState, Seats, TargetState},
     limits::{Limiter, Rule, Rules},
@@ -50,6 +51,8 @@ struct Shared {
     seats: Arc<Seats>,
     limits: Arc<Limiter>,
     jwks: Jwks,
+    /// The keys of the cluster's issuer, which come with snapshots.
+    cluster: Arc<Source>,
     metrics: Metrics,
     pace: Pace,
 }
@@ -113,6 +116,8 @@ struct Build<'a> {
     routes: BTreeMap<Key, (Hash, Vec<Arc<Route>>)>,
     consumers: HashMap<Hash, Arc<Consumer>>,
     issued: Vec<IssuedEntry>,
+    cluster: Option<Signer>,
+    accounts: Vec<(Vec<String>, IssuedEntry)>,
     limits: Vec<Arc<Rule>>,
     refused: Vec<Refused>,
 }
@@ -130,8 +135,8 @@ impl Live {
         metrics.watch_targets(&seats);
         let limits = Arc::new(Limiter::new(metrics.clone()));
         metrics.watch_budgets(&limits);
-        let (tables, jwks) = (ArcSwap::default(), Jwks::default());
-        Self(Arc::new(Shared { tables, built: built.into(), seats, limits, jwks, metrics, pace }))
+        let (tables, jwks, cluster) = (ArcSwap::default(), Jwks::default(), Arc::default());
+        Self(Arc::new(Shared { tables, built: built.into(), seats, limits, jwks, cluster, metrics, pace }))
     }
 
     /// Builds every object of the snapshot and makes it live; what did not change is kept as it is. Returns the objects that
@@ -246,14 +251,16 @@ impl Shared {
             routes: BTreeMap::new(),
             consumers: HashMap::new(),
             issued: Vec::new(),
+            cluster: None,
+            accounts: Vec::new(),
             limits: Vec::new(),
             refused: Vec::new(),
         };
-        // In the order of keys, so providers are there before the routes that use them.
+        // In the order of keys, so providers are there before the routes that use them, and the cluster before Consumers.
         for entry in snapshot.entries() {
             build.object(entry);
         }
-        let Build { providers, routes, consumers, issued, limits, refused, .. } = build;
+        let Build { providers, routes, consumers, issued, cluster, accounts, limits, refused, .. } = build;
         let sources: HashSet<_> = issued.iter().map(|entry| Arc::as_ptr(&entry.source)).collect();
         self.jwks.retain(|source| sources.contains(&Arc::as_ptr(source)));
         built.cells.retain(snapshot.secrets());
@@ -261,7 +268,8 @@ impl Shared {
         built.unpriced = unpriced::reports(all.clone());
         let by_name = all.flat_map(|route| route.names.iter().map(|name| (name.clone(), route.clone())));
         let limits = Arc::new(Rules::new(limits));
-        let tables = Tables { routes: by_name.collect(), consumers, issued: Issued::new(issued), limits };
+        let issued = Issued::new(issued).with_accounts(accounts, cluster.map(Signer::into_rules));
+        let tables = Tables { routes: by_name.collect(), consumers, issued, limits };
         self.tables.store(Arc::new(tables));
         built.providers = providers;
         built.routes = routes;
@@ -275,6 +283,7 @@ impl Build<'_> {
     fn object(&mut self, entry: &Entry) {
         let built = match entry.key().kind {
             Kind::AIProvider => self.provider(entry),
+            Kind::Cluster => self.cluster(entry),
             Kind::Model | Kind::RoutePolicy => self.routes(entry),
             Kind::RateLimit => self.limit(entry),
             Kind::Consumer | Kind::Other(_) => self.consumer(entry),
@@ -308,7 +317,7 @@ impl Build<'_> {
                     let parts = self.parts();
                     (object.routes.iter().map(|route| Route::build(key, route, &parts)).collect(), Ok(()))
                 }
-                Ok(Object::Provider(_) | Object::Consumer(_) | Object::Limit(_)) => return Err(OTHER_KIND.into()),
+                Ok(_) => return Err(OTHER_KIND.into()),
                 Err(reason) => (vec![Route::refused(key, entry.json(), &self.live.metrics)], Err(reason)),
             },
         };
@@ -326,16 +335,26 @@ impl Build<'_> {
         }
     }
 
+    fn cluster(&mut self, entry: &Entry) -> Result<(), String> {
+        let Object::Cluster(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
+        self.cluster = Some(Signer::build(object, &self.live.cluster)?);
+        Ok(())
+    }
+
     fn consumer(&mut self, entry: &Entry) -> Result<(), String> {
         let Object::Consumer(object) = parse(entry)? else { return Err(OTHER_KIND.into()) };
         let name = &entry.key().object;
         let budgets = object.budget.map(|budget| self.live.limits.budgets(name, &budget)).unwrap_or_default();
         let consumer = Arc::new(Consumer::build(name, &object, budgets));
         self.consumers.extend(object.api_keys.iter().map(|digest| (*digest, consumer.clone())));
+        let name = &entry.key().object;
         self.issued.extend(object.jwt.map(|rules| {
             let source = self.live.jwks.source(&rules.jwks_url);
-            IssuedEntry { name: entry.key().object.clone(), consumer, rules, source }
+            IssuedEntry { name: name.clone(), consumer: consumer.clone(), rules, source }
         }));
+        if let (Some(accounts), Some(signer)) = (object.service_accounts, &self.cluster) {
+            self.accounts.push((accounts.subjects, signer.entry(name, consumer, accounts.created)));
+        }
         Ok(())
     }
 

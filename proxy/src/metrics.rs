@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use budgets::Budgets;
 use dollars::Dollars;
 pub(crate) use handles::{RouteMetrics, TargetMetrics};
+pub(crate) use outcome::{Outcome, Unrouted};
 pub(crate) use store::{Miss, StoreMetrics};
 use targets::Targets;
 
@@ -25,6 +26,7 @@ use crate::{bounds::Limit, health::Seats, limits::Limiter};
 mod budgets;
 mod dollars;
 mod handles;
+mod outcome;
 mod store;
 mod targets;
 
@@ -62,70 +64,11 @@ struct Families {
     large_answers: IntCounter,
     withheld_events: IntCounter,
     jwks_failures: IntCounter,
-}
-
-/// How an attempt at a target ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Ok,
-    RateLimit,
-    Timeout,
-    ServerError,
-    Auth,
-    ContextLength,
-    ContentFilter,
-    /// An answer that blames the request: passed to the client.
-    Client,
-    /// Broken after its first content.
-    Broken,
-    /// The client left.
-    Cancelled,
-}
-
-/// Why a request never met a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unrouted {
-    Unauthenticated,
-    BadRequest,
-    UnknownModel,
-    NotFound,
-    Overloaded,
-    /// Before all of its request was there.
-    ClientLeft,
+    throttled_failures: IntCounter,
 }
 
 /// Counts a request as in flight until it is dropped.
 pub(crate) struct InFlight(IntGauge);
-
-impl Outcome {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::RateLimit => "rate_limit",
-            Outcome::Timeout => "timeout",
-            Outcome::ServerError => "server_error",
-            Outcome::Auth => "auth",
-            Outcome::ContextLength => "context_length",
-            Outcome::ContentFilter => "content_filter",
-            Outcome::Client => "client",
-            Outcome::Broken => "broken",
-            Outcome::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl Unrouted {
-    fn as_str(self) -> &'static str {
-        match self {
-            Unrouted::Unauthenticated => "unauthenticated",
-            Unrouted::BadRequest => "bad_request",
-            Unrouted::UnknownModel => "unknown_model",
-            Unrouted::NotFound => "not_found",
-            Unrouted::Overloaded => "overloaded",
-            Unrouted::ClientLeft => "client_left",
-        }
-    }
-}
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -232,23 +175,25 @@ impl Metrics {
                 "Requests that a RateLimit refused.",
                 &["limit"],
             ),
-            large_answers: register(
+            large_answers: counter(
                 &registry,
-                IntCounter::new(
-                    "penstock_large_answers_total",
-                    "Unary answers too large to be held whole, streamed through instead.",
-                ),
+                "penstock_large_answers_total",
+                "Unary answers too large to be held whole, streamed through instead.",
             ),
-            withheld_events: register(
+            withheld_events: counter(
                 &registry,
-                IntCounter::new(
-                    "penstock_withheld_events_total",
-                    "Events of streams that did not parse and were left out.",
-                ),
+                "penstock_withheld_events_total",
+                "Events of streams that did not parse and were left out.",
             ),
-            jwks_failures: register(
+            jwks_failures: counter(
                 &registry,
-                IntCounter::new("penstock_jwks_failures_total", "Fetches of the keys of token issuers that failed."),
+                "penstock_jwks_failures_total",
+                "Fetches of the keys of token issuers that failed.",
+            ),
+            throttled_failures: counter(
+                &registry,
+                "penstock_throttled_failures_total",
+                "Requests that showed no good key or token, from addresses of which too many did.",
             ),
             registry,
             started: Instant::now(),
@@ -345,12 +290,21 @@ impl Metrics {
     pub(crate) fn jwks_failed(&self) {
         self.0.jwks_failures.inc();
     }
+
+    /// Somebody is nobody, as others from the same address were.
+    pub(crate) fn throttled_failure(&self) {
+        self.0.throttled_failures.inc();
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(registry, IntCounter::new(name, help))
 }
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {

@@ -76,7 +76,8 @@ async fn life(
 ) -> Result<Response<Answer>, Error> {
     let shared = &*worker.shared;
     record.admitted(shared.bounds.requests.take(1).map_err(Error::Overloaded)?);
-    let caller = Caller::of(&head.headers, &head.uri, &shared.live.tables(), shared.auth)?;
+    let attempt = shared.door.attempt(record.peer, &head.headers);
+    let caller = Caller::of(&attempt, &head.uri, &shared.live.tables())?;
     record.caller(&caller);
     let hops = headers::hops(&head.headers, &shared.instance)?;
     let mut held = shared.bounds.held.take(0).map_err(Error::Overloaded)?;
@@ -121,7 +122,8 @@ async fn reserve(
     if limits.is_empty() && budgets.is_empty() {
         return Ok(None);
     }
-    let user = caller.user(headers, scan.user.as_deref(), record.peer)?;
+    let address = || shared.door.client(record.peer, headers);
+    let user = caller.user(headers, scan.user.as_deref(), address)?;
     let subject = Subject { consumer: caller.consumer(), user: &user, model: &scan.model, provider: None };
     let has_cost = limits.has_cost() || !budgets.is_empty();
     let amounts = balance::estimate(forward, call, scan, has_cost);

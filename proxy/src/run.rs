@@ -147,6 +147,7 @@ fn data_config(serve: &Serve, descriptors: Option<u64>) -> anyhow::Result<DataCo
             cli::Auth::Required => Auth::Required,
             cli::Auth::Open => Auth::Open,
         },
+        trusted_proxies: serve.trusted_proxies.clone(),
         max_body: serve.max_body,
         limits: limits(serve, descriptors),
         hold_head: serve.hold_head,

@@ -22,8 +22,9 @@ use penstock_llm::{Dialect, call::Call};
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
+    auth::door::Door,
     bounds::Bounds,
-    data::{Auth, DataConfig, Load, Phase},
+    data::{DataConfig, Load, Phase},
     error::Error,
     limits::Lane,
     live::Live,
@@ -60,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) metrics: Metrics,
     pub(crate) connector: Connector,
-    pub(crate) auth: Auth,
+    pub(crate) door: Door,
     pub(crate) bounds: Bounds,
     pub(crate) max_body: usize,
     pub(crate) hold_head: Duration,
@@ -81,8 +82,8 @@ pub(crate) struct Worker {
 /// A request whose head is there.
 enum Begun {
     Call(Call, Rc<Record>),
-    /// What is known of all models, or of one.
-    Models(Option<String>),
+    /// What is known of all models, or of one, for whom this connection leads to.
+    Models(Option<String>, IpAddr),
 }
 
 /// Counts one until it is dropped.
@@ -90,11 +91,12 @@ struct Counted<'a>(&'a AtomicUsize);
 
 impl Shared {
     pub(crate) fn new(config: &DataConfig, live: Live, metrics: Metrics) -> Arc<Self> {
+        let door = Door::new(config.auth, &config.trusted_proxies, live.pace(), metrics.clone());
         Arc::new(Self {
             live,
             metrics,
             connector: Connector::new(config.outbound.clone(), config.roots.clone()),
-            auth: config.auth,
+            door,
             bounds: Bounds::new(config.limits),
             max_body: config.max_body,
             hold_head: config.hold_head,
@@ -161,7 +163,7 @@ fn answer(
     let wanted = path::wanted(request.method(), request.uri(), request.headers());
     let begun = wanted.map(|wanted| match wanted {
         Wanted::Call(call) => Begun::Call(call, Record::begin(worker, peer)),
-        Wanted::Models(only) => Begun::Models(only),
+        Wanted::Models(only) => Begun::Models(only, peer),
     });
     async {
         let mut response = route(begun, worker, upstream, request).await;
@@ -181,15 +183,15 @@ async fn route(
     let shared = &worker.shared;
     let answered = match begun {
         Ok(Begun::Call(call, record)) => return request::serve(call, record, worker, upstream, request).await,
-        Ok(Begun::Models(only)) => models::answer(shared, &request, only.as_deref()),
+        Ok(Begun::Models(only, peer)) => models::answer(shared, &request, only.as_deref(), peer),
         Err(error) => Err(error),
     };
     let error = match answered {
         Ok(response) => return response,
         Err(error) => error,
     };
-    shared.metrics.unrouted(match error {
-        Error::NoKey | Error::UnknownKey | Error::Token(_) | Error::NoKeysYet => Unrouted::Unauthenticated,
+    shared.metrics.unrouted(match &error {
+        error if error.is_about_the_caller() => Unrouted::Unauthenticated,
         Error::UnknownModel(_) => Unrouted::UnknownModel,
         _ => Unrouted::NotFound,
     });

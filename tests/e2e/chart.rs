@@ -13,14 +13,16 @@ use tokio::process::Command;
 
 const NAMESPACE: &str = "penstock-system";
 const PER_NAMESPACE: &str = "watchNamespaces={search,platform}";
-const EVERYTHING: [&str; 10] = [
+const EVERYTHING: [&str; 12] = [
     "allowUpstream={10.0.0.0/8,fd00::/8}",
     "upstreamCA=corporate-ca",
     "redis.secret=redis",
     "redis.cluster=true",
     "redis.ca=redis-ca",
     "platformNamespaces={platform}",
+    "operator.tokenAudience=llm.example.com",
     "proxy.workers=2",
+    "proxy.trustedProxies={10.0.0.0/8,fd00::/8}",
     "proxy.modelFacts=own-prices",
     "proxy.nodeSelector.pool=edge",
     "imagePullSecrets[0].name=registry",
@@ -126,6 +128,8 @@ async fn the_programs_know_every_flag_that_the_chart_gives_them() -> anyhow::Res
 async fn values_that_the_chart_does_not_know_are_refused_by_name() -> anyhow::Result<()> {
     for (value, named) in [
         ("proxy.auth=maybe", "/proxy/auth"),
+        ("proxy.trustedProxies={ingress}", "/proxy/trustedProxies/0"),
+        ("operator.tokenAudience=penstock", "/operator/tokenAudience"),
         ("proxy.replica=3", "replica"),
         ("watchNamespaces={Search}", "/watchNamespaces/0"),
         ("proxy.drainDeadline=10m", "/proxy/drainDeadline"),

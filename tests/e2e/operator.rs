@@ -1,5 +1,6 @@
 //! The operator and the proxies of this repository on a real API server.
 
+mod accounts;
 mod budgets;
 mod callers;
 mod flaps;

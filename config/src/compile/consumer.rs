@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use penstock_crds::{Budget as BudgetSpec, ConsumerSpec, Reason, Usd, UserFrom as UserFromSpec, UserSource};
 use url::Url;
 
-use super::{Output, by_age, draft::Draft, names::whole_name, secrets, unsupported};
+use super::{Output, account, by_age, draft::Draft, names::whole_name, secrets};
 use crate::{
     Hash, Kind, ObjectRef, World,
     object::{Budget, ClaimMatch, Consumer, Jwt, Object, UserFrom},
@@ -15,38 +15,52 @@ use crate::{
 /// Shorter keys can be guessed.
 const MIN_KEY_CHARACTERS: usize = 20;
 
+/// Who has what callers show.
+#[derive(Default)]
+pub(super) struct Callers {
+    keys: HashMap<Hash, ObjectRef>,
+    pub(super) accounts: HashMap<String, ObjectRef>,
+}
+
+/// Parts of a Consumer that are left out, and why.
+pub(super) type Lost = Vec<(Reason, String)>;
+
 /// Judges every Consumer of the gateway and adds the usable ones to the output.
 pub(super) fn compile(world: &World, output: &mut Output) {
     let ours = world.consumers.values().filter(|consumer| consumer.spec.gateway == world.settings.gateway);
     let mut consumers: Vec<&Resource<ConsumerSpec>> = ours.map(|consumer| &**consumer).collect();
     consumers.sort_by(|a, b| by_age(&a.meta, &b.meta));
-    let mut callers = HashMap::new();
+    let mut callers = Callers::default();
     for consumer in consumers {
         let mut draft = Draft::new(&consumer.problems);
-        unsupported::consumer(&consumer.spec, &mut draft);
+        let object = consumer_object(world, consumer, &mut draft, &mut callers);
         let by_user = consumer.spec.budget.as_ref().is_some_and(|budget| budget.user_limit.is_some());
         if by_user && consumer.spec.user_from.type_ == UserSource::Consumer {
             draft.note("spec.budget.userLimit: the Consumer is its own only user; spec.userFrom says who else is one");
         }
-        let jwt = jwt(world, consumer, &mut draft);
-        let api_keys = api_keys(world, consumer, &mut draft, &mut callers);
-        if api_keys.is_empty() && jwt.is_none() && !draft.is_refused() {
-            draft.dead();
-        }
         if draft.is_live() {
-            let object = consumer_object(world, consumer, api_keys, jwt);
             output.add(Kind::Consumer, consumer.object_ref(), Object::Consumer(object));
         }
         output.judge(Kind::Consumer, consumer, draft);
     }
+    account::finish(world, output);
 }
 
 fn consumer_object(
     world: &World,
     consumer: &Resource<ConsumerSpec>,
-    api_keys: Vec<Hash>,
-    jwt: Option<Jwt>,
+    draft: &mut Draft,
+    callers: &mut Callers,
 ) -> Consumer {
+    let mut lost = Lost::new();
+    let jwt = jwt(world, consumer, draft);
+    let api_keys = api_keys(world, consumer, draft, callers, &mut lost);
+    let service_accounts = account::claim(world, consumer, draft, callers, &mut lost);
+    let nothing_left = api_keys.is_empty() && service_accounts.is_none() && consumer.spec.jwt.is_none();
+    tell(lost, nothing_left, draft);
+    if nothing_left && !draft.is_refused() {
+        draft.dead();
+    }
     let namespace = &consumer.meta.namespace;
     let models = consumer.spec.models.iter().map(|model| whole_name(world, namespace, model));
     Consumer {
@@ -55,7 +69,20 @@ fn consumer_object(
         only_namespace: (!world.settings.is_platform(namespace)).then(|| namespace.clone()),
         user_from: user_from(&consumer.spec.user_from),
         jwt,
+        service_accounts,
         budget: consumer.spec.budget.as_ref().map(budget),
+    }
+}
+
+/// Says what was left out: of a Consumer that nobody can be any more, that is why it is refused.
+fn tell(lost: Lost, nothing_left: bool, draft: &mut Draft) {
+    for (reason, message) in lost {
+        match (nothing_left, reason) {
+            (true, Reason::CredentialMissing) => {}
+            (true, reason) => draft.refuse(reason, message),
+            (false, Reason::CallerConflict) => draft.partial(Reason::NameLost, message),
+            (false, _) => draft.partial(Reason::CredentialMissing, message),
+        }
     }
 }
 
@@ -102,10 +129,10 @@ fn api_keys(
     world: &World,
     consumer: &Resource<ConsumerSpec>,
     draft: &mut Draft,
-    callers: &mut HashMap<Hash, ObjectRef>,
+    callers: &mut Callers,
+    lost: &mut Lost,
 ) -> Vec<Hash> {
     let mut keys: Vec<Hash> = Vec::new();
-    let mut lost = Vec::new();
     for (index, key) in consumer.spec.api_keys.iter().enumerate() {
         let field = format!("spec.apiKeys[{index}].secretRef");
         let reference = &key.secret_ref;
@@ -127,22 +154,12 @@ fn api_keys(
             continue;
         }
         let digest = value.digest();
-        let owner = callers.entry(digest).or_insert_with(|| consumer.object_ref());
+        let owner = callers.keys.entry(digest).or_insert_with(|| consumer.object_ref());
         if *owner != consumer.object_ref() {
             let message = format!("{field}: the same key belongs to Consumer {owner}; use another");
             lost.push((Reason::CallerConflict, message));
         } else if !keys.contains(&digest) {
             keys.push(digest);
-        }
-    }
-    // Who has tokens can call without a key.
-    let nothing_left = keys.is_empty() && consumer.spec.jwt.is_none();
-    for (reason, message) in lost {
-        match (nothing_left, reason) {
-            (true, Reason::CredentialMissing) => {}
-            (true, reason) => draft.refuse(reason, message),
-            (false, Reason::CallerConflict) => draft.partial(Reason::NameLost, message),
-            (false, _) => draft.partial(Reason::CredentialMissing, message),
         }
     }
     keys

@@ -13,7 +13,8 @@ pub(super) struct Draft {
     notes: Vec<String>,
     dead: bool,
     pub(super) credentials: Vec<CredentialState>,
-    pub(super) models: Vec<Key>,
+    /// See [`Verdict::made`].
+    pub(super) made: Vec<Key>,
 }
 
 impl Draft {
@@ -76,7 +77,7 @@ impl Draft {
             live,
             form: Hash::of_parts(parts.iter().map(|part| part.as_bytes().as_slice())),
             credentials: self.credentials,
-            models: self.models,
+            made: self.made,
         }
     }
 }

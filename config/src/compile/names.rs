@@ -177,7 +177,7 @@ impl Taken {
                     let key = Key::new(Kind::Model, ObjectRef::new(&listed.namespace, name));
                     for (provider, _) in &listed.by {
                         let lists = providers.get_mut(provider);
-                        lists.into_iter().for_each(|provider| provider.draft.models.push(key.clone()));
+                        lists.into_iter().for_each(|provider| provider.draft.made.push(key.clone()));
                     }
                     models.insert(name.clone(), listed.clone());
                 }

@@ -8,6 +8,7 @@ use crate::{
     object::{Answer, Consumer, Forward, Object, Provider, Route},
 };
 
+mod accounts;
 mod addresses;
 mod jwt;
 mod keys;
@@ -228,7 +229,6 @@ fn what_protects_limits_or_authenticates_and_is_not_built_refuses_its_object() {
             "models: [x], middleware: [{type: PIIScrubber, piiScrubber: {entities: [Email]}}]",
             "middleware[0]: PIIScrubber",
         ),
-        (Kind::Consumer, "serviceAccounts: [{namespace: a, name: b}]", "serviceAccounts"),
     ];
     for (kind, spec, field) in cases {
         let world =

@@ -3,7 +3,7 @@
 //! What limits, protects or authenticates refuses its object: doing without would be unsafe. What only tunes is
 //! accepted and named. Nothing is ignored in silence.
 
-use penstock_crds::{AIProviderSpec, ConsumerSpec, MiddlewareType, ProviderType, Reason, RoutePolicySpec};
+use penstock_crds::{AIProviderSpec, MiddlewareType, ProviderType, Reason, RoutePolicySpec};
 
 use super::draft::Draft;
 
@@ -30,12 +30,6 @@ pub(super) fn route(spec: &RoutePolicySpec, draft: &mut Draft) {
     }
     if spec.cache.is_some() {
         tunes(draft, "cache");
-    }
-}
-
-pub(super) fn consumer(spec: &ConsumerSpec, draft: &mut Draft) {
-    if !spec.service_accounts.is_empty() {
-        refuse(draft, "serviceAccounts");
     }
 }
 

@@ -13,7 +13,7 @@ fn verdicts(forms: &[(&str, &str)]) -> Verdicts {
         live: true,
         form: Hash::of(form.as_bytes()),
         credentials: vec![],
-        models: vec![],
+        made: vec![],
     };
     forms.iter().map(|(name, form)| (key(name), verdict(form))).collect()
 }
@@ -135,22 +135,25 @@ fn a_refusal_concerns_its_object_alone_and_ends_with_an_ack_that_no_longer_names
 }
 
 #[test]
-fn a_refused_model_is_said_of_the_providers_that_list_it_unless_they_are_refused_themselves() {
+fn what_is_in_no_api_server_and_refused_is_said_of_whoever_it_is_made_for_unless_they_are_refused_themselves() {
     let mut case = Case::new(&["x"]);
     let model = Key::new(Kind::Model, ObjectRef::new("", "mini"));
     let mut verdicts = verdicts(&[("a", "a1"), ("b", "b1"), ("c", "c1")]);
     for name in ["a", "b"] {
-        verdicts.get_mut(&key(name)).expect("must be there").models.push(model.clone());
+        verdicts.get_mut(&key(name)).expect("must be there").made.push(model.clone());
     }
+    let cluster = Key::new(Kind::Cluster, ObjectRef::new("", "issuer"));
+    verdicts.get_mut(&key("c")).expect("must be there").made.push(cluster.clone());
     case.book.compiled(&verdicts, 2, hash(2));
     let mut answer = ack(1, 2, &[("a", "bad URL")]);
     answer.refused.insert(0, Refused { key: model, reason: "unknown field".to_owned() });
+    answer.refused.push(Refused { key: cluster, reason: "no keys".to_owned() });
     case.book.acked(&process("x", "1"), answer);
     case.look();
     let refused = |why: &str| Programmed::Refused { by: vec![("proxy-x".to_owned(), why.to_owned())], of: 1 };
     assert_eq!(case.programmed("a"), refused("bad URL"));
     assert_eq!(case.programmed("b"), refused("model mini: unknown field"));
-    assert_eq!(case.programmed("c"), Programmed::Yes { pods: 1 });
+    assert_eq!(case.programmed("c"), refused("the keys of the cluster's tokens: no keys"));
     case.ack("x", 2, &[]);
     assert_eq!(case.programmed("b"), Programmed::Yes { pods: 1 });
 }

@@ -43,7 +43,7 @@ fn verdict(live: bool) -> Verdict {
             resource_version: Some("41".to_owned()),
             digest: Some(Hash::of(b"key")),
         }],
-        models: vec![],
+        made: vec![],
     }
 }
 

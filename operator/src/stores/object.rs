@@ -118,7 +118,7 @@ pub(crate) fn leave(world: &mut World, key: &Key) {
         penstock_config::Kind::RoutePolicy => drop(world.routes.remove(&key.object)),
         penstock_config::Kind::RateLimit => drop(world.limits.remove(&key.object)),
         penstock_config::Kind::Consumer => drop(world.consumers.remove(&key.object)),
-        penstock_config::Kind::Model | penstock_config::Kind::Other(_) => {}
+        penstock_config::Kind::Cluster | penstock_config::Kind::Model | penstock_config::Kind::Other(_) => {}
     }
 }
 

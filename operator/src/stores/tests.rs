@@ -1,5 +1,5 @@
 use kube::api::DynamicObject;
-use penstock_config::{Kind, Secret, Settings};
+use penstock_config::{Kind, Secret, Settings, object::Cluster};
 use penstock_crds::ConditionType;
 use serde_json::{Value, json};
 
@@ -162,5 +162,30 @@ fn a_kind_that_is_not_installed_counts_as_empty() {
     let mut stores = Stores::new(World::new(settings), vec![PROVIDERS]);
     assert!(!stores.is_synced());
     assert!(stores.apply(Change { source: PROVIDERS, happened: Happened::NotInstalled }).compile);
+    assert!(stores.is_synced());
+}
+
+#[test]
+fn who_signs_tokens_is_waited_for_once_and_then_counts_only_when_it_changes() {
+    let issuer = |key: &str| {
+        let keys = vec![json!({"kty": "EC", "kid": key})];
+        let cluster = Cluster { issuer: "https://kubernetes".to_owned(), audience: "llm".to_owned(), keys };
+        applied(Source::Issuer, Item::Issuer(Arc::new(cluster)))
+    };
+    let untold = || Change { source: Source::Issuer, happened: Happened::NotInstalled };
+    let fresh = || {
+        let settings = stores().world.settings;
+        Stores::new(World::new((*settings).clone()), vec![Source::Issuer])
+    };
+    let mut stores = fresh();
+    assert!(!stores.is_synced());
+    assert!(stores.apply(issuer("k1")).compile && stores.is_synced());
+    assert_eq!(stores.apply(issuer("k1")), Effect::default());
+    assert_eq!(stores.apply(untold()), Effect::default());
+    assert!(matches!(&stores.world.issuer, ClusterIssuer::Known(_)), "what was known serves on");
+    assert!(stores.apply(issuer("k2")).compile);
+
+    let mut stores = fresh();
+    assert!(stores.apply(untold()).compile, "all else is served without it");
     assert!(stores.is_synced());
 }

@@ -1,11 +1,13 @@
 //! Consumers that are known by the tokens of an issuer.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
 
-use penstock_config::{ObjectRef, object::Jwt};
+use penstock_config::{Hash, ObjectRef, object::Jwt};
+use serde_json::Value;
 
 use super::{
     Consumer,
+    door::Attempt,
     jwks::Source,
     token::{Token, Why},
 };
@@ -13,7 +15,19 @@ use super::{
 /// All of them, first the one that wins where a token could be several: the platform's before a tenant's, so that nobody
 /// takes a platform's callers away; then the older.
 #[derive(Default)]
-pub(crate) struct Issued(Vec<Entry>);
+pub(crate) struct Issued {
+    entries: Vec<Entry>,
+    /// Those of ServiceAccounts, by the `sub` of their tokens: each is one Consumer's, so nobody looks through all of them.
+    accounts: HashMap<String, Arc<Account>>,
+    /// What tokens of any ServiceAccount must say.
+    cluster: Option<Jwt>,
+}
+
+/// A Consumer of ServiceAccounts, and how many of the others go before it.
+struct Account {
+    entry: Entry,
+    after: usize,
+}
 
 /// A Consumer, what its tokens say, and who signs them.
 pub(crate) struct Entry {
@@ -23,36 +37,73 @@ pub(crate) struct Entry {
     pub(crate) source: Arc<Source>,
 }
 
-/// Why a token is nobody's. The last is that it can't be told yet.
+/// A token that is shown, its digest, and who shows it.
+pub(crate) struct Shown<'a> {
+    pub(crate) token: &'a Token<'a>,
+    pub(crate) digest: Hash,
+    pub(crate) attempt: &'a Attempt<'a>,
+}
+
+/// Why a token is nobody's. The last two are that it can't be told yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stranger {
     Refused(Why),
     NoKeysYet,
+    /// Its signature is not looked at for so long: too many from its address were wrong.
+    Unverified(Duration),
 }
 
 impl Issued {
     pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by(|one, other| one.rank().cmp(&other.rank()));
-        Self(entries)
+        entries.sort_by_key(Entry::rank);
+        Self { entries, ..Self::default() }
+    }
+
+    /// The same with these Consumers of ServiceAccounts, each with the `sub` of its tokens, and what all of these must say.
+    pub(crate) fn with_accounts(mut self, accounts: Vec<(Vec<String>, Entry)>, cluster: Option<Jwt>) -> Self {
+        for (subjects, entry) in accounts {
+            let after = self.entries.partition_point(|other| other.rank() < entry.rank());
+            let account = Arc::new(Account { entry, after });
+            self.accounts.extend(subjects.into_iter().map(|subject| (subject, account.clone())));
+        }
+        self.cluster = cluster;
+        self
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty() && self.accounts.is_empty()
+    }
+
+    fn account(&self, token: &Token<'_>) -> Option<&Account> {
+        token.claim("sub").and_then(Value::as_str).and_then(|subject| self.accounts.get(subject)).map(Arc::as_ref)
+    }
+
+    /// What is wrong with a token that no Consumer is closer to.
+    fn nobody_s(&self, token: &Token<'_>, now: f64) -> Why {
+        match &self.cluster {
+            Some(rules) => token.meets(rules, now).err().unwrap_or(Why::Account),
+            None => Why::Issuer,
+        }
     }
 
     /// The Consumer that the token is, at this time in seconds since 1970; or what the one that it is closest to has against it.
-    pub(crate) fn find(&self, token: &Token<'_>, now: f64) -> Result<&Arc<Consumer>, Stranger> {
-        let mut closest = Stranger::Refused(Why::Issuer);
+    pub(crate) fn find(&self, shown: &Shown<'_>, now: f64) -> Result<&Arc<Consumer>, Stranger> {
+        let account = self.account(shown.token);
+        let mut closest = Stranger::Refused(match account {
+            Some(_) => Why::Issuer,
+            None => self.nobody_s(shown.token, now),
+        });
         // An issuer is asked once however many Consumers it vouches for: signatures are what costs.
         let mut asked: Vec<(*const Source, Result<(), Stranger>)> = Vec::new();
-        for entry in &self.0 {
-            let met = token.meets(&entry.rules, now).map_err(Stranger::Refused);
+        let (before, behind) = self.entries.split_at(account.map_or(0, |account| account.after));
+        for entry in before.iter().chain(account.map(|account| &account.entry)).chain(behind) {
+            let met = shown.token.meets(&entry.rules, now).map_err(Stranger::Refused);
             let judged = met.and_then(|()| {
                 let source = Arc::as_ptr(&entry.source);
                 if let Some((_, known)) = asked.iter().find(|(asked, _)| *asked == source) {
                     return *known;
                 }
-                let judged = entry.source.judge(token);
+                let judged = entry.source.judge(shown);
                 asked.push((source, judged));
                 judged
             });
@@ -66,7 +117,7 @@ impl Issued {
 }
 
 impl Entry {
-    fn rank(&self) -> impl Ord {
+    fn rank(&self) -> impl Ord + use<> {
         let platform = Reverse(self.consumer.only_namespace.is_none());
         (platform, self.rules.created, self.name.namespace.clone(), self.name.name.clone())
     }
@@ -78,7 +129,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::auth::{keys::Keys, signer::Signer};
+    use crate::auth::{door, keys::Keys, signer::Signer};
 
     fn claims() -> Value {
         json!({"iss": "id", "aud": "llm", "exp": 2_000, "team": "search"})
@@ -99,8 +150,15 @@ mod tests {
     }
 
     fn found(entries: Vec<Entry>, token: &str) -> Result<String, Stranger> {
+        found_in(&Issued::new(entries), token)
+    }
+
+    fn found_in(issued: &Issued, token: &str) -> Result<String, Stranger> {
         let token = Token::read(token.as_bytes()).and_then(Result::ok).expect("must be a token");
-        Issued::new(entries).find(&token, 1_000.0).map(|consumer| consumer.name.clone())
+        let (door, headers) = door::tests::closed();
+        let attempt = door.attempt([192, 0, 2, 1].into(), &headers);
+        let shown = Shown { token: &token, digest: Hash::of(b"token"), attempt: &attempt };
+        issued.find(&shown, 1_000.0).map(|consumer| consumer.name.clone())
     }
 
     #[test]
@@ -155,5 +213,65 @@ mod tests {
         assert_eq!(found(vec![dark, known], &token).as_deref(), Ok("platform/known"));
         let other = entry(("platform", "other"), 1, Some("ads"), &Arc::new(Source::default()));
         assert_eq!(found(vec![other], &token), Err(Stranger::Refused(Why::Claim)), "it waits for no keys");
+    }
+    #[test]
+    fn a_service_account_s_token_is_its_consumer_s_in_its_place_among_the_others() {
+        let signer = Signer::p256();
+        let source = Source::of(signer.keys("k1"));
+        let by = |sub: &str| {
+            let mut claims = claims();
+            claims["sub"] = json!(sub);
+            signer.sign("k1", &claims)
+        };
+        let with = |others: Vec<Entry>| {
+            let account = entry(("search", "app"), 5, None, &source);
+            let rules = Jwt { created: None, ..account.rules.clone() };
+            let subjects = ["system:serviceaccount:search:indexer", "system:serviceaccount:search:crawler"];
+            let subjects = subjects.map(str::to_owned).to_vec();
+            Issued::new(others).with_accounts(vec![(subjects, account)], Some(rules))
+        };
+        let of = |issued: &Issued, sub: &str| found_in(issued, &by(&format!("system:serviceaccount:{sub}")));
+        let alone = with(vec![]);
+        assert_eq!(of(&alone, "search:indexer").as_deref(), Ok("search/app"));
+        assert_eq!(of(&alone, "search:crawler").as_deref(), Ok("search/app"));
+        for other in ["search:index", "search:indexer2", "search:Indexer", "billing:indexer", "search:indexer:", ""] {
+            assert_eq!(of(&alone, other), Err(Stranger::Refused(Why::Account)), "{other}");
+        }
+        let platform = with(vec![entry(("platform", "all"), 9, None, &source)]);
+        assert_eq!(of(&platform, "search:indexer").as_deref(), Ok("platform/all"));
+        let older = with(vec![entry(("billing", "all"), 4, None, &source)]);
+        assert_eq!(of(&older, "search:indexer").as_deref(), Ok("billing/all"));
+        let newer = with(vec![entry(("billing", "all"), 6, None, &source)]);
+        assert_eq!(of(&newer, "search:indexer").as_deref(), Ok("search/app"));
+        assert_eq!(of(&newer, "billing:job").as_deref(), Ok("billing/all"));
+    }
+
+    #[test]
+    fn a_service_account_s_token_of_another_issuer_or_for_others_is_told_what_is_wrong() {
+        let signer = Signer::p256();
+        let account = entry(("search", "app"), 5, None, &Source::of(signer.keys("k1")));
+        let rules = Jwt { created: None, ..account.rules.clone() };
+        let known = "system:serviceaccount:search:indexer";
+        let issued = Issued::default().with_accounts(vec![(vec![known.to_owned()], account)], Some(rules));
+        for (name, value, why) in [
+            ("iss", json!("another"), Why::Issuer),
+            ("aud", json!(["penstock"]), Why::Audience),
+            ("aud", json!(["https://kubernetes.default.svc"]), Why::Audience),
+            ("exp", json!(900), Why::Expired),
+        ] {
+            for sub in [known, "system:serviceaccount:search:nobody"] {
+                let mut claims = claims();
+                claims["sub"] = json!(sub);
+                claims[name] = value.clone();
+                assert_eq!(found_in(&issued, &signer.sign("k1", &claims)), Err(Stranger::Refused(why)), "{name} {sub}");
+            }
+        }
+        let mut claims = claims();
+        claims["sub"] = json!([known]);
+        assert_eq!(found_in(&issued, &signer.sign("k1", &claims)), Err(Stranger::Refused(Why::Account)));
+        claims["sub"] = json!(known);
+        let forged = Signer::p256().sign("k1", &claims);
+        assert_eq!(found_in(&issued, &forged), Err(Stranger::Refused(Why::Signature)));
+        assert!(found_in(&issued, &signer.sign("k1", &claims)).is_ok());
     }
 }

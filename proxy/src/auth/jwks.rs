@@ -16,9 +16,10 @@ use tokio::{
 };
 
 use super::{
-    issued::Stranger,
+    issued::{Shown, Stranger},
     keys::Keys,
-    token::{Token, Why},
+    token::Why,
+    verified::Verified,
 };
 use crate::{metrics::Metrics, pace::Pace};
 use fetch::Fetcher;
@@ -46,9 +47,15 @@ pub(crate) struct Jwks {
 #[derive(Default)]
 pub(crate) struct Source {
     /// None before the first fetch that went well; a later one that fails leaves them.
-    keys: ArcSwapOption<Keys>,
+    published: ArcSwapOption<Published>,
     /// Somebody showed a token of a key that is not among them.
     asked: Notify,
+}
+
+/// Keys, and what was seen of what they signed.
+struct Published {
+    keys: Keys,
+    verified: Verified,
 }
 
 impl Jwks {
@@ -103,17 +110,34 @@ impl Source {
     #[cfg(test)]
     pub(crate) fn of(keys: Keys) -> Arc<Self> {
         let source = Self::default();
-        source.keys.store(Some(Arc::new(keys)));
+        source.publish(keys);
         Arc::new(source)
     }
 
+    /// These are its keys now. Where they were before, what was verified by them stays so.
+    pub(super) fn publish(&self, keys: Keys) {
+        if self.published.load().as_ref().is_some_and(|published| published.keys.digest() == keys.digest()) {
+            return;
+        }
+        self.published.store(Some(Arc::new(Published { keys, verified: Verified::default() })));
+    }
+
     /// Is this token signed by one of its keys? An unknown key has it fetch soon.
-    pub(crate) fn judge(&self, token: &Token<'_>) -> Result<(), Stranger> {
-        let keys = self.keys.load();
-        let Some(keys) = keys.as_deref() else { return Err(Stranger::NoKeysYet) };
-        let judged = token.signed_by(keys);
-        if judged == Err(Why::UnknownKey) {
-            self.asked.notify_one();
+    pub(crate) fn judge(&self, shown: &Shown<'_>) -> Result<(), Stranger> {
+        let published = self.published.load();
+        let Some(Published { keys, verified }) = published.as_deref() else { return Err(Stranger::NoKeysYet) };
+        if verified.has(&shown.digest) {
+            return Ok(());
+        }
+        shown.attempt.may_verify().map_err(Stranger::Unverified)?;
+        let judged = shown.token.signed_by(keys);
+        match judged {
+            Ok(()) => verified.add(shown.digest),
+            Err(Why::UnknownKey) => self.asked.notify_one(),
+            Err(_) => {}
+        }
+        if judged == Err(Why::Signature) || (judged == Err(Why::UnknownKey) && !shown.token.names_its_key()) {
+            shown.attempt.forged();
         }
         judged.map_err(Stranger::Refused)
     }
@@ -155,11 +179,11 @@ fn fetching(
             match fetcher.fetch(&url).await {
                 Ok(keys) => {
                     tracing::debug!(url, keys = keys.len(), "fetched the keys of an issuer");
-                    source.keys.store(Some(Arc::new(keys)));
+                    source.publish(keys);
                     true
                 }
                 Err(error) => {
-                    let kept = source.keys.load().is_some();
+                    let kept = source.published.load().is_some();
                     tracing::warn!(url, kept, "can't fetch the keys of an issuer: {error}");
                     metrics.jwks_failed();
                     false

@@ -1,6 +1,7 @@
 //! The keys of an issuer of tokens, as it publishes them (RFC 7517), and signatures by them (RFC 7518).
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use penstock_config::Hash;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
@@ -12,7 +13,11 @@ use serde_json::Value;
 use super::token::Why;
 
 /// Those that can verify tokens.
-pub(crate) struct Keys(Vec<Key>);
+pub(crate) struct Keys {
+    all: Vec<Key>,
+    /// Of what was published.
+    digest: Hash,
+}
 
 struct Key {
     id: Option<String>,
@@ -102,12 +107,16 @@ impl Keys {
     pub(crate) fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         let set: Jwks = serde_json::from_slice(json)?;
         let keys = set.keys.into_iter().filter_map(|key| Key::of(serde_json::from_value(key).ok()?));
-        Ok(Self(keys.collect()))
+        Ok(Self { all: keys.collect(), digest: Hash::of(json) })
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
+    }
+
+    pub(crate) fn digest(&self) -> Hash {
+        self.digest
     }
 
     /// Was this signed by the key of this name, or, where the token names none, by the only key that it can be?
@@ -128,7 +137,7 @@ impl Keys {
     }
 
     fn pick(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&Key, Why> {
-        let named = || self.0.iter().filter(|key| id.is_none_or(|id| key.id.as_deref() == Some(id)));
+        let named = || self.all.iter().filter(|key| id.is_none_or(|id| key.id.as_deref() == Some(id)));
         let mut fitting = named().filter(|key| key.fits(algorithm));
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Ok(key),

@@ -43,6 +43,8 @@ pub(crate) enum Why {
     Audience,
     #[error("it lacks a claim that is asked for")]
     Claim,
+    #[error("its ServiceAccount (sub) is no Consumer's")]
+    Account,
     #[error("it does not say when it expires (exp)")]
     Endless,
     #[error("it is not valid yet (nbf)")]
@@ -122,6 +124,10 @@ impl<'a> Token<'a> {
     /// Did its issuer sign it?
     pub(crate) fn signed_by(&self, keys: &Keys) -> Result<(), Why> {
         keys.verify(self.key.as_deref(), self.algorithm, self.signed, &self.signature)
+    }
+
+    pub(crate) fn names_its_key(&self) -> bool {
+        self.key.is_some()
     }
 
     pub(crate) fn claim(&self, name: &str) -> Option<&Value> {

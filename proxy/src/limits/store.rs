@@ -38,8 +38,8 @@ pub(crate) struct Store {
 }
 
 enum Servers {
-    One(Client),
-    Cluster(ClusterClient),
+    One(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 /// Cheap to clone; all clones share one connection to each server.
@@ -89,11 +89,12 @@ impl Servers {
             if config.ca.is_some() {
                 cluster = cluster.certs(certificates());
             }
-            return cluster.build().map(Self::Cluster);
+            return cluster.build().map(|client| Self::Cluster(Box::new(client)));
         }
+        let one = |client| Self::One(Box::new(client));
         match (config.urls.as_slice(), &config.ca) {
-            ([url], None) => Client::open(url.as_str()).map(Self::One),
-            ([url], Some(_)) => Client::build_with_tls(url.as_str(), certificates()).map(Self::One),
+            ([url], None) => Client::open(url.as_str()).map(one),
+            ([url], Some(_)) => Client::build_with_tls(url.as_str(), certificates()).map(one),
             _ => Err((ErrorKind::InvalidClientConfig, "one URL is one server: several are a cluster's").into()),
         }
     }

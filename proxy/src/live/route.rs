@@ -298,7 +298,7 @@ fn lacks(operation: Operation) -> Error {
 fn label(key: &Key) -> String {
     match key.kind {
         Kind::Model => key.object.name.to_string(),
-        Kind::AIProvider | Kind::Consumer | Kind::RateLimit | Kind::RoutePolicy | Kind::Other(_) => {
+        Kind::AIProvider | Kind::Cluster | Kind::Consumer | Kind::RateLimit | Kind::RoutePolicy | Kind::Other(_) => {
             key.object.to_string()
         }
     }

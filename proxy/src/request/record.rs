@@ -260,7 +260,7 @@ impl Record {
         }
         if self.route.get().is_none() {
             self.metrics.unrouted(match error {
-                Error::NoKey | Error::UnknownKey | Error::Token(_) | Error::NoKeysYet => Unrouted::Unauthenticated,
+                error if error.is_about_the_caller() => Unrouted::Unauthenticated,
                 Error::UnknownModel(_) => Unrouted::UnknownModel,
                 Error::Overloaded(_) => Unrouted::Overloaded,
                 _ => Unrouted::BadRequest,

@@ -47,6 +47,7 @@ fn serve(live: &Live) -> anyhow::Result<SocketAddr> {
         grace: Duration::ZERO,
         drain: Duration::ZERO,
         store: None,
+        trusted_proxies: Vec::new(),
         state: None,
         outbound: Outbound { loopback: true, ..Outbound::default() },
         roots: upstream::roots(None).map_err(anyhow::Error::msg)?,

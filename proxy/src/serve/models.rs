@@ -1,5 +1,7 @@
 //! What a caller may use, in the words of the three families.
 
+use std::net::IpAddr;
+
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use penstock_llm::Dialect;
@@ -93,9 +95,10 @@ pub(super) fn answer(
     shared: &Shared,
     request: &Request<Incoming>,
     only: Option<&str>,
+    peer: IpAddr,
 ) -> Result<Response<Answer>, Error> {
     let tables = shared.live.tables();
-    let caller = Caller::of(request.headers(), request.uri(), &tables, shared.auth)?;
+    let caller = Caller::of(&shared.door.attempt(peer, request.headers()), request.uri(), &tables)?;
     let speaks = path::dialect(request.uri().path(), request.headers());
     let usable = |name: &str| tables.routes.get(name).is_some_and(|route| caller.may_use(name, route));
     let body = match only {

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, 
 
 use anyhow::Context as _;
 use penstock_config::{
-    Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, outbound::Outbound,
-    protocol::Report,
+    ClusterIssuer, Meta, ObjectRef, Resource, Secret, SecretState, Settings, Snapshot, World, compile, object::Cluster,
+    outbound::Outbound, protocol::Report,
 };
 use penstock_proxy::{Auth, DataConfig, DataPlane, Limits, Live, Metrics, Pace, upstream};
 use serde_json::{Value, json};
@@ -100,6 +100,12 @@ impl Resources {
         Ok(self)
     }
 
+    /// The cluster, as the operator knows it.
+    pub(crate) fn cluster(&mut self, cluster: Cluster) -> &mut Self {
+        self.0.issuer = ClusterIssuer::Known(cluster.into());
+        self
+    }
+
     pub(crate) fn limit(&mut self, name: &str, spec: Value) -> anyhow::Result<&mut Self> {
         let resource = Resource::new(meta("default", name), serde_json::from_value(spec)?);
         self.0.limits.insert(resource.object_ref(), Arc::new(resource));
@@ -141,6 +147,7 @@ impl Bed {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             workers: NonZeroUsize::new(1),
             auth: Auth::Open,
+            trusted_proxies: Vec::new(),
             max_body: 1 << 20,
             limits: Limits { requests: 1000, connections: 1000, held: 64 << 20 },
             hold_head: Duration::from_secs(15),
@@ -233,6 +240,11 @@ impl Got {
 
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Refused for what was shown: one of some, or of too many.
+    pub(crate) fn is_nobody_s(&self) -> bool {
+        matches!(self.status, 401 | 429)
     }
 
     /// `type` and `code` of OpenAI's error object.

@@ -1,5 +1,6 @@
 //! The data plane in this process, before providers that do what a test says.
 
+mod accounts;
 mod affordable;
 mod anthropic;
 mod attacks;
@@ -11,6 +12,7 @@ mod callers;
 mod continued;
 mod cost;
 mod credentials;
+mod door;
 mod failures;
 mod framing;
 mod gemini;

@@ -99,15 +99,18 @@ fn faulty() -> Vec<Faulty> {
     ]
 }
 
-/// Claims that only a platform namespace may make: to all models, and to the whole gateway, which would be limited to nothing.
-fn greedy() -> [Faulty; 2] {
+/// Claims that only a platform namespace may make: to all models, to the whole gateway, which would be limited to nothing, and to
+/// somebody else's callers.
+fn greedy() -> [Faulty; 3] {
     let claims =
         |kind, spec, words| Faulty { kind, name: "greedy", spec, condition: "Accepted", reason: "NotAllowed", words };
     let all = json!({"models": ["*"], "timeouts": {"firstToken": "5s"}});
     let nothing = json!({"requests": {"limit": 1, "window": "24h"}});
+    let others = json!({"serviceAccounts": [{"namespace": "default", "name": "default"}]});
     [
         claims(Kind::RoutePolicy, all, &["spec.models[0]", "platform namespaces", "name the models"]),
         claims(Kind::RateLimit, nothing, &["spec.match.models", "platform namespaces", "name the models"]),
+        claims(Kind::Consumer, others, &["spec.serviceAccounts[0].namespace", "platform namespaces", "name one of"]),
     ]
 }
 
@@ -170,7 +173,7 @@ async fn with_the_chart_s_own_values_routes_of_chosen_namespaces_may_use_a_provi
         ]},
     });
     cluster.kubectl(&["apply", "--filename=-"], &mine.to_string()).await?;
-    let [greedy, _] = greedy();
+    let [greedy, ..] = greedy();
     cluster.kubectl(&["apply", "--filename=-"], &greedy.manifest(&team)).await?;
 
     installation.wait_programmed().await?;

@@ -179,7 +179,7 @@ fn a_tenants_provider_is_told_that_a_platforms_provider_has_its_name_whichever_c
 
 #[test]
 fn a_provider_knows_the_entries_that_stand_for_its_names() {
-    let models = |provider: &str| verdict(&world(QUICKSTART), Kind::AIProvider, provider).models;
+    let models = |provider: &str| verdict(&world(QUICKSTART), Kind::AIProvider, provider).made;
     assert_eq!(models("platform/openai"), [Key::new(Kind::Model, ObjectRef::new("", "mini"))]);
     assert_eq!(models("platform/anthropic"), [], "no name of its own is exposed");
 }
