@@ -38,6 +38,9 @@ mod rule;
 mod store;
 mod table;
 
+/// Percent of a budget that are told of.
+const THRESHOLDS: [u32; 3] = [50, 80, 100];
+
 /// One for each kind of amount that a limit may bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Amounts<T> {
@@ -111,9 +114,6 @@ impl<T> Amounts<T> {
         [&mut self.requests, &mut self.tokens, &mut self.cost].into_iter()
     }
 }
-
-/// Percent of a budget that are told of.
-const THRESHOLDS: [u32; 3] = [50, 80, 100];
 
 impl Limiter {
     pub(crate) fn new(metrics: Metrics) -> Self {
