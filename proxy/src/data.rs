@@ -231,6 +231,8 @@ async fn work(
         () = serve => {}
         () = over => {}
     }
+    // What is dropped has used something as well, and is settled with the rest.
+    connections.shutdown().await;
     if let Some(lane) = &worker.lane {
         lane.finish().await;
     }
