@@ -203,7 +203,7 @@ async fn work(
     mut sockets: mpsc::Receiver<Accepted>,
     finished: oneshot::Sender<()>,
 ) {
-    let lane = shared.live.limits().lane();
+    let lane = shared.live.limits().lane(shared.live.pace());
     let worker = serve::Worker { shared, load, phase: phase.clone(), lane };
     let pool = upstream::Upstream::new(&worker.shared.connector);
     tokio::task::spawn_local(pool.clone().sweep(worker.shared.live.pace()));
@@ -231,6 +231,8 @@ async fn work(
         () = serve => {}
         () = over => {}
     }
+    // What is dropped has used something as well, and is settled with the rest.
+    connections.shutdown().await;
     if let Some(lane) = &worker.lane {
         lane.finish().await;
     }

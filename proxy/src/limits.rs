@@ -16,7 +16,7 @@ use penstock_config::{ObjectRef, object, protocol::Report};
 use penstock_crds::StoreFailure;
 use tokio::time::Instant;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, pace::Pace};
 use book::Book;
 pub(crate) use refusal::Refusal;
 use refusal::{Longest, Why};
@@ -196,8 +196,8 @@ impl Limiter {
     }
 
     /// A way to the store for this thread, where there is one. Needs a `LocalSet`.
-    pub(crate) fn lane(&self) -> Option<Rc<Lane>> {
-        self.store.get().map(Lane::start)
+    pub(crate) fn lane(&self, pace: Pace) -> Option<Rc<Lane>> {
+        self.store.get().map(|store| Lane::start(store, pace))
     }
 
     /// A RateLimit over the buckets that it had before, if it had some.

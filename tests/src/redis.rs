@@ -1,4 +1,4 @@
-//! A real Redis server, as a process of its own.
+//! Real Redis servers, as processes of their own.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
@@ -10,6 +10,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::setup;
+pub use cluster::RedisCluster;
+
+mod cluster;
 
 /// Longer than a start takes on a busy machine.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -30,7 +33,7 @@ impl Redis {
         Self::start_with(&[]).await
     }
 
-    /// The same with more flags, such as `["--requirepass", "secret"]`.
+    /// The same with more flags, such as `["--requirepass", "secret"]`. With `--tls-cert-file` it speaks TLS alone.
     ///
     /// # Errors
     /// As [`Redis::start`].
@@ -51,7 +54,7 @@ impl Redis {
         self.port
     }
 
-    /// `redis://127.0.0.1:PORT`.
+    /// `redis://127.0.0.1:PORT`, whatever it speaks.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -100,10 +103,12 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// None if the port is taken.
+/// None if the port is taken, or does not do.
 async fn launch(port: u16, flags: &[String]) -> anyhow::Result<Option<Child>> {
+    let is_tls = flags.iter().any(|flag| flag == "--tls-cert-file");
+    let ports = if is_tls { [0, port] } else { [port, 0] }.map(|port| port.to_string());
     let mut process = Command::new(setup::redis()?)
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--port", &ports[0], "--tls-port", &ports[1], "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(flags)
         .current_dir(std::env::temp_dir())
         .stdin(Stdio::null())
@@ -118,7 +123,8 @@ async fn launch(port: u16, flags: &[String]) -> anyhow::Result<Option<Child>> {
             if line.contains("eady to accept connections") {
                 return Ok(true);
             }
-            if line.contains("Address already in use") {
+            // A cluster's nodes talk to each other at a second port, 10,000 above.
+            if line.contains("Address already in use") || line.contains("port number too high") {
                 return Ok(false);
             }
             log.push(line);

@@ -69,9 +69,9 @@ impl Store {
     async fn connect(&self) -> RedisResult<Connection> {
         match &self.servers {
             Servers::One(client) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(PATIENCE))
-                    .set_response_timeout(Some(2 * PATIENCE));
+                // Who waits for an answer says how long.
+                let config =
+                    AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(None);
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::One)
             }
             Servers::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
@@ -85,7 +85,7 @@ impl Servers {
         if config.is_cluster {
             let nodes: Vec<ConnectionInfo> =
                 config.urls.iter().map(|url| url.as_str().into_connection_info()).collect::<RedisResult<_>>()?;
-            let mut cluster = ClusterClient::builder(nodes).connection_timeout(PATIENCE).response_timeout(2 * PATIENCE);
+            let mut cluster = ClusterClient::builder(nodes).connection_timeout(PATIENCE).response_timeout(lane::LATE);
             if config.ca.is_some() {
                 cluster = cluster.certs(certificates());
             }
@@ -112,7 +112,7 @@ impl Connection {
 /// In words that name no secret.
 fn reason(error: &RedisError) -> String {
     match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.category()),
+        Some(detail) => format!("{}: {detail}", error.code().unwrap_or(error.category())),
         None => error.to_string(),
     }
 }

@@ -1,4 +1,5 @@
-//! The lines that are logged of requests. Those of all tests come together, so a test asks for a model of its own.
+//! The lines that are logged of requests, and of the store of limits. Those of all tests come together, so a test asks for a
+//! model of its own.
 
 use std::{
     io,
@@ -23,10 +24,22 @@ static LISTENING: Once = Once::new();
 /// Takes the lines of all requests from here on.
 pub(crate) fn listen() {
     LISTENING.call_once(|| {
-        let filter = Targets::new().with_target("penstock::request", LevelFilter::INFO);
+        let filter = Targets::new()
+            .with_target("penstock::request", LevelFilter::INFO)
+            .with_target("penstock_proxy::limits", LevelFilter::TRACE)
+            .with_target("redis", LevelFilter::TRACE);
         let lines = fmt::layer().json().flatten_event(true).with_writer(|| Sink);
         tracing_subscriber::registry().with(filter).with(lines).init();
     });
+}
+
+/// All lines, once one of them has this in its message.
+pub(crate) async fn until_said(words: &str) -> anyhow::Result<Vec<Value>> {
+    let mut lines = LINES.subscribe();
+    let says = |line: &Value| line["message"].as_str().is_some_and(|message| message.contains(words));
+    let said =
+        timeout(PATIENCE, lines.wait_for(|lines| lines.iter().any(says))).await.map(|said| said.map(|all| all.clone()));
+    Ok(said.with_context(|| format!("{words:?} is not in {:?}", LINES.borrow()))??)
 }
 
 /// The line of the first request for a model, once it is over.

@@ -34,6 +34,7 @@ mod room;
 mod settlement;
 mod shutdown;
 mod silence;
+mod store;
 mod streams;
 mod tokens;
 mod transport;

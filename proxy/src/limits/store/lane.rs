@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::future::{LocalBoxFuture, join_all, pending};
 use redis::{ErrorKind, RedisResult, ServerErrorKind};
 use tokio::{
     sync::Notify,
@@ -21,7 +21,7 @@ use super::{
     Connection, DEADLINE, PATIENCE, Store, reason,
     script::{self, Reply, Settling, Wanted},
 };
-use crate::metrics::Miss;
+use crate::{metrics::Miss, pace::Pace};
 
 /// So many answers in a row that come too late, and it is left alone until it answers again.
 const MISSES: u32 = 3;
@@ -30,11 +30,15 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)
 /// What was used and is not settled there yet. What finds no room is not settled: its reservation expires.
 const OUTBOX: usize = 8_192;
 const BATCH: usize = 64;
-/// An answer that nobody waits for any more is still heard for so long, to give back what it took.
-const LATE: Duration = Duration::from_secs(10);
+/// An answer that nobody waits for any more is still heard for so long, to give back what it took. What the store, or the way
+/// to it, has held up for longer takes nothing.
+pub(super) const LATE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Lane {
     store: Arc<Store>,
+    pace: Pace,
+    /// When the store was asked for the time, and what it said, in milliseconds.
+    clock: Cell<(Instant, u64)>,
     /// None while it does not answer.
     connection: RefCell<Option<Connection>>,
     misses: Cell<u32>,
@@ -46,16 +50,29 @@ pub(crate) struct Lane {
     emptied: Notify,
 }
 
+type Asking = LocalBoxFuture<'static, RedisResult<Reply>>;
+
+/// Something is asked of the store. It is undone when its answer comes if nobody waits for that: it took too long, or the client left.
+struct Call {
+    lane: Rc<Lane>,
+    /// None once it is answered.
+    asking: Option<Asking>,
+    wanted: Vec<Wanted>,
+    amounts: Amounts<u64>,
+}
+
 /// The store did not answer in time.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Down;
 
 impl Lane {
     /// Connects, and keeps trying while the thread lives. Needs a `LocalSet`.
-    pub(crate) fn start(store: &Arc<Store>) -> Rc<Self> {
+    pub(crate) fn start(store: &Arc<Store>, pace: Pace) -> Rc<Self> {
         store.metrics.lane_begins();
         let lane = Rc::new(Self {
             store: store.clone(),
+            pace,
+            clock: Cell::new((Instant::now(), 0)),
             connection: RefCell::default(),
             misses: Cell::new(0),
             broken: Notify::new(),
@@ -85,10 +102,11 @@ impl Lane {
             return Err(self.missed(Miss::Down));
         };
         let wait = u64::try_from(expires.as_millis()).unwrap_or(u64::MAX);
-        let arguments = script::reserve(&wanted, &amounts, wait);
-        let mut asking = Box::pin(async move { script::run(&mut connection, &arguments).await.and_then(Reply::read) });
+        let arguments = script::reserve(&wanted, &amounts, wait, self.latest());
+        let asking = Box::pin(async move { script::run(&mut connection, &arguments).await.and_then(Reply::read) });
+        let mut call = Call { lane: self.clone(), asking: Some(asking), wanted, amounts };
         let asked = Instant::now();
-        let answered = timeout(DEADLINE, &mut asking).await;
+        let answered = timeout(self.pace.of(DEADLINE), call.answer()).await;
         self.store.metrics.waited(asked.elapsed());
         match answered {
             Ok(Ok(reply)) => {
@@ -96,14 +114,11 @@ impl Lane {
                 Ok(reply)
             }
             Ok(Err(error)) => {
-                wanted.iter().for_each(Wanted::untell);
+                call.wanted.iter().for_each(Wanted::untell);
                 self.leave(&reason(&error));
                 Err(self.missed(Miss::Error))
             }
-            Err(_) => {
-                spawn_local(self.clone().undo(asking, wanted, amounts));
-                Err(self.missed(Miss::Timeout))
-            }
+            Err(_) => Err(self.missed(Miss::Timeout)),
         }
     }
 
@@ -125,10 +140,17 @@ impl Lane {
                 self.emptied.notified().await;
             }
         };
-        if timeout(PATIENCE, all).await.is_err() {
+        if timeout(self.pace.of(PATIENCE), all).await.is_err() {
             let left = self.outbox.borrow().len();
             tracing::warn!(left, "the store of limits does not answer: what requests have used is not settled there");
         }
+    }
+
+    /// When nobody hears any more what becomes of a call, by the store's clock.
+    fn latest(&self) -> u64 {
+        let (asked, said) = self.clock.get();
+        let since = asked.elapsed() + self.pace.of(LATE);
+        said.saturating_add(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn missed(&self, miss: Miss) -> Down {
@@ -150,13 +172,8 @@ impl Lane {
     }
 
     /// Gives back what was taken for a request that no longer waited.
-    async fn undo(
-        self: Rc<Self>,
-        asking: impl Future<Output = RedisResult<Reply>>,
-        wanted: Vec<Wanted>,
-        amounts: Amounts<u64>,
-    ) {
-        match timeout(LATE, asking).await {
+    async fn undo(self: Rc<Self>, asking: Asking, wanted: Vec<Wanted>, amounts: Amounts<u64>) {
+        match timeout(self.pace.of(LATE), asking).await {
             Ok(Ok(Reply { is_taken: true, until, .. })) => {
                 let places = wanted.into_iter().map(|wanted| wanted.place).collect();
                 self.settle(Settling { places, until, reserved: amounts, used: Amounts::default() });
@@ -183,10 +200,10 @@ impl Lane {
 
     /// A connection that takes writes in time.
     async fn connect(&self) -> Connection {
-        let [mut pause, longest] = PAUSES;
+        let [mut pause, longest] = PAUSES.map(|pause| self.pace.of(pause));
         let mut said = String::new();
         loop {
-            match timeout(PATIENCE, self.probed()).await {
+            match timeout(self.pace.of(PATIENCE), self.probed()).await {
                 Ok(Ok(connection)) => return connection,
                 failed => {
                     let why = failed.map_or_else(
@@ -212,8 +229,12 @@ impl Lane {
         let key = format!("{}probe", self.store.prefix);
         script::run(&mut connection, &script::probe(&key)).await?;
         // The first found the script loaded, or brought it; this one is like any other.
-        match timeout(DEADLINE, script::run(&mut connection, &script::probe(&key))).await {
-            Ok(answered) => answered.map(|_| connection),
+        let asked = Instant::now();
+        match timeout(self.pace.of(DEADLINE), script::run(&mut connection, &script::probe(&key))).await {
+            Ok(answered) => {
+                self.clock.set((asked, script::time(answered?)?));
+                Ok(connection)
+            }
             Err(_) => Err((ErrorKind::Io, "it answers too late").into()),
         }
     }
@@ -243,7 +264,7 @@ impl Lane {
             let mut connection = connection.clone();
             async move { script::run(&mut connection, &script::settle(settling)).await }
         });
-        let answered = timeout(PATIENCE, join_all(each)).await;
+        let answered = timeout(self.pace.of(PATIENCE), join_all(each)).await;
         let Ok(answered) = answered else {
             self.store.metrics.lost(batch.len());
             return self.leave("it does not settle in time");
@@ -259,6 +280,24 @@ impl Lane {
                 | ErrorKind::Extension => self.outbox.borrow_mut().push_front(settling),
                 _ => self.store.metrics.lost(1),
             }
+        }
+    }
+}
+
+impl Call {
+    async fn answer(&mut self) -> RedisResult<Reply> {
+        let Some(asking) = &mut self.asking else { return pending().await };
+        let answer = asking.await;
+        self.asking = None;
+        answer
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(asking) = self.asking.take() {
+            let wanted = std::mem::take(&mut self.wanted);
+            spawn_local(self.lane.clone().undo(asking, wanted, self.amounts));
         }
     }
 }

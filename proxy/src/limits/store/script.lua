@@ -4,13 +4,14 @@
 -- for each moment at which reservations expire `until tokens cost`. Times are in milliseconds. What is spent is counted in units
 -- times the window, so that `limit` of it come back in each millisecond; what is reserved in units. No key: nothing is spent.
 --
--- reserve WAIT, and for each key KEEP and for each kind `-` or `window limit full amount begin more`:
+-- reserve WAIT and LATEST, and for each key KEEP and for each kind `-` or `window limit full amount begin more`:
 --   takes the amounts of all buckets, or of none. What is reserved expires WAIT from now, unless it is settled. A kind that is
---   not there begins with `begin` spent; `more` was spent elsewhere and comes on top.
+--   not there begins with `begin` spent; `more` was spent elsewhere and comes on top. After LATEST nobody waits for it, so
+--   nothing is taken.
 --   Returns whether they were taken, when that expires, and what is spent of each kind of each key.
 -- settle, and for each key KEEP and UNTIL and for each kind `-` or `window limit full reserved used`:
 --   sets right what was reserved. UNTIL is 0 for what no longer expires, or never did.
--- probe: writes, as the others do.
+-- probe: writes, as the others do. Returns the time.
 
 local BASE = 10000
 -- Longer than any window, and small enough that four digits of it are exact.
@@ -223,7 +224,10 @@ local function kinds_of(names)
 end
 
 local function reserve()
-  local wait = tonumber(next_argument())
+  local wait, latest = tonumber(next_argument()), tonumber(next_argument())
+  if now > latest then
+    return redis.error_reply('LATE nobody waits for this any more')
+  end
   -- Reservations expire together in steps, so that a bucket has a few moments and not as many as requests.
   local step = 2 ^ math.floor(math.log(math.max(wait / 8, 1)) / math.log(2))
   local until_ms = math.ceil((now + wait) / step) * step
@@ -294,5 +298,5 @@ elseif verb == 'settle' then
   return settle()
 else
   redis.call('SET', KEYS[1], string.format('%.0f', now), 'PX', '1000')
-  return {}
+  return { string.format('%.0f', now) }
 end

@@ -62,10 +62,12 @@ pub(in super::super) struct Settling {
     pub(in super::super) used: Amounts<u64>,
 }
 
-/// Takes the amounts of all, or of none. What is taken expires after so many milliseconds, unless it is settled.
-pub(super) fn reserve(wanted: &[Wanted], amounts: &Amounts<u64>, wait: u64) -> Arguments {
+/// Takes the amounts of all, or of none; an error after `latest` by the store's clock. What is taken expires after so many
+/// milliseconds, unless it is settled.
+pub(super) fn reserve(wanted: &[Wanted], amounts: &Amounts<u64>, wait: u64, latest: u64) -> Arguments {
     let mut arguments = Arguments::new("reserve", wanted.iter().map(|wanted| wanted.place.key.as_str()));
     arguments.number(wait);
+    arguments.number(latest);
     for Wanted { place: Place { shares, keep, .. }, news, .. } in wanted {
         arguments.number(*keep);
         let each = shares.0.zip(*amounts).zip(*news);
@@ -87,7 +89,7 @@ pub(super) fn settle(settling: &Settling) -> Arguments {
     arguments
 }
 
-/// Writes something, to see whether that can be.
+/// Writes something, to see whether that can be. Answers the [`time`].
 pub(super) fn probe(key: &str) -> Arguments {
     Arguments::new("probe", [key].into_iter())
 }
@@ -133,6 +135,11 @@ pub(super) async fn run(connection: &mut Connection, arguments: &Arguments) -> R
         }
         answered => answered,
     }
+}
+
+/// The store's clock, in milliseconds.
+pub(super) fn time(answered: Vec<Value>) -> RedisResult<u64> {
+    from_redis_value(answered.into_iter().next().unwrap_or(Value::Nil)).map_err(Into::into)
 }
 
 impl Reply {

@@ -175,7 +175,7 @@ impl Bed {
 
     async fn reserve(&mut self, places: Vec<Place>, amounts: Amounts<u64>, now: u64) -> Reply {
         let wanted: Vec<_> = places.into_iter().map(|place| wanted(place, Amounts::default())).collect();
-        let values = self.run(script::reserve(&wanted, &amounts, WAIT), now).await;
+        let values = self.run(script::reserve(&wanted, &amounts, WAIT, u64::MAX), now).await;
         Reply::read(values).expect("the reply must be one")
     }
 }
@@ -261,11 +261,25 @@ async fn what_this_proxy_knows_better_counts_where_the_store_has_forgotten_or_wa
     let wanted = [wanted(bed.place(0, shares), news)];
     let mut spent = Vec::new();
     for now in [BEGIN, BEGIN + 100] {
-        let reply = Reply::read(bed.run(script::reserve(&wanted, &ONE, WAIT), now).await).expect("must be a reply");
+        let reply =
+            Reply::read(bed.run(script::reserve(&wanted, &ONE, WAIT, u64::MAX), now).await).expect("must be a reply");
         spent.push(reply.spent[0].requests);
     }
     // The second time it is there already: one comes back, two more and one are taken.
     assert_eq!(spent, [Some(7_000), Some(9_000)]);
+}
+
+#[tokio::test]
+async fn what_was_held_up_until_nobody_waits_for_it_takes_nothing() {
+    let redis = Redis::start().await.expect("must start");
+    let mut bed = Bed { connection: connected(&redis).await, script: clocked(), case: "{t}".to_owned() };
+    let place = bed.place(0, one(10, 1_000));
+    let mut late = script::reserve(&[wanted(place.clone(), Amounts::default())], &ONE, WAIT, BEGIN - 1);
+    late.number(BEGIN);
+    let command = late.command("EVAL", &bed.script);
+    let error = bed.connection.query::<Value>(&command).await.expect_err("must be refused");
+    assert_eq!(error.code(), Some("LATE"));
+    assert_eq!(bed.reserve(vec![place], ONE, BEGIN).await.spent[0].requests, Some(1_000), "the second alone");
 }
 
 #[tokio::test]
