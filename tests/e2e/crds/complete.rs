@@ -84,7 +84,7 @@ fn consumers() -> Vec<Value> {
         "serviceAccounts": [{"namespace": "search", "name": "indexer"}],
         "userFrom": {"type": "Header", "header": "x-end-user"},
         "models": ["gpt-4o"],
-        "budget": {"limit": "500.00", "period": "Month"},
+        "budget": {"limit": "500.00", "userLimit": "20.00", "period": "Month"},
     });
     let by_token = json!({
         "jwt": {

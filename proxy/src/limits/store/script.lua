@@ -23,19 +23,48 @@ local function next_argument()
   return ARGV[argument]
 end
 
--- Whole numbers of any size: four digits each, the least first, none for zero.
+-- Whole numbers of any size: Lua's own where they are exact, else lists of four digits each, the least first.
+local EXACT = 2 ^ 53
+
+local function is_zero(number)
+  return number == 0 or type(number) == 'table' and #number == 0
+end
+
+local function digits_of(number)
+  if type(number) == 'table' then
+    return number
+  end
+  local digits = {}
+  while number > 0 do
+    local digit = math.fmod(number, BASE)
+    digits[#digits + 1] = digit
+    number = (number - digit) / BASE
+  end
+  return digits
+end
+
+local function without_zeros(digits)
+  while digits[#digits] == 0 do
+    digits[#digits] = nil
+  end
+  return digits
+end
+
 local function read(text)
-  local number = {}
+  if #text <= 15 then
+    return tonumber(text)
+  end
+  local digits = {}
   for last = #text, 1, -4 do
-    number[#number + 1] = tonumber(text:sub(math.max(1, last - 3), last))
+    digits[#digits + 1] = tonumber(text:sub(math.max(1, last - 3), last))
   end
-  while number[#number] == 0 do
-    number[#number] = nil
-  end
-  return number
+  return without_zeros(digits)
 end
 
 local function write(number)
+  if type(number) == 'number' then
+    return string.format('%.0f', number)
+  end
   if #number == 0 then
     return '0'
   end
@@ -47,12 +76,15 @@ local function write(number)
 end
 
 local function times(number, factor)
-  local product, carry = {}, 0
-  if factor == 0 then
-    return product
+  if type(number) == 'number' and number * factor < EXACT then
+    return number * factor
   end
-  for place = 1, #number do
-    local sum = number[place] * factor + carry
+  if factor == 0 then
+    return 0
+  end
+  local digits, product, carry = digits_of(number), {}, 0
+  for place = 1, #digits do
+    local sum = digits[place] * factor + carry
     carry = math.floor(sum / BASE)
     product[place] = sum - carry * BASE
   end
@@ -65,20 +97,23 @@ local function times(number, factor)
 end
 
 local function divided(number, divisor)
+  if type(number) == 'number' then
+    return (number - math.fmod(number, divisor)) / divisor
+  end
   local quotient, rest = {}, 0
   for place = #number, 1, -1 do
     local sum = rest * BASE + number[place]
-    local digit = math.floor(sum / divisor)
-    rest = sum - digit * divisor
-    quotient[place] = digit
+    rest = math.fmod(sum, divisor)
+    quotient[place] = (sum - rest) / divisor
   end
-  while quotient[#quotient] == 0 do
-    quotient[#quotient] = nil
-  end
-  return quotient
+  return without_zeros(quotient)
 end
 
 local function plus(one, other)
+  if type(one) == 'number' and type(other) == 'number' and one + other < EXACT then
+    return one + other
+  end
+  one, other = digits_of(one), digits_of(other)
   local sum, carry = {}, 0
   for place = 1, math.max(#one, #other) do
     local digit = (one[place] or 0) + (other[place] or 0) + carry
@@ -92,6 +127,10 @@ local function plus(one, other)
 end
 
 local function less(one, other)
+  if type(one) == 'number' and type(other) == 'number' then
+    return one < other
+  end
+  one, other = digits_of(one), digits_of(other)
   if #one ~= #other then
     return #one < #other
   end
@@ -106,22 +145,26 @@ end
 -- Nothing is less than zero.
 local function minus(one, other)
   if less(one, other) then
-    return {}
+    return 0
   end
+  if type(one) == 'number' and type(other) == 'number' then
+    return one - other
+  end
+  one, other = digits_of(one), digits_of(other)
   local rest, borrow = {}, 0
   for place = 1, #one do
     local digit = one[place] - (other[place] or 0) - borrow
     borrow = digit < 0 and 1 or 0
     rest[place] = digit + borrow * BASE
   end
-  while rest[#rest] == 0 do
-    rest[#rest] = nil
-  end
-  return rest
+  return without_zeros(rest)
 end
 
 -- About so much, for times to live.
 local function about(number)
+  if type(number) == 'number' then
+    return number
+  end
   local sum = 0
   for place = #number, 1, -1 do
     sum = sum * BASE + number[place]
@@ -148,7 +191,7 @@ local function bucket_of(key, kinds)
     local bound = kinds[kind]
     if bound then
       local window = tonumber(words[2 * kind] or 0)
-      local spent = bound.begin or {}
+      local spent = bound.begin or 0
       if window > 0 then
         spent = read(words[2 * kind + 1])
         if window ~= bound.window then
@@ -181,8 +224,8 @@ local function keep(bucket, kinds, least)
     if bound then
       words[#words + 1] = string.format('%.0f', bound.window)
       words[#words + 1] = write(bucket[kind])
-      is_empty = is_empty and #bucket[kind] == 0
-      if #bound.limit > 0 then
+      is_empty = is_empty and is_zero(bucket[kind])
+      if not is_zero(bound.limit) then
         lives = math.max(lives, about(bucket[kind]) / about(bound.limit))
       end
     else
@@ -190,7 +233,7 @@ local function keep(bucket, kinds, least)
     end
   end
   for until_ms, held in pairs(bucket.holds) do
-    if #held[2] > 0 or #held[3] > 0 then
+    if not (is_zero(held[2]) and is_zero(held[3])) then
       words[#words + 1] = string.format('%.0f', until_ms)
       words[#words + 1] = write(held[2])
       words[#words + 1] = write(held[3])
@@ -236,9 +279,9 @@ local function reserve()
     local least, kinds = tonumber(next_argument()), kinds_of({ 'amount', 'begin', 'more' })
     local bucket, has_more = bucket_of(key, kinds), false
     for kind, bound in pairs(kinds) do
-      has_more = has_more or #bound.more > 0
+      has_more = has_more or not is_zero(bound.more)
       bucket[kind] = plus(bucket[kind], bound.more)
-      if #bound.amount > 0 then
+      if not is_zero(bound.amount) then
         bound.after = plus(bucket[kind], times(bound.amount, bound.window))
         fits = fits and not less(bound.full, bound.after)
       end
@@ -248,7 +291,7 @@ local function reserve()
   for _, each in ipairs(all) do
     local bucket = each.bucket
     if fits then
-      local held = bucket.holds[until_ms] or { [2] = {}, [3] = {} }
+      local held = bucket.holds[until_ms] or { [2] = 0, [3] = 0 }
       for kind, bound in pairs(each.kinds) do
         bucket[kind] = bound.after or bucket[kind]
         if kind > 1 then
@@ -280,7 +323,7 @@ local function settle()
           held[kind] = minus(held[kind], reserved)
         else
           -- It has expired, and was given back then.
-          reserved = {}
+          reserved = 0
         end
       end
       bucket[kind] = minus(bucket[kind], times(minus(reserved, used), bound.window))
