@@ -40,15 +40,21 @@ pub(crate) struct Installation<'a> {
 impl<'a> Installation<'a> {
     /// A namespace with everything but the programs, for objects in that namespace alone.
     pub(crate) async fn new(cluster: &'a Cluster, prefix: &str) -> anyhow::Result<Self> {
-        Self::watching(cluster, prefix, None).await
+        Self::with(cluster, prefix, &[]).await
+    }
+
+    /// The same, with these values of the chart too.
+    pub(crate) async fn with(cluster: &'a Cluster, prefix: &str, values: &[&str]) -> anyhow::Result<Self> {
+        let namespace = cluster.namespace(prefix).await?;
+        let watched = namespace.clone();
+        Self::install_for(cluster, namespace, &watched, values).await
     }
 
     /// The same, for objects in one more namespace too.
-    pub(crate) async fn watching(cluster: &'a Cluster, prefix: &str, other: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) async fn watching(cluster: &'a Cluster, prefix: &str, other: &str) -> anyhow::Result<Self> {
         let namespace = cluster.namespace(prefix).await?;
-        let other = other.map_or_else(String::new, |other| format!(",{other}"));
-        let watch = format!("watchNamespaces={{{namespace}{other}}}");
-        Self::install(cluster, namespace, &[&watch, "proxy.drainDeadline=5s", "operator.log=debug"]).await
+        let watched = format!("{namespace},{other}");
+        Self::install_for(cluster, namespace, &watched, &[]).await
     }
 
     /// The chart as it is, for objects in all namespaces: in a cluster that nobody shares.
@@ -56,10 +62,13 @@ impl<'a> Installation<'a> {
         Self::install(cluster, cluster.namespace(prefix).await?, &[]).await
     }
 
-    /// A namespace as of [`Installation::new`], with these values of the chart too.
-    pub(crate) async fn with(cluster: &'a Cluster, prefix: &str, values: &[&str]) -> anyhow::Result<Self> {
-        let namespace = cluster.namespace(prefix).await?;
-        let watch = format!("watchNamespaces={{{namespace}}}");
+    async fn install_for(
+        cluster: &'a Cluster,
+        namespace: String,
+        watched: &str,
+        values: &[&str],
+    ) -> anyhow::Result<Self> {
+        let watch = format!("watchNamespaces={{{watched}}}");
         let values = [&[&watch, "proxy.drainDeadline=5s", "operator.log=debug"], values].concat();
         Self::install(cluster, namespace, &values).await
     }

@@ -118,7 +118,7 @@ fn greedy() -> [Faulty; 3] {
 async fn every_bad_object_says_what_is_wrong_and_the_rest_serves_on() -> anyhow::Result<()> {
     let cluster = Cluster::shared().await?;
     let elsewhere = cluster.namespace("untrusted").await?;
-    let installation = Installation::watching(cluster, "verdicts", Some(&elsewhere)).await?;
+    let installation = Installation::watching(cluster, "verdicts", &elsewhere).await?;
     let operator = installation.operator("operator-0").await?;
     let proxy = installation.proxy("proxy-0", &[&operator]).await?;
     installation.apply_quickstart().await?;
