@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use penstock_config::{ObjectRef, object, protocol::Report};
@@ -168,17 +168,16 @@ impl Limiter {
     /// Whether the store answers, where there is one, and which budgets are spent how far.
     pub(crate) fn reports(&self) -> impl Iterator<Item = Report> {
         let store = self.store.get().map(|store| Report::LimitStore { is_up: store.is_up() });
-        let wall = SystemTime::now();
-        let budgets = self.spending(wall).into_iter().filter_map(move |(consumer, used, rule)| {
+        let moment = Moment::now();
+        let budgets = self.spending(&moment).into_iter().filter_map(move |(consumer, used, rule)| {
             let percent = THRESHOLDS.into_iter().rfind(|percent| used * 100.0 >= f64::from(*percent))?;
-            Some(Report::BudgetSpent { consumer, percent, until: rule.span(wall)?.next.to_string() })
+            Some(Report::BudgetSpent { consumer, percent, until: rule.span(&moment)?.next.to_string() })
         });
         store.into_iter().chain(budgets)
     }
 
     /// How much of each Consumer's budget is spent, as far as this proxy knows: 1 is all of it.
-    fn spending(&self, wall: SystemTime) -> Vec<(ObjectRef, f64, Arc<Rule>)> {
-        let moment = Moment { now: Instant::now(), wall };
+    fn spending(&self, moment: &Moment) -> Vec<(ObjectRef, f64, Arc<Rule>)> {
         let mut budgets = table::lock(&self.budgets);
         budgets.retain(|_, rule| rule.strong_count() > 0);
         let rules = budgets.iter().filter_map(|(name, rule)| Some((name.clone(), rule.upgrade()?)));
@@ -192,7 +191,7 @@ impl Limiter {
 
     /// The same by name.
     pub(crate) fn budgets_used(&self) -> Vec<(ObjectRef, f64)> {
-        self.spending(SystemTime::now()).into_iter().map(|(name, used, _)| (name, used)).collect()
+        self.spending(&Moment::now()).into_iter().map(|(name, used, _)| (name, used)).collect()
     }
 
     /// A way to the store for this thread, where there is one. Needs a `LocalSet`.
@@ -258,10 +257,11 @@ impl Limiter {
         subject: Subject<'_>,
         need: Need,
     ) -> Result<(Reservation, Standing), Box<Refusal>> {
-        let holds = self.holds(rules, lane, subject, Moment::now());
+        let moment = Moment::now();
+        let holds = self.holds(rules, lane, subject, &moment);
         match lane {
             Some(lane) if !holds.is_empty() => Box::pin(self.reserve_there(lane, holds, need)).await,
-            _ => self.reserve_here(holds, need.amounts, Instant::now()),
+            _ => self.reserve_here(holds, need.amounts, moment.now),
         }
     }
 
@@ -271,7 +271,7 @@ impl Limiter {
         rules: impl IntoIterator<Item = &'a Arc<Rule>>,
         lane: Option<&Rc<Lane>>,
         subject: Subject<'_>,
-        moment: Moment,
+        moment: &Moment,
     ) -> Vec<Hold> {
         let among = self.among.load(Ordering::Relaxed);
         let keeping = Keeping { lane, book: self.book(), among };
@@ -290,18 +290,16 @@ impl Limiter {
         let mut locked: Vec<_> = holds.iter().map(|hold| (table::lock(&hold.buckets), hold)).collect();
         let (mut longest, mut standing) = (Longest::default(), Standing::default());
         for (buckets, hold) in &mut locked {
-            let shares = hold.shares();
-            longest.look(buckets.at(&shares, now), &shares, hold, amounts);
+            longest.look(buckets.at(&hold.shares, now), &hold.shares, hold, amounts);
         }
         for (buckets, hold) in &mut locked {
-            let shares = hold.shares();
             if longest.is_none() {
                 match hold.has_store() {
-                    true => buckets.take_untold(&shares, &amounts),
-                    false => buckets.take(&shares, &amounts),
+                    true => buckets.take_untold(&hold.shares, &amounts),
+                    false => buckets.take(&hold.shares, &amounts),
                 }
             }
-            buckets.note(&shares, &mut standing);
+            buckets.note(&hold.shares, &mut standing);
         }
         drop(locked);
         match longest.into_refusal(standing) {

@@ -73,6 +73,9 @@ impl<'a> Longest<'a> {
     }
 
     pub(super) fn look(&mut self, buckets: &Buckets, shares: &Shares, hold: &'a Hold, amounts: Amounts<u64>) {
+        if buckets.have(shares, &amounts) {
+            return;
+        }
         let short = buckets.look(shares, &amounts);
         let each = short.zip(hold.rule.rates).zip(amounts).zip(KINDS);
         let refused = each.map(|(((short, rate), amount), kind)| {

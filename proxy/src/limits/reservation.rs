@@ -30,8 +30,8 @@ pub(crate) struct Reservation {
 pub(super) struct Hold {
     pub(super) rule: Arc<Rule>,
     pub(super) buckets: Arc<Mutex<Buckets>>,
-    /// How many proxies share them, where there is no store or it does not answer.
-    pub(super) among: u32,
+    /// What this proxy may give away of them, where there is no store or it does not answer.
+    pub(super) shares: Shares,
     pub(super) kept: Kept,
     /// How long the store keeps them at least.
     pub(super) keep: Duration,
@@ -78,14 +78,9 @@ impl Hold {
         self.kept.there().is_some()
     }
 
-    pub(super) fn shares(&self) -> Shares {
-        self.rule.shares(self.among)
-    }
-
     /// How much of its cost is spent: 1 is all of it.
     pub(super) fn used(&self, now: Instant) -> f64 {
-        let shares = self.shares();
-        table::lock(&self.buckets).at(&shares, now).used(&shares)
+        table::lock(&self.buckets).at(&self.shares, now).used(&self.shares)
     }
 
     fn place(&self, key: &str) -> Place {
@@ -96,9 +91,8 @@ impl Hold {
     /// What is asked of the store.
     pub(super) fn wanted(&self, now: Instant) -> Wanted {
         let key = self.kept.there().map_or("", |(_, key)| key);
-        let shares = self.shares();
-        let news = table::lock(&self.buckets).at(&shares, now).tell(&shares);
-        Wanted { place: self.place(key), news, buckets: self.buckets.clone(), shares }
+        let news = table::lock(&self.buckets).at(&self.shares, now).tell(&self.shares);
+        Wanted { place: self.place(key), news, buckets: self.buckets.clone(), shares: self.shares }
     }
 }
 
@@ -112,7 +106,7 @@ impl Reservation {
         let is_there = self.origin != Origin::Here;
         let mut places = Vec::new();
         for hold in &self.holds {
-            let shares = if is_there { hold.rule.shares(1) } else { hold.shares() };
+            let shares = if is_there { hold.rule.shares(1) } else { hold.shares };
             let mut buckets = table::lock(&hold.buckets);
             let buckets = buckets.at(&shares, now);
             // What this proxy took by itself the store learns of with the next request, or has learnt of by now.

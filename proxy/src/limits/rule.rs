@@ -1,6 +1,7 @@
 //! A limit, built: whose requests it binds, and what they may take.
 
 use std::{
+    cell::OnceCell,
     rc::Rc,
     slice,
     sync::Arc,
@@ -84,10 +85,10 @@ pub(crate) struct Subject<'a> {
 }
 
 /// When a request comes in, by both clocks.
-#[derive(Clone, Copy)]
 pub(super) struct Moment {
     pub(super) now: Instant,
-    pub(super) wall: SystemTime,
+    /// Looked at where somebody asks for it.
+    wall: OnceCell<SystemTime>,
 }
 
 /// Where buckets are kept.
@@ -102,7 +103,16 @@ pub(super) struct Keeping<'a> {
 
 impl Moment {
     pub(super) fn now() -> Self {
-        Self { now: Instant::now(), wall: SystemTime::now() }
+        Self { now: Instant::now(), wall: OnceCell::new() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn at(now: Instant, wall: SystemTime) -> Self {
+        Self { now, wall: wall.into() }
+    }
+
+    pub(super) fn wall(&self) -> SystemTime {
+        *self.wall.get_or_init(SystemTime::now)
     }
 }
 
@@ -208,10 +218,10 @@ impl Rule {
     }
 
     /// The day, week or month that it is about now; none for what has no such periods.
-    pub(super) fn span(&self, wall: SystemTime) -> Option<Span> {
+    pub(super) fn span(&self, moment: &Moment) -> Option<Span> {
         match self.of {
             Of::RateLimit => None,
-            Of::Budget { period, .. } => Some(Span::of(period, wall)),
+            Of::Budget { period, .. } => Some(Span::of(period, moment.wall())),
         }
     }
 
@@ -220,7 +230,7 @@ impl Rule {
         self: &Arc<Self>,
         subject: Subject<'_>,
         Keeping { lane, book, among }: Keeping<'_>,
-        Moment { now, wall }: Moment,
+        moment: &Moment,
         name: &mut String,
     ) -> Hold {
         // A user is a Consumer's own: two of them may call theirs the same.
@@ -234,7 +244,7 @@ impl Rule {
             // What stands between them is in no name.
             name.push('\0');
         }
-        let span = self.span(wall);
+        let span = self.span(moment);
         let key = || match span {
             None => format!("limit:{}:{}", self.name, digest(name)),
             Some(span) => format!("budget:{}:{}:{}", self.name, span.first, digest(name)),
@@ -246,11 +256,13 @@ impl Rule {
         };
         let shares = self.shares(among);
         let buckets = match self.per {
-            Per { consumer: false, user: false, model: false, provider: false } => self.table.of_all(&shares, now),
-            _ => self.table.of(name, span, &shares, now, || kept.spent()),
+            Per { consumer: false, user: false, model: false, provider: false } => {
+                self.table.of_all(&shares, moment.now)
+            }
+            _ => self.table.of(name, span, &shares, moment.now, || kept.spent()),
         };
-        let keep = span.map_or(Duration::ZERO, |span| span.left(wall) + AFTERWARDS);
-        Hold { rule: self.clone(), buckets, among, kept, keep, span }
+        let keep = span.map_or(Duration::ZERO, |span| span.left(moment.wall()) + AFTERWARDS);
+        Hold { rule: self.clone(), buckets, shares, kept, keep, span }
     }
 }
 

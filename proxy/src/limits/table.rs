@@ -190,7 +190,14 @@ impl Buckets {
         self.all.iter().flatten().all(Bucket::is_full)
     }
 
-    /// Can all of it be taken? For each kind of amount that the limit bounds, how long not.
+    /// Can all of it be taken?
+    pub(super) fn have(&self, shares: &Shares, amounts: &Amounts<u64>) -> bool {
+        let all = self.all.iter().zip(shares.0.iter()).zip(amounts.iter());
+        all.filter_map(|((bucket, share), amount)| Some((bucket.as_ref()?, share.as_ref()?, *amount)))
+            .all(|(bucket, share, amount)| bucket.look(share, amount).is_ok())
+    }
+
+    /// For each kind of amount that the limit bounds, how long it can't be taken.
     pub(super) fn look(&self, shares: &Shares, amounts: &Amounts<u64>) -> Amounts<Option<Short>> {
         let all = self.all.zip(shares.0).zip(*amounts);
         all.map(|((bucket, share), amount)| bucket.zip(share)?.0.look(&share?, amount).err())

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use serde_json::json;
 
 use super::*;
@@ -28,8 +30,8 @@ fn reserve(
     amounts: Amounts<u64>,
     now: Instant,
 ) -> Result<(Reservation, Standing), Box<Refusal>> {
-    let moment = Moment { now, wall: SystemTime::UNIX_EPOCH };
-    limits.reserve_here(limits.holds(rules, None, subject, moment), amounts, now)
+    let moment = Moment::at(now, SystemTime::UNIX_EPOCH);
+    limits.reserve_here(limits.holds(rules, None, subject, &moment), amounts, now)
 }
 
 fn tokens(tokens: u64) -> Amounts<u64> {
