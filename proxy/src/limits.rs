@@ -290,16 +290,18 @@ impl Limiter {
         let mut locked: Vec<_> = holds.iter().map(|hold| (table::lock(&hold.buckets), hold)).collect();
         let (mut longest, mut standing) = (Longest::default(), Standing::default());
         for (buckets, hold) in &mut locked {
-            longest.look(buckets.at(&hold.shares, now), &hold.shares, hold, amounts);
+            let shares = hold.shares();
+            longest.look(buckets.at(&shares, now), &shares, hold, amounts);
         }
         for (buckets, hold) in &mut locked {
+            let shares = hold.shares();
             if longest.is_none() {
                 match hold.has_store() {
-                    true => buckets.take_untold(&hold.shares, &amounts),
-                    false => buckets.take(&hold.shares, &amounts),
+                    true => buckets.take_untold(&shares, &amounts),
+                    false => buckets.take(&shares, &amounts),
                 }
             }
-            buckets.note(&hold.shares, &mut standing);
+            buckets.note(&shares, &mut standing);
         }
         drop(locked);
         match longest.into_refusal(standing) {

@@ -72,7 +72,7 @@ impl<'a> Longest<'a> {
         self.0.map(|refused| refused.refusal(standing))
     }
 
-    pub(super) fn look(&mut self, buckets: &Buckets, shares: &Shares, hold: &'a Hold, amounts: Amounts<u64>) {
+    pub(super) fn look(&mut self, buckets: &Buckets, shares: &Shares<'_>, hold: &'a Hold, amounts: Amounts<u64>) {
         if buckets.have(shares, &amounts) {
             return;
         }

@@ -30,8 +30,8 @@ pub(crate) struct Reservation {
 pub(super) struct Hold {
     pub(super) rule: Arc<Rule>,
     pub(super) buckets: Arc<Mutex<Buckets>>,
-    /// What this proxy may give away of them, where there is no store or it does not answer.
-    pub(super) shares: Shares,
+    /// How many proxies share them, where there is no store or it does not answer.
+    pub(super) among: u32,
     pub(super) kept: Kept,
     /// How long the store keeps them at least.
     pub(super) keep: Duration,
@@ -74,25 +74,31 @@ impl Kept {
 }
 
 impl Hold {
+    pub(super) fn shares(&self) -> Shares<'_> {
+        self.rule.shares(self.among)
+    }
+
     pub(super) fn has_store(&self) -> bool {
         self.kept.there().is_some()
     }
 
     /// How much of its cost is spent: 1 is all of it.
     pub(super) fn used(&self, now: Instant) -> f64 {
-        table::lock(&self.buckets).at(&self.shares, now).used(&self.shares)
+        let shares = self.shares();
+        table::lock(&self.buckets).at(&shares, now).used(&shares)
     }
 
     fn place(&self, key: &str) -> Place {
         let keep = u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX);
-        Place { key: key.to_owned(), shares: self.rule.shares(1), keep }
+        Place { key: key.to_owned(), rates: self.rule.rates, keep }
     }
 
     /// What is asked of the store.
     pub(super) fn wanted(&self, now: Instant) -> Wanted {
         let key = self.kept.there().map_or("", |(_, key)| key);
-        let news = table::lock(&self.buckets).at(&self.shares, now).tell(&self.shares);
-        Wanted { place: self.place(key), news, buckets: self.buckets.clone(), shares: self.shares }
+        let shares = self.shares();
+        let news = table::lock(&self.buckets).at(&shares, now).tell(&shares);
+        Wanted { place: self.place(key), news, buckets: self.buckets.clone(), among: self.among }
     }
 }
 
@@ -106,7 +112,7 @@ impl Reservation {
         let is_there = self.origin != Origin::Here;
         let mut places = Vec::new();
         for hold in &self.holds {
-            let shares = if is_there { hold.rule.shares(1) } else { hold.shares };
+            let shares = if is_there { hold.rule.shares(1) } else { hold.shares() };
             let mut buckets = table::lock(&hold.buckets);
             let buckets = buckets.at(&shares, now);
             // What this proxy took by itself the store learns of with the next request, or has learnt of by now.

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 use super::{
     Amounts,
     book::Book,
-    bucket::Share,
     period::Span,
     reservation::{Hold, Kept},
     store::lane::Lane,
@@ -213,8 +212,8 @@ impl Rule {
             || cost.is_some() && (reserved.cost, used.cost) != (0, 0)
     }
 
-    pub(super) fn shares(&self, among: u32) -> Shares {
-        Shares(self.rates.map(|rate| rate.map(|rate| Share { rate, among })))
+    pub(super) fn shares(&self, among: u32) -> Shares<'_> {
+        Shares { rates: &self.rates, among }
     }
 
     /// The day, week or month that it is about now; none for what has no such periods.
@@ -262,7 +261,7 @@ impl Rule {
             _ => self.table.of(name, span, &shares, moment.now, || kept.spent()),
         };
         let keep = span.map_or(Duration::ZERO, |span| span.left(moment.wall()) + AFTERWARDS);
-        Hold { rule: self.clone(), buckets, shares, kept, keep, span }
+        Hold { rule: self.clone(), buckets, among, kept, keep, span }
     }
 }
 

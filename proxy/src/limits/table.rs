@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use penstock_config::object::Rate;
 use prometheus::IntCounter;
 use tokio::time::Instant;
 
@@ -39,9 +40,12 @@ pub(super) struct Subjects {
     span: Option<Span>,
 }
 
-/// What a limit allows of each, where it bounds it.
+/// What a limit allows of each, where it bounds it, and how many proxies have a share of that.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shares(pub(super) Amounts<Option<Share>>);
+pub(super) struct Shares<'a> {
+    pub(super) rates: &'a Amounts<Option<Rate>>,
+    pub(super) among: u32,
+}
 
 pub(super) struct Buckets {
     all: Amounts<Option<Bucket>>,
@@ -63,7 +67,7 @@ impl Table {
     }
 
     /// The buckets that all subjects share.
-    pub(super) fn of_all(&self, shares: &Shares, now: Instant) -> Shared {
+    pub(super) fn of_all(&self, shares: &Shares<'_>, now: Instant) -> Shared {
         self.all.get_or_init(|| Arc::new(Mutex::new(Buckets::full(shares, now)))).clone()
     }
 
@@ -72,7 +76,7 @@ impl Table {
         &self,
         subject: &str,
         span: Option<Span>,
-        shares: &Shares,
+        shares: &Shares<'_>,
         now: Instant,
         spent: impl FnOnce() -> Amounts<u64>,
     ) -> Shared {
@@ -93,7 +97,7 @@ impl Subjects {
     }
 
     /// The buckets of a subject, which may be new.
-    fn of(&mut self, subject: &str, shares: &Shares, now: Instant, spent: impl FnOnce() -> Amounts<u64>) -> Shared {
+    fn of(&mut self, subject: &str, shares: &Shares<'_>, now: Instant, spent: impl FnOnce() -> Amounts<u64>) -> Shared {
         if let Some(buckets) = self.own.get(subject) {
             return buckets.clone();
         }
@@ -108,7 +112,7 @@ impl Subjects {
     }
 
     /// Forgets buckets that are full, and that nobody has taken anything of: new ones are just like them.
-    fn make_room(&mut self, shares: &Shares, now: Instant) {
+    fn make_room(&mut self, shares: &Shares<'_>, now: Instant) {
         let was_swept = self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < SWEEP);
         if self.own.len() < self.most || was_swept {
             return;
@@ -123,9 +127,20 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Shares<'_> {
+    fn iter(&self) -> impl Iterator<Item = Option<Share>> {
+        let among = self.among;
+        self.rates.iter().map(move |rate| rate.map(|rate| Share { rate, among }))
+    }
+
+    fn all(&self) -> Amounts<Option<Share>> {
+        self.rates.map(|rate| rate.map(|rate| Share { rate, among: self.among }))
+    }
+}
+
 impl Buckets {
-    pub(super) fn full(shares: &Shares, now: Instant) -> Self {
-        Self::of(shares.0.map(|share| share.map(|share| Bucket::full(&share, now))))
+    pub(super) fn full(shares: &Shares<'_>, now: Instant) -> Self {
+        Self::of(shares.all().map(|share| share.map(|share| Bucket::full(&share, now))))
     }
 
     fn of(all: Amounts<Option<Bucket>>) -> Self {
@@ -133,16 +148,16 @@ impl Buckets {
     }
 
     /// As the store has them, by what it says is spent.
-    pub(super) fn stored(spent: Amounts<Option<u128>>, shares: &Shares, now: Instant) -> Self {
-        let each = spent.zip(shares.0);
+    pub(super) fn stored(spent: Amounts<Option<u128>>, shares: &Shares<'_>, now: Instant) -> Self {
+        let each = spent.zip(shares.all());
         Self::of(each.map(|(spent, share)| share.map(|share| Bucket::stored(spent.unwrap_or(0), &share, now))))
     }
 
     /// As they are at a moment.
-    pub(super) fn at(&mut self, shares: &Shares, now: Instant) -> &mut Self {
-        for (bucket, share) in self.all.iter_mut().zip(shares.0.iter()) {
+    pub(super) fn at(&mut self, shares: &Shares<'_>, now: Instant) -> &mut Self {
+        for (bucket, share) in self.all.iter_mut().zip(shares.iter()) {
             match (&mut *bucket, share) {
-                (Some(bucket), Some(share)) => bucket.refill(share, now),
+                (Some(bucket), Some(share)) => bucket.refill(&share, now),
                 (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
             }
         }
@@ -150,21 +165,21 @@ impl Buckets {
     }
 
     /// What the store may not know of them, which is no news any more.
-    pub(super) fn tell(&mut self, shares: &Shares) -> Amounts<News> {
+    pub(super) fn tell(&mut self, shares: &Shares<'_>) -> Amounts<News> {
         if self.are_common {
             return Amounts::default();
         }
         let mut news = Amounts::default();
-        for ((bucket, share), news) in self.all.iter_mut().zip(shares.0.iter()).zip(news.iter_mut()) {
+        for ((bucket, share), news) in self.all.iter_mut().zip(shares.iter()).zip(news.iter_mut()) {
             if let (Some(bucket), Some(share)) = (bucket, share) {
-                *news = bucket.tell(share);
+                *news = bucket.tell(&share);
             }
         }
         news
     }
 
     /// The store did not hear it.
-    pub(super) fn untell(&mut self, shares: &Shares, news: &Amounts<News>) {
+    pub(super) fn untell(&mut self, shares: &Shares<'_>, news: &Amounts<News>) {
         change(&mut self.all, shares, news, Bucket::untell);
     }
 
@@ -182,8 +197,8 @@ impl Buckets {
     }
 
     /// How much of its cost is spent: 1 is all of it.
-    pub(super) fn used(&self, shares: &Shares) -> f64 {
-        self.all.cost.zip(shares.0.cost).map_or(0.0, |(bucket, share)| bucket.used(&share))
+    pub(super) fn used(&self, shares: &Shares<'_>) -> f64 {
+        self.all.cost.zip(shares.all().cost).map_or(0.0, |(bucket, share)| bucket.used(&share))
     }
 
     fn are_full(&self) -> bool {
@@ -191,36 +206,38 @@ impl Buckets {
     }
 
     /// Can all of it be taken?
-    pub(super) fn have(&self, shares: &Shares, amounts: &Amounts<u64>) -> bool {
-        let all = self.all.iter().zip(shares.0.iter()).zip(amounts.iter());
-        all.filter_map(|((bucket, share), amount)| Some((bucket.as_ref()?, share.as_ref()?, *amount)))
-            .all(|(bucket, share, amount)| bucket.look(share, amount).is_ok())
+    pub(super) fn have(&self, shares: &Shares<'_>, amounts: &Amounts<u64>) -> bool {
+        let mut all = self.all.iter().zip(shares.iter()).zip(amounts.iter());
+        all.all(|((bucket, share), amount)| match (bucket, share) {
+            (Some(bucket), Some(share)) => bucket.look(&share, *amount).is_ok(),
+            _ => true,
+        })
     }
 
     /// For each kind of amount that the limit bounds, how long it can't be taken.
-    pub(super) fn look(&self, shares: &Shares, amounts: &Amounts<u64>) -> Amounts<Option<Short>> {
-        let all = self.all.zip(shares.0).zip(*amounts);
+    pub(super) fn look(&self, shares: &Shares<'_>, amounts: &Amounts<u64>) -> Amounts<Option<Short>> {
+        let all = self.all.zip(shares.all()).zip(*amounts);
         all.map(|((bucket, share), amount)| bucket.zip(share)?.0.look(&share?, amount).err())
     }
 
-    pub(super) fn take(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
+    pub(super) fn take(&mut self, shares: &Shares<'_>, amounts: &Amounts<u64>) {
         change(&mut self.all, shares, amounts, Bucket::take);
     }
 
     /// The same while the store does not answer.
-    pub(super) fn take_untold(&mut self, shares: &Shares, amounts: &Amounts<u64>) {
+    pub(super) fn take_untold(&mut self, shares: &Shares<'_>, amounts: &Amounts<u64>) {
         change(&mut self.all, shares, amounts, Bucket::take_untold);
     }
 
     /// Sets right what was reserved.
-    pub(super) fn settle(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>) {
+    pub(super) fn settle(&mut self, shares: &Shares<'_>, reserved: &Amounts<u64>, used: &Amounts<u64>) {
         let (too_much, too_little) = differences(reserved, used);
         change(&mut self.all, shares, &too_much, Bucket::give);
         change(&mut self.all, shares, &too_little, Bucket::take);
     }
 
     /// The same for what was reserved while the store did not answer. Returns whether it has been told of that by now.
-    pub(super) fn settle_untold(&mut self, shares: &Shares, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
+    pub(super) fn settle_untold(&mut self, shares: &Shares<'_>, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
         if !self.all.iter().flatten().any(Bucket::has_news) {
             self.settle(shares, reserved, used);
             return true;
@@ -232,12 +249,12 @@ impl Buckets {
     }
 
     /// Notes what is left of each, where others have more.
-    pub(super) fn note(&self, shares: &Shares, least: &mut Standing) {
-        for ((bucket, share), least) in self.all.iter().zip(shares.0.iter()).zip(least.0.iter_mut()) {
+    pub(super) fn note(&self, shares: &Shares<'_>, least: &mut Standing) {
+        for ((bucket, share), least) in self.all.iter().zip(shares.iter()).zip(least.0.iter_mut()) {
             let (Some(bucket), Some(share)) = (bucket, share) else { continue };
-            let remaining = bucket.left(share);
+            let remaining = bucket.left(&share);
             if least.is_none_or(|least: Left| remaining < least.remaining) {
-                *least = Some(Left { limit: share.rate.limit, remaining, reset: bucket.full_in(share) });
+                *least = Some(Left { limit: share.rate.limit, remaining, reset: bucket.full_in(&share) });
             }
         }
     }
@@ -252,26 +269,26 @@ fn differences(reserved: &Amounts<u64>, used: &Amounts<u64>) -> (Amounts<u64>, A
 
 fn change<T: Copy>(
     all: &mut Amounts<Option<Bucket>>,
-    shares: &Shares,
+    shares: &Shares<'_>,
     amounts: &Amounts<T>,
     change: impl Fn(&mut Bucket, &Share, T),
 ) {
-    for ((bucket, share), amount) in all.iter_mut().zip(shares.0.iter()).zip(amounts.iter()) {
+    for ((bucket, share), amount) in all.iter_mut().zip(shares.iter()).zip(amounts.iter()) {
         if let (Some(bucket), Some(share)) = (bucket, share) {
-            change(bucket, share, *amount);
+            change(bucket, &share, *amount);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use penstock_config::object::Rate;
-
     use super::*;
 
-    fn shares() -> Shares {
-        let rate = Rate { limit: 2, window_ms: 2_000, burst: 2 };
-        Shares(Amounts { requests: Some(Share { rate, among: 1 }), tokens: None, cost: None })
+    const RATE: Rate = Rate { limit: 2, window_ms: 2_000, burst: 2 };
+    const RATES: Amounts<Option<Rate>> = Amounts { requests: Some(RATE), tokens: None, cost: None };
+
+    fn shares() -> Shares<'static> {
+        Shares { rates: &RATES, among: 1 }
     }
 
     fn table(most: usize) -> anyhow::Result<Table> {
@@ -290,7 +307,7 @@ mod tests {
         left(buckets, &shares).requests
     }
 
-    fn left(buckets: &Buckets, shares: &Shares) -> Amounts<Option<u64>> {
+    fn left(buckets: &Buckets, shares: &Shares<'_>) -> Amounts<Option<u64>> {
         let mut standing = Standing::default();
         buckets.note(shares, &mut standing);
         standing.0.map(|left| left.map(|left| left.remaining))
@@ -326,7 +343,8 @@ mod tests {
     fn a_kind_that_is_bounded_from_now_on_begins_full() -> anyhow::Result<()> {
         let (table, now) = (table(2)?, Instant::now());
         asks(&table, "a", now);
-        let both = Shares(Amounts { tokens: shares().0.requests, ..shares().0 });
+        let rates = Amounts { tokens: Some(RATE), ..RATES };
+        let both = Shares { rates: &rates, among: 1 };
         let shared = table.of("a", None, &both, now, Amounts::default);
         assert_eq!(
             left(lock(&shared).at(&both, now), &both),

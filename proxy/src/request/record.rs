@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    mem,
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
@@ -12,7 +11,7 @@ use std::{
 use penstock_llm::{
     call::{Call, Operation},
     estimate::Size,
-    neutral::{Finish, Usage},
+    neutral::Usage,
     scan::Scan,
 };
 use tokio::time::Instant;
@@ -23,11 +22,13 @@ use crate::{
     bounds::Share,
     data::Load,
     error::{Error, Expired},
-    limits::{Refusal, Reservation, Standing},
+    limits::{Amounts, Refusal, Reservation, Standing},
     live::route::{Route, Target},
     metrics::{InFlight, Metrics, Outcome, Unrouted},
     serve::Worker,
 };
+
+mod log;
 
 /// What nginx made the word for a client that left before it was answered.
 const CLIENT_LEFT: u16 = 499;
@@ -62,8 +63,10 @@ pub(crate) struct Record {
     _in_flight: InFlight,
     /// Its place among the requests of the process.
     place: OnceCell<Share>,
-    /// What it has taken of limits, and what more since its targets may cost more.
-    reservations: RefCell<Vec<Reservation>>,
+    /// What it has taken of limits.
+    reservation: Cell<Option<Reservation>>,
+    /// What it has taken on top, since a target may cost more.
+    on_top: RefCell<Vec<Reservation>>,
     /// What the attempt that runs has taken of its provider's limits.
     of_attempt: Cell<Option<Reservation>>,
     standing: Cell<Standing>,
@@ -110,7 +113,8 @@ impl Record {
             metrics: worker.shared.metrics.clone(),
             _in_flight: worker.shared.metrics.begin(),
             place: OnceCell::new(),
-            reservations: RefCell::default(),
+            reservation: Cell::default(),
+            on_top: RefCell::default(),
             of_attempt: Cell::default(),
             standing: Cell::default(),
         })
@@ -125,13 +129,13 @@ impl Record {
     pub(super) fn reserved(&self, reserved: Result<(Reservation, Standing), Box<Refusal>>) -> Result<(), Box<Refusal>> {
         let (reservation, standing) = reserved.inspect_err(|refusal| self.standing.set(refusal.standing))?;
         self.standing.set(standing);
-        self.topped_up(Some(reservation));
+        self.reservation.set(Some(reservation));
         Ok(())
     }
 
     /// It has taken more of them.
     pub(super) fn topped_up(&self, more: Option<Reservation>) {
-        self.reservations.borrow_mut().extend(more);
+        self.on_top.borrow_mut().extend(more);
     }
 
     /// The same of limits on what is asked of a provider, for the attempt that comes next.
@@ -355,38 +359,6 @@ impl Record {
             target.metrics.first_content(first.as_secs_f64());
         }
     }
-
-    fn log(&self, elapsed: Duration, settled: &Settled) {
-        let target = self.target.borrow();
-        let error = self.error.borrow();
-        let asked = self.asked.get();
-        let parts = self.parts.borrow();
-        let Settled { end, settlement: Settlement { usage, estimated, .. }, cost } = settled;
-        tracing::info!(
-            target: "penstock::request",
-            status = self.status(),
-            route = self.route.get().map(|route| route.label.as_str()),
-            consumer = self.caller.get().map(Caller::name),
-            model = asked.map(|asked| asked.model.as_str()),
-            provider = target.as_ref().map(|target| target.provider.name.as_str()),
-            upstream_model = target.as_ref().map(|target| target.model.as_str()),
-            attempts = self.attempts.get(),
-            stream = asked.is_some_and(|asked| asked.stream),
-            end = end.as_str(),
-            continued_from = (!parts.is_empty()).then(|| parts.iter().map(|part| part.provider.as_str()).collect::<Vec<_>>().join(", ")),
-            input_tokens = usage.input,
-            output_tokens = usage.output,
-            estimated,
-            cost_picodollars = cost,
-            lost_picodollars = self.lost.get(),
-            first_content_ms = self.first_content.get().map(|first| first.as_millis() as u64),
-            ms = elapsed.as_millis() as u64,
-            finish = self.told.get().finish.map(Finish::name),
-            outcome = self.outcome.get().as_str(),
-            error = error.as_deref(),
-            "request"
-        );
-    }
 }
 
 impl Drop for Record {
@@ -397,10 +369,12 @@ impl Drop for Record {
         self.count(elapsed, &settled);
         self.settle_attempt(&settled.settlement.usage, settled.cost);
         let together = self.together(&settled);
-        // All that was used is of the first: what was taken on top is given back.
-        let mut used = together.amounts();
-        for reservation in self.reservations.take() {
-            reservation.settle(mem::take(&mut used), self.started + elapsed);
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(together.amounts(), self.started + elapsed);
+        }
+        // All that was used is of the first.
+        for reservation in self.on_top.take() {
+            reservation.settle(Amounts::default(), self.started + elapsed);
         }
         self.log(elapsed, &together);
     }

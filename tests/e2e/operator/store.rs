@@ -8,7 +8,7 @@ use penstock_crds::Kind;
 use penstock_tests::cluster::Cluster;
 use penstock_tests::cluster::kubelet::RunningPod;
 use penstock_tests::redis::Redis;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep};
 
 use super::installation::{Installation, WITHIN, condition};
 use super::is_programmed;
@@ -18,8 +18,9 @@ use crate::figures;
 const RATE: u64 = 30;
 const BURST: u64 = 30;
 const PROXIES: usize = 3;
-/// Callers at each proxy, who ask without a pause: much more often than may pass.
+/// Callers at each proxy, who together ask ten times as often as may pass.
 const CALLERS: usize = 3;
+const EVERY: Duration = Duration::from_millis(1_000 * (PROXIES * CALLERS) as u64 / (10 * RATE));
 const TIME: Duration = Duration::from_secs(30);
 
 struct Bed<'a> {
@@ -71,7 +72,10 @@ spec: {{per: [{per}], requests: {{limit: {}, window: 60s, burst: {BURST}}}}}
         let callers = self.proxies.iter().flat_map(|proxy| std::iter::repeat_n(proxy.ip.to_string(), CALLERS));
         let each = try_join_all(callers.map(|ip| async move {
             let (mut passed, mut asked) = (0, 0);
+            let mut ticks = interval(EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
             while begun.elapsed() < TIME {
+                ticks.tick().await;
                 let status = self.installation.ask_at(&ip).send().await?.status().as_u16();
                 anyhow::ensure!(status == 200 || status == 429, "{status}");
                 asked += 1;

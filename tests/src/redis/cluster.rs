@@ -1,7 +1,5 @@
 //! A cluster of Redis servers, and the move of a slot in it.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, FromRedisValue, cmd};
@@ -110,7 +108,7 @@ impl RedisCluster {
                 if says("cluster_state:ok") && says(&format!("cluster_known_nodes:{NODES}")) {
                     break;
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::task::yield_now().await;
             }
         }
         Ok(())

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+use penstock_config::object::Rate;
 use redis::{Cmd, RedisResult, Script, Value, from_redis_value};
 
 use super::{
     super::{
         Amounts,
-        bucket::{News, Share},
+        bucket::News,
         table::{self, Buckets, Shares},
     },
     Connection,
@@ -21,7 +22,7 @@ static LOADED: LazyLock<Script> = LazyLock::new(|| Script::new(SCRIPT));
 #[derive(Clone, Debug)]
 pub(in super::super) struct Place {
     pub(in super::super) key: String,
-    pub(in super::super) shares: Shares,
+    pub(in super::super) rates: Amounts<Option<Rate>>,
     /// Milliseconds after which it may be forgotten, whatever is spent; it is not before all has come back.
     pub(in super::super) keep: u64,
 }
@@ -30,15 +31,15 @@ pub(in super::super) struct Place {
 pub(in super::super) struct Wanted {
     pub(in super::super) place: Place,
     pub(in super::super) news: Amounts<News>,
-    /// Whose news it is, and what share of them this proxy has.
+    /// Whose news it is, and how many proxies share them.
     pub(in super::super) buckets: Arc<Mutex<Buckets>>,
-    pub(in super::super) shares: Shares,
+    pub(in super::super) among: u32,
 }
 
 impl Wanted {
     /// The store did not hear the news.
     pub(super) fn untell(&self) {
-        table::lock(&self.buckets).untell(&self.shares, &self.news);
+        table::lock(&self.buckets).untell(&Shares { rates: &self.place.rates, among: self.among }, &self.news);
     }
 }
 
@@ -68,10 +69,10 @@ pub(super) fn reserve(wanted: &[Wanted], amounts: &Amounts<u64>, wait: u64, late
     let mut arguments = Arguments::new("reserve", wanted.iter().map(|wanted| wanted.place.key.as_str()));
     arguments.number(wait);
     arguments.number(latest);
-    for Wanted { place: Place { shares, keep, .. }, news, .. } in wanted {
+    for Wanted { place: Place { rates, keep, .. }, news, .. } in wanted {
         arguments.number(*keep);
-        let each = shares.0.zip(*amounts).zip(*news);
-        each.map(|((share, amount), News { begin, more })| arguments.kind(share, [amount.into(), begin, more]));
+        let each = rates.zip(*amounts).zip(*news);
+        each.map(|((rate, amount), News { begin, more })| arguments.kind(rate, [amount.into(), begin, more]));
     }
     arguments
 }
@@ -80,11 +81,11 @@ pub(super) fn reserve(wanted: &[Wanted], amounts: &Amounts<u64>, wait: u64, late
 pub(super) fn settle(settling: &Settling) -> Arguments {
     let Settling { places, until, reserved, used } = settling;
     let mut arguments = Arguments::new("settle", places.iter().map(|place| place.key.as_str()));
-    for Place { shares, keep, .. } in places {
+    for Place { rates, keep, .. } in places {
         arguments.number(*keep);
         arguments.number(*until);
-        let each = shares.0.zip(*reserved).zip(*used);
-        each.map(|((share, reserved), used)| arguments.kind(share, [reserved.into(), used.into()]));
+        let each = rates.zip(*reserved).zip(*used);
+        each.map(|((rate, reserved), used)| arguments.kind(rate, [reserved.into(), used.into()]));
     }
     arguments
 }
@@ -109,8 +110,8 @@ impl Arguments {
         self.0.push(number.to_string().into_bytes());
     }
 
-    fn kind<const N: usize>(&mut self, share: Option<Share>, figures: [u128; N]) {
-        let Some(Share { rate, .. }) = share else { return self.0.push(b"-".to_vec()) };
+    fn kind<const N: usize>(&mut self, rate: Option<Rate>, figures: [u128; N]) {
+        let Some(rate) = rate else { return self.0.push(b"-".to_vec()) };
         self.number(rate.window_ms);
         self.number(rate.limit);
         self.number(u128::from(rate.burst) * u128::from(rate.window_ms));

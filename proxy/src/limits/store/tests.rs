@@ -24,6 +24,8 @@ fn clocked() -> String {
     clocked
 }
 
+type Rates = Amounts<Option<Rate>>;
+
 /// What happens to the buckets.
 #[derive(Clone, Debug)]
 enum Event {
@@ -52,15 +54,14 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 /// Limits of which some never come back, as budgets, and some are of more than a number of 53 bits.
-fn shares() -> impl Strategy<Value = Shares> {
+fn rates() -> impl Strategy<Value = Rates> {
     let rate = |limits: std::ops::Range<u64>, bursts: std::ops::Range<u64>| {
         let rate = (limits, prop_oneof![1..5_000_u64, Just(86_400_000), Just(300_000_000_000)], bursts);
-        let share =
-            rate.prop_map(|(limit, window_ms, burst)| Share { rate: Rate { limit, window_ms, burst }, among: 1 });
+        let share = rate.prop_map(|(limit, window_ms, burst)| Rate { limit, window_ms, burst });
         proptest::option::weighted(0.8, share)
     };
     (rate(0..50, 1..20), rate(0..500, 1..1_000), rate(0..u64::MAX / 2, 1..u64::MAX / 2))
-        .prop_map(|(requests, tokens, cost)| Shares(Amounts { requests, tokens, cost }))
+        .prop_map(|(requests, tokens, cost)| Amounts { requests, tokens, cost })
 }
 
 /// One proxy has all of a limit.
@@ -78,16 +79,16 @@ struct Open {
 struct Memory {
     start: Instant,
     now: u64,
-    shares: [Shares; PLACES],
+    shares: [Amounts<Option<Share>>; PLACES],
     buckets: [Amounts<Option<Bucket>>; PLACES],
     open: Vec<Open>,
 }
 
 impl Memory {
-    fn new(shares: [Shares; PLACES]) -> Self {
+    fn new(rates: [Rates; PLACES]) -> Self {
         let start = Instant::now();
-        let full = |shares: &Shares| shares.0.map(|share| share.map(|share| Bucket::full(&share, start)));
-        let buckets = [0, 1, 2].map(|place| full(&shares[place]));
+        let shares = rates.map(|rates| rates.map(|rate| rate.map(|rate| Share { rate, among: 1 })));
+        let buckets = shares.map(|shares| shares.map(|share| share.map(|share| Bucket::full(&share, start))));
         Self { start, now: BEGIN, shares, buckets, open: Vec::new() }
     }
 
@@ -97,7 +98,7 @@ impl Memory {
 
     fn each(&mut self, place: usize, amounts: Amounts<u64>, change: impl Fn(&mut Bucket, &Share, u64)) {
         let now = self.at();
-        let all = self.buckets[place].zip(self.shares[place].0).zip(amounts);
+        let all = self.buckets[place].zip(self.shares[place]).zip(amounts);
         self.buckets[place] = all.map(|((bucket, share), amount)| {
             let (mut bucket, share) = (bucket?, share?);
             bucket.refill(&share, now);
@@ -120,7 +121,7 @@ impl Memory {
     fn fits(&mut self, places: &[usize], amounts: Amounts<u64>) -> bool {
         places.iter().all(|place| {
             self.each(*place, amounts, |_, _, _| {});
-            let all = self.buckets[*place].zip(self.shares[*place].0).zip(amounts);
+            let all = self.buckets[*place].zip(self.shares[*place]).zip(amounts);
             let fits = all.map(|((bucket, share), amount)| {
                 bucket.zip(share).is_none_or(|(bucket, share)| bucket.look(&share, amount).is_ok())
             });
@@ -152,8 +153,9 @@ impl Memory {
 }
 
 fn wanted(place: Place, news: Amounts<News>) -> Wanted {
-    let (shares, now) = (place.shares, Instant::now());
-    Wanted { place, news, buckets: Arc::new(Buckets::full(&shares, now).into()), shares }
+    let rates = place.rates;
+    let full = Buckets::full(&Shares { rates: &rates, among: 1 }, Instant::now());
+    Wanted { place, news, buckets: Arc::new(full.into()), among: 1 }
 }
 
 struct Bed {
@@ -163,8 +165,8 @@ struct Bed {
 }
 
 impl Bed {
-    fn place(&self, place: usize, shares: Shares) -> Place {
-        Place { key: format!("{}:{place}", self.case), shares, keep: 600_000 }
+    fn place(&self, place: usize, rates: Rates) -> Place {
+        Place { key: format!("{}:{place}", self.case), rates, keep: 600_000 }
     }
 
     async fn run(&mut self, mut arguments: Arguments, now: u64) -> Vec<Value> {
@@ -180,8 +182,8 @@ impl Bed {
     }
 }
 
-async fn agrees(bed: &mut Bed, shares: [Shares; PLACES], events: Vec<Event>) -> Result<(), TestCaseError> {
-    let mut memory = Memory::new(shares);
+async fn agrees(bed: &mut Bed, rates: [Rates; PLACES], events: Vec<Event>) -> Result<(), TestCaseError> {
+    let mut memory = Memory::new(rates);
     for event in events {
         memory.expire();
         match event {
@@ -192,7 +194,7 @@ async fn agrees(bed: &mut Bed, shares: [Shares; PLACES], events: Vec<Event>) -> 
                 if places.is_empty() {
                     continue;
                 }
-                let there = places.iter().map(|place| bed.place(*place, shares[*place])).collect();
+                let there = places.iter().map(|place| bed.place(*place, rates[*place])).collect();
                 let reply = bed.reserve(there, amounts, memory.now).await;
                 prop_assert_eq!(reply.is_taken, memory.fits(&places, amounts), "{:?} of {:?}", amounts, places);
                 if reply.is_taken {
@@ -205,7 +207,7 @@ async fn agrees(bed: &mut Bed, shares: [Shares; PLACES], events: Vec<Event>) -> 
             Event::Settle(which, [requests, tokens, cost]) if !memory.open.is_empty() => {
                 let used = Amounts { requests, tokens, cost };
                 let open = memory.open.swap_remove(which % memory.open.len());
-                let places = open.places.iter().map(|place| bed.place(*place, shares[*place])).collect();
+                let places = open.places.iter().map(|place| bed.place(*place, rates[*place])).collect();
                 let settling = Settling { places, until: open.until, reserved: open.amounts, used };
                 bed.run(script::settle(&settling), memory.now).await;
                 memory.settle(&open, used);
@@ -216,8 +218,8 @@ async fn agrees(bed: &mut Bed, shares: [Shares; PLACES], events: Vec<Event>) -> 
     // Long after, all that was reserved is settled or has expired: nothing is held for ever.
     memory.now += 2 * WAIT;
     memory.expire();
-    for (place, shares) in shares.into_iter().enumerate() {
-        let reply = bed.reserve(vec![bed.place(place, shares)], Amounts::default(), memory.now).await;
+    for (place, rates) in rates.into_iter().enumerate() {
+        let reply = bed.reserve(vec![bed.place(place, rates)], Amounts::default(), memory.now).await;
         prop_assert_eq!(reply.spent, vec![memory.spent(place)]);
     }
     Ok(())
@@ -235,19 +237,19 @@ fn the_script_agrees_with_the_buckets_in_memory_step_by_step() {
     let redis = runtime.block_on(Redis::start()).expect("must start");
     let connection = runtime.block_on(connected(&redis));
     let count = std::cell::Cell::new(0);
-    let all = ([shares(), shares(), shares()], events());
-    let run = |(shares, events)| {
+    let all = ([rates(), rates(), rates()], events());
+    let run = |(rates, events)| {
         count.set(count.get() + 1);
         let case = format!("{{t}}:{}", count.get());
         let mut bed = Bed { connection: connection.clone(), script: clocked(), case };
-        runtime.block_on(agrees(&mut bed, shares, events))
+        runtime.block_on(agrees(&mut bed, rates, events))
     };
     TestRunner::new(Config::with_cases(200)).run(&all, run).unwrap_or_else(|failed| panic!("{failed}"));
 }
 
-fn one(limit: u64, window_ms: u64) -> Shares {
+fn one(limit: u64, window_ms: u64) -> Rates {
     let rate = Rate { limit, window_ms, burst: limit.max(10) };
-    Shares(Amounts { requests: Some(Share { rate, among: 1 }), tokens: None, cost: None })
+    Amounts { requests: Some(rate), tokens: None, cost: None }
 }
 
 const ONE: Amounts<u64> = Amounts { requests: 1, tokens: 0, cost: 0 };
@@ -256,9 +258,9 @@ const ONE: Amounts<u64> = Amounts { requests: 1, tokens: 0, cost: 0 };
 async fn what_this_proxy_knows_better_counts_where_the_store_has_forgotten_or_was_not_told() {
     let redis = Redis::start().await.expect("must start");
     let mut bed = Bed { connection: connected(&redis).await, script: clocked(), case: "{t}".to_owned() };
-    let shares = one(10, 1_000);
+    let rates = one(10, 1_000);
     let news = Amounts { requests: News { begin: 4_000, more: 2_000 }, ..Amounts::default() };
-    let wanted = [wanted(bed.place(0, shares), news)];
+    let wanted = [wanted(bed.place(0, rates), news)];
     let mut spent = Vec::new();
     for now in [BEGIN, BEGIN + 100] {
         let reply =
