@@ -217,17 +217,14 @@ impl Limiter {
     }
 
     fn table(&self, owner: Owner) -> Arc<Table> {
-        let mut tables = table::lock(&self.tables);
-        let new = |owner: &Owner| match owner {
-            Owner::Limit(name) => self.metrics.limited(&name.to_string()),
-            Owner::Consumer(name) | Owner::Users(name) => self.metrics.over_budget(&name.to_string()),
+        let new = |owner: &Owner| {
+            let refused = match owner {
+                Owner::Limit(name) => self.metrics.limited(&name.to_string()),
+                Owner::Consumer(name) | Owner::Users(name) => self.metrics.over_budget(&name.to_string()),
+            };
+            Arc::new(Table::new(refused))
         };
-        if let Some(table) = tables.get(&owner) {
-            return table.clone();
-        }
-        let table = Arc::new(Table::new(new(&owner)));
-        tables.insert(owner, table.clone());
-        table
+        table::lock(&self.tables).entry(owner).or_insert_with_key(new).clone()
     }
 
     /// Forgets the buckets of limits that are gone.
