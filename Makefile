@@ -21,11 +21,13 @@ run: ## serve examples/quickstart on 127.0.0.1:8000, with fake providers where n
 build: ## the release binaries, in target/release
 	cargo build --locked --release -p penstock-proxy -p penstock-operator
 
+# End-to-end tests wait for others most of the time, so more of them run at once than there are cores.
 .PHONY: test
 test: setup lint binaries ## lint, then every test, end to end ones included
 	PENSTOCK_TESTCLUSTER="$$(tests/setup --path cluster)" PENSTOCK_PYTHON="$$(tests/setup --path python)" \
 		PENSTOCK_NODE="$$(tests/setup --path node)" PENSTOCK_HELM="$$(tests/setup --path helm)" \
 		PENSTOCK_REDIS_SERVER="$$(tests/setup --path redis)" \
+		RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))}" \
 		cargo test --locked --workspace --no-fail-fast
 
 .PHONY: lint

@@ -61,10 +61,7 @@ async fn a_request_succeeds_at_once_after_kubectl_wait_says_programmed() -> anyh
 #[tokio::test]
 async fn proxies_serve_and_start_without_an_operator_and_catch_up_when_it_is_back() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "away").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     stored_copy_is_of(&installation, &proxy).await?;
 
     let held = Script::on("openai").once(Answer::broken(At::Content(2), How::Gate));
@@ -104,10 +101,7 @@ async fn proxies_serve_and_start_without_an_operator_and_catch_up_when_it_is_bac
 #[tokio::test]
 async fn a_restart_without_a_change_pushes_nothing_and_writes_no_status() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "restart").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     let played = installation.played_proxy("played", "penstock-proxy").await?;
     let mut reader = Reader::connect(&installation, &operator, &played, None).await?;
     let (position, hash) = reader.snapshot().await?;
@@ -230,10 +224,7 @@ async fn an_object_that_cannot_be_read_delays_no_other() -> anyhow::Result<()> {
     };
     timeout(WITHIN, create).await.context("the definition stayed strict")??;
 
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     installation.answered_by(&proxy).await?;
     let said = |object: Option<&DynamicObject>| {
         let accepted = object.and_then(|object| condition(object, "Accepted"));

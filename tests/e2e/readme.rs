@@ -90,10 +90,7 @@ async fn a_rotation_prints_what_the_readme_shows() -> anyhow::Result<()> {
 
     let cluster = Cluster::shared().await?;
     let installation = Installation::new(cluster, "readme").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     let script = commands.join("\n").replace(&format!("-n {NAMESPACE} "), &format!("-n {} ", installation.namespace));
     let printed = shell(cluster, &script).await?;
     let printed: Vec<String> = printed.lines().map(without_version).collect();

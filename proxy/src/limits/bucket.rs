@@ -7,7 +7,7 @@ use penstock_config::object::Rate;
 use tokio::time::Instant;
 
 /// In a millisecond.
-const NANOS: i128 = 1_000_000;
+const NANOS: u64 = 1_000_000;
 
 /// What one proxy may give away of a limit that several share alike.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,8 @@ pub(crate) struct Bucket {
     spent: i128,
     /// What of it the store was not told of, where there is one: it was taken while it did not answer. Never more than all.
     untold: i128,
-    /// The window that it is counted in.
-    window: i128,
+    /// The window that it is counted in, in nanoseconds.
+    window: u64,
     at: Instant,
 }
 
@@ -50,17 +50,19 @@ pub(crate) enum Short {
 }
 
 impl Share {
-    fn window(&self) -> i128 {
-        i128::from(self.rate.window_ms.max(1)) * NANOS
+    /// In nanoseconds, of which there are enough for 584 years.
+    fn window(&self) -> u64 {
+        self.rate.window_ms.max(1).saturating_mul(NANOS)
     }
 
     fn weight(&self, amount: u64) -> i128 {
-        i128::from(amount).saturating_mul(self.window()).saturating_mul(i128::from(self.among.max(1)))
+        let alone = product(amount, self.window());
+        if self.among > 1 { alone.saturating_mul(self.among.into()) } else { alone }
     }
 
     /// Room for one unit at least, however many share the limit.
     fn full(&self) -> i128 {
-        (i128::from(self.rate.burst) * self.window()).max(self.weight(1))
+        product(self.rate.burst, self.window()).max(self.weight(1))
     }
 
     fn time(&self, amount: i128) -> Duration {
@@ -70,6 +72,11 @@ impl Share {
     }
 }
 
+/// Of numbers that are not negative, in one instruction where both are as short as here.
+fn product(one: u64, other: u64) -> i128 {
+    i128::try_from(u128::from(one) * u128::from(other)).unwrap_or(i128::MAX)
+}
+
 impl Bucket {
     pub(crate) fn full(share: &Share, now: Instant) -> Self {
         Self { spent: 0, untold: 0, window: share.window(), at: now }
@@ -77,20 +84,20 @@ impl Bucket {
 
     /// One of which so much was taken, in units times milliseconds of the window, as the store counts.
     pub(super) fn stored(spent: u128, share: &Share, now: Instant) -> Self {
-        let spent = i128::try_from(spent).unwrap_or(i128::MAX).saturating_mul(NANOS);
+        let spent = i128::try_from(spent).unwrap_or(i128::MAX).saturating_mul(NANOS.into());
         Self { spent, ..Self::full(share, now) }
     }
 
     /// What the store is told. What is taken of a share weighs less there, and once it is told it is no news any more.
     pub(super) fn tell(&mut self, share: &Share) -> News {
-        let in_store = |spent: i128| u128::try_from((spent + NANOS - 1) / NANOS).unwrap_or_default();
+        let in_store = |spent: i128| u128::try_from(spent).unwrap_or_default().div_ceil(NANOS.into());
         let untold = std::mem::take(&mut self.untold);
         News { begin: in_store(self.spent - untold), more: in_store(untold / i128::from(share.among.max(1))) }
     }
 
     /// The store did not hear it.
     pub(super) fn untell(&mut self, share: &Share, news: News) {
-        let more = i128::try_from(news.more).unwrap_or(i128::MAX).saturating_mul(NANOS);
+        let more = i128::try_from(news.more).unwrap_or(i128::MAX).saturating_mul(NANOS.into());
         self.untold = self.untold.saturating_add(more.saturating_mul(share.among.max(1).into())).min(self.spent);
     }
 
@@ -106,15 +113,14 @@ impl Bucket {
 
     /// What has come back by now. Time does not run backwards: a moment before the last adds nothing.
     pub(crate) fn refill(&mut self, share: &Share, now: Instant) {
-        if self.window != share.window() {
+        let window = share.window();
+        if self.window != window {
             // The limit was changed: what was taken stays taken.
-            self.spent = self.spent / self.window * share.window();
-            self.untold = self.untold / self.window * share.window();
-            self.window = share.window();
+            let moved = |spent: i128| (spent / i128::from(self.window)).saturating_mul(window.into());
+            (self.spent, self.untold, self.window) = (moved(self.spent), moved(self.untold), window);
         }
-        let since = now.saturating_duration_since(self.at).as_nanos();
-        let back = i128::try_from(since).unwrap_or(i128::MAX).saturating_mul(i128::from(share.rate.limit));
-        self.spent = self.spent.saturating_sub(back).max(0);
+        let since = u64::try_from(now.saturating_duration_since(self.at).as_nanos()).unwrap_or(u64::MAX);
+        self.spent = (self.spent - product(since, share.rate.limit)).max(0);
         self.untold = self.untold.min(self.spent);
         self.at = self.at.max(now);
     }
@@ -151,6 +157,22 @@ impl Bucket {
         self.untold = self.untold.saturating_sub(share.weight(amount)).clamp(0, self.spent);
     }
 
+    /// Sets right what was reserved, by what was used.
+    pub(super) fn settle(&mut self, share: &Share, (reserved, used): (u64, u64)) {
+        match used.checked_sub(reserved) {
+            Some(too_little) => self.take(share, too_little),
+            None => self.give(share, reserved - used),
+        }
+    }
+
+    /// The same for what was reserved while the store did not answer.
+    pub(super) fn settle_untold(&mut self, share: &Share, (reserved, used): (u64, u64)) {
+        match used.checked_sub(reserved) {
+            Some(too_little) => self.take_untold(share, too_little),
+            None => self.give_untold(share, reserved - used),
+        }
+    }
+
     /// Gives it back.
     pub(crate) fn give(&mut self, share: &Share, amount: u64) {
         self.spent = self.spent.saturating_sub(share.weight(amount)).max(0);
@@ -167,7 +189,7 @@ impl Bucket {
 
     /// Whole units that are left of the limit, if other proxies have given away as much.
     pub(crate) fn left(&self, share: &Share) -> u64 {
-        let left = (share.full() - self.spent).max(0) / share.window();
+        let left = (share.full() - self.spent).max(0) / i128::from(share.window());
         u64::try_from(left).unwrap_or(u64::MAX).min(share.rate.burst)
     }
 

@@ -158,6 +158,7 @@ impl Buckets {
         for (bucket, share) in self.all.iter_mut().zip(shares.iter()) {
             match (&mut *bucket, share) {
                 (Some(bucket), Some(share)) => bucket.refill(&share, now),
+                (None, None) => {}
                 (_, share) => *bucket = share.map(|share| Bucket::full(&share, now)),
             }
         }
@@ -231,9 +232,7 @@ impl Buckets {
 
     /// Sets right what was reserved.
     pub(super) fn settle(&mut self, shares: &Shares<'_>, reserved: &Amounts<u64>, used: &Amounts<u64>) {
-        let (too_much, too_little) = differences(reserved, used);
-        change(&mut self.all, shares, &too_much, Bucket::give);
-        change(&mut self.all, shares, &too_little, Bucket::take);
+        change(&mut self.all, shares, &reserved.zip(*used), Bucket::settle);
     }
 
     /// The same for what was reserved while the store did not answer. Returns whether it has been told of that by now.
@@ -242,9 +241,7 @@ impl Buckets {
             self.settle(shares, reserved, used);
             return true;
         }
-        let (too_much, too_little) = differences(reserved, used);
-        change(&mut self.all, shares, &too_much, Bucket::give_untold);
-        change(&mut self.all, shares, &too_little, Bucket::take_untold);
+        change(&mut self.all, shares, &reserved.zip(*used), Bucket::settle_untold);
         false
     }
 
@@ -258,13 +255,6 @@ impl Buckets {
             }
         }
     }
-}
-
-/// What was reserved too much, and too little.
-fn differences(reserved: &Amounts<u64>, used: &Amounts<u64>) -> (Amounts<u64>, Amounts<u64>) {
-    let both = reserved.zip(*used);
-    let too_much = both.map(|(reserved, used)| reserved.saturating_sub(used));
-    (too_much, both.map(|(reserved, used)| used.saturating_sub(reserved)))
 }
 
 fn change<T: Copy>(

@@ -66,13 +66,10 @@ fn unsigned(token: &str) -> anyhow::Result<String> {
 async fn a_pod_calls_by_its_service_account_and_nothing_else_opens_the_gateway() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "accounts").await?;
     let elsewhere = installation.cluster.namespace("accounts-elsewhere").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     let own = installation.namespace.as_str();
     installation.apply(&consumer(&[(&elsewhere, "indexer"), (own, "penstock-proxy")])).await?;
     installation.until(Kind::Consumer, "inside", is_programmed).await?;
-    installation.wait_programmed().await?;
 
     let good = token(&installation, &elsewhere, "indexer", LLM).await?;
     let (status, answer) = call(&installation, &proxy, &good).await?;
@@ -106,13 +103,10 @@ async fn a_pod_calls_by_its_service_account_and_nothing_else_opens_the_gateway()
 #[tokio::test]
 async fn a_restart_of_the_operator_changes_no_keys_and_callers_by_token_are_served_meanwhile() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "accounts-restart").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     let own = installation.namespace.as_str();
     installation.apply(&consumer(&[(own, "indexer")])).await?;
     installation.until(Kind::Consumer, "inside", is_programmed).await?;
-    installation.wait_programmed().await?;
     let token = token(&installation, own, "indexer", LLM).await?;
     assert_eq!(call(&installation, &proxy, &token).await?.0, StatusCode::OK);
     let before = hash(&installation, &proxy).await?;

@@ -32,14 +32,7 @@ async fn two_proxies_spend_one_budget_and_its_consumer_is_told() -> anyhow::Resu
     let redis = Redis::start().await?;
     let url = format!("redis.url={}", redis.url());
     let installation = Installation::with(Cluster::shared().await?, "budget", &[&url]).await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxies =
-        [installation.proxy("proxy-0", &[&operator]).await?, installation.proxy("proxy-1", &[&operator]).await?];
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
-    for proxy in &proxies {
-        proxy.ready(WITHIN).await?;
-    }
+    let (operator, proxies) = installation.serving::<2>().await?;
     // An answer of the fake costs a little less than a ten thousandth of a dollar.
     let budget = Patch::Merge(json!({"spec": {"budget": {"limit": "0.0004", "period": "Month"}}}));
     let patched = installation.objects(Kind::Consumer).patch(CONSUMER, &PatchParams::default(), &budget).await?;

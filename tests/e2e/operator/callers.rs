@@ -48,14 +48,7 @@ struct Removal {
 async fn nobody_is_refused_while_both_keys_of_a_consumer_overlap_and_the_old_one_is_after_its_removal()
 -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "callers").await?;
-    let operator = installation.operator("operator-0").await?;
-    let first = installation.proxy("proxy-0", &[&operator]).await?;
-    let second = installation.proxy("proxy-1", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
-    for proxy in [&first, &second] {
-        proxy.ready(WITHIN).await?;
-    }
+    let (operator, [first, second]) = installation.serving().await?;
 
     let (keys, used) = watch::channel(vec![CALLER.to_owned()]);
     let load = Load {

@@ -16,10 +16,7 @@ const PACE: f64 = 0.1;
 #[tokio::test]
 async fn a_provider_that_fails_is_unhealthy_until_a_while_after_it_answers_again() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "failing").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy_at("proxy-0", PACE, &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving_at(PACE).await?;
     installation.fakes.script(Script::on("openai").forever(Refusal::Unavailable));
     for _ in 0..12 {
         assert!(installation.answered_by(&proxy).await?.ends_with("/anthropic"), "the next target serves");
@@ -54,10 +51,7 @@ async fn a_provider_that_fails_is_unhealthy_until_a_while_after_it_answers_again
 #[tokio::test]
 async fn a_provider_with_a_model_that_nobody_prices_says_which_until_somebody_does() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "unpriced").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy_at("proxy-0", PACE, &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving_at(PACE).await?;
     let says = |status: &'static str, reason: &'static str, word: &'static str| {
         move |object: Option<&DynamicObject>| {
             let said = object.and_then(|object| condition(object, "Priced"));

@@ -1,8 +1,9 @@
 //! Operator, proxies and fake providers in a namespace of their own, with the chart's rights and Pods.
 
-use std::time::Duration;
+use std::{array, time::Duration};
 
 use anyhow::{Context as _, ensure};
+use futures::future::{try_join, try_join_all};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Secret};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
@@ -128,6 +129,29 @@ impl<'a> Installation<'a> {
                 Err(error.context(all))
             }
         }
+    }
+
+    /// An operator and proxies that serve the quickstart, all of them ready.
+    pub(crate) async fn serving<const PROXIES: usize>(&self) -> anyhow::Result<(RunningPod, [RunningPod; PROXIES])> {
+        self.serving_at(1.0).await
+    }
+
+    /// The same, with proxies whose waits last this share of what is written.
+    pub(crate) async fn serving_at<const PROXIES: usize>(
+        &self,
+        pace: f64,
+    ) -> anyhow::Result<(RunningPod, [RunningPod; PROXIES])> {
+        let start = async {
+            let operator = self.operator("operator-0").await?;
+            let names: [String; PROXIES] = array::from_fn(|number| format!("proxy-{number}"));
+            let known = [&operator];
+            let proxies = try_join_all(names.iter().map(|name| self.proxy_at(name, pace, &known))).await?;
+            anyhow::Ok((operator, proxies))
+        };
+        let ((operator, proxies), ()) = try_join(start, self.apply_quickstart()).await?;
+        self.wait_programmed().await?;
+        try_join_all(proxies.iter().chain([&operator]).map(|pod| pod.ready(WITHIN))).await?;
+        Ok((operator, proxies.try_into().ok().context("as many proxies as were started")?))
     }
 
     /// An operator's Pod. Its process may not be ready yet.

@@ -44,13 +44,8 @@ async fn is_one_of(installation: &Installation<'_>, proxy: &RunningPod, proxies:
 #[tokio::test]
 async fn a_limit_that_is_applied_holds_for_all_proxies_together_whatever_their_number() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "limits").await?;
-    let operator = installation.operator("operator-0").await?;
-    let first = installation.proxy("proxy-0", &[&operator]).await?;
-    let second = installation.proxy("proxy-1", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [first, second]) = installation.serving().await?;
     for proxy in [&first, &second] {
-        proxy.ready(WITHIN).await?;
         is_one_of(&installation, proxy, 2).await?;
     }
     installation.apply(&limit()).await?;
@@ -110,13 +105,8 @@ async fn load(
 #[tokio::test]
 async fn under_even_load_a_limit_is_kept_while_proxies_come_and_go() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "replicas").await?;
-    let operator = installation.operator("operator-0").await?;
-    let mut running = Vec::new();
-    for number in 0..3 {
-        running.push(installation.proxy(&format!("proxy-{number}"), &[&operator]).await?);
-    }
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, running) = installation.serving::<3>().await?;
+    let mut running = Vec::from(running);
     let few = limit().replace(
         &format!("{{limit: {LIMIT}, window: 24h}}"),
         &format!("{{limit: {}, window: 60s, burst: {BURST}}}", 60 * RATE),

@@ -7,7 +7,7 @@ use penstock_tests::cluster::Cluster;
 use penstock_tests::fake::Record;
 use tokio::time::interval;
 
-use super::installation::{FIRST_KEY, Installation, WITHIN};
+use super::installation::{FIRST_KEY, Installation};
 use super::load::{self, Load};
 use crate::figures;
 
@@ -27,11 +27,7 @@ struct Rotation {
 #[tokio::test]
 async fn nobody_notices_ten_rotations_under_load() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "rotation").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
-    proxy.ready(WITHIN).await?;
+    let (operator, [proxy]) = installation.serving().await?;
     load::scripts(&installation.fakes);
 
     let load = Load::start(&installation, &proxy);

@@ -10,7 +10,7 @@ use penstock_tests::cluster::kubelet::RunningPod;
 use penstock_tests::redis::Redis;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep};
 
-use super::installation::{Installation, WITHIN, condition};
+use super::installation::{Installation, condition};
 use super::is_programmed;
 use crate::figures;
 
@@ -26,20 +26,14 @@ const TIME: Duration = Duration::from_secs(30);
 struct Bed<'a> {
     installation: Installation<'a>,
     operator: RunningPod,
-    proxies: Vec<RunningPod>,
+    proxies: [RunningPod; PROXIES],
 }
 
 impl Bed<'_> {
     async fn start(redis: &Redis, prefix: &str, per: &str) -> anyhow::Result<Self> {
         let url = format!("redis.url={}", redis.url());
         let installation = Installation::with(Cluster::shared().await?, prefix, &[&url]).await?;
-        let operator = installation.operator("operator-0").await?;
-        let mut proxies = Vec::new();
-        for number in 0..PROXIES {
-            proxies.push(installation.proxy(&format!("proxy-{number}"), &[&operator]).await?);
-        }
-        installation.apply_quickstart().await?;
-        installation.wait_programmed().await?;
+        let (operator, proxies) = installation.serving().await?;
         let limit = format!(
             "apiVersion: penstock.dev/v1alpha1
 kind: RateLimit
@@ -50,9 +44,6 @@ spec: {{per: [{per}], requests: {{limit: {}, window: 60s, burst: {BURST}}}}}
         );
         installation.apply(&limit).await?;
         installation.until(Kind::RateLimit, "few", is_programmed).await?;
-        for proxy in &proxies {
-            proxy.ready(WITHIN).await?;
-        }
         let bed = Self { installation, operator, proxies };
         bed.until_enforced("Redis").await?;
         Ok(bed)

@@ -29,10 +29,7 @@ fn says(object: Option<&DynamicObject>, type_: &str, status: &str, reason: &str)
 async fn a_wrong_new_key_fails_no_request_and_the_provider_s_condition_says_so_until_it_is_right() -> anyhow::Result<()>
 {
     let installation = Installation::new(Cluster::shared().await?, "wrong-key").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     installation.fakes.script(Script::on("openai").with_credential("not-a-key").forever(Refusal::BadKey));
     let load = Load::start(&installation, &proxy);
     installation.fakes.wait_until(|requests| requests.len() > 20).await?;
@@ -56,10 +53,7 @@ async fn a_wrong_new_key_fails_no_request_and_the_provider_s_condition_says_so_u
 #[tokio::test]
 async fn a_key_that_is_deleted_is_used_no_more_and_the_next_target_serves() -> anyhow::Result<()> {
     let installation = Installation::new(Cluster::shared().await?, "deleted-key").await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     let load = Load::start(&installation, &proxy);
     installation.fakes.wait_until(|requests| requests.len() > 20).await?;
     let secrets: Api<Secret> = Api::namespaced(installation.client.clone(), &installation.namespace);
@@ -120,10 +114,7 @@ async fn watches_that_break_are_taken_up_again_and_no_change_is_missed() -> anyh
     let relay = Relay::start(cluster).await?;
     let mut installation = Installation::new(cluster, "watches").await?;
     installation.kubelet.relay_through(relay.url.clone());
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
     let load = Load::start(&installation, &proxy);
     for round in 0..5 {
         ensure!(relay.cut().await > 0, "the operator must have been connected");

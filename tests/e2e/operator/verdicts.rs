@@ -119,10 +119,7 @@ async fn every_bad_object_says_what_is_wrong_and_the_rest_serves_on() -> anyhow:
     let cluster = Cluster::shared().await?;
     let elsewhere = cluster.namespace("untrusted").await?;
     let installation = Installation::watching(cluster, "verdicts", &elsewhere).await?;
-    let operator = installation.operator("operator-0").await?;
-    let proxy = installation.proxy("proxy-0", &[&operator]).await?;
-    installation.apply_quickstart().await?;
-    installation.wait_programmed().await?;
+    let (operator, [proxy]) = installation.serving().await?;
 
     let (faulty, greedy) = (faulty(), greedy());
     let short = "{apiVersion: v1, kind: Secret, metadata: {name: short}, stringData: {api-key: abc}}\n---\n";
