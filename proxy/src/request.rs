@@ -136,6 +136,7 @@ async fn reserve(
         limits,
         caller: caller.clone(),
         user: user.into_owned(),
+        has_cost,
         cost: Cell::new(amounts.cost),
     }))
 }

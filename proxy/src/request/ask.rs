@@ -29,6 +29,8 @@ pub(super) struct Charged {
     pub(super) limits: Arc<Rules>,
     pub(super) caller: Caller,
     pub(super) user: String,
+    /// Does a limit or a budget bound what is paid?
+    pub(super) has_cost: bool,
     /// Reserved so far, in picodollars.
     pub(super) cost: Cell<u64>,
 }

@@ -127,9 +127,10 @@ impl<'a> Way<'a> {
     async fn may_ask(&mut self, target: &Arc<Target>) -> Result<Ready, Failure> {
         let ready = self.ready(target).await?;
         if let Some(charged) = &self.ask.charged {
-            let amounts = balance::estimate_at(target, &self.ask.forward, &self.ask.call, &self.ask.scan, true);
+            let (forward, call, scan) = (&self.ask.forward, &self.ask.call, &self.ask.scan);
+            let amounts = balance::estimate_at(target, forward, call, scan, charged.has_cost);
             let need = Need { amounts, time: self.ask.deadline.saturating_duration_since(Instant::now()) };
-            let model = &self.ask.scan.model;
+            let model = &scan.model;
             self.record.topped_up(charged.top_up(model, need).await.map_err(Failure::Limited)?);
             let reserved = charged.reserve(model, &target.provider.name, need).await;
             self.record.attempt_reserved(reserved.map_err(Failure::Limited)?);
