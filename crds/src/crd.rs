@@ -1,4 +1,5 @@
-//! The `CustomResourceDefinition`s, made from the types.
+//! The `CustomResourceDefinition`s, made from the types. What is made lies in this crate's folder, for `kubectl apply`; programs
+//! take it from there, and a test makes it anew.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -10,12 +11,6 @@ use crate::meta::Kind;
 use crate::{AIProvider, Consumer, RateLimit, RoutePolicy};
 
 mod columns;
-
-/// The definitions of all kinds, in the order of [`Kind::ALL`].
-#[must_use]
-pub fn all() -> Vec<CustomResourceDefinition> {
-    Kind::ALL.into_iter().map(definition).collect()
-}
 
 /// The definition of one kind.
 #[must_use]
@@ -37,27 +32,28 @@ pub fn definition(kind: Kind) -> CustomResourceDefinition {
 
 /// The definition of one kind as YAML, ready for `kubectl apply`.
 #[must_use]
+pub const fn text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::AIProvider => include_str!("../aiproviders.yaml"),
+        Kind::RoutePolicy => include_str!("../routepolicies.yaml"),
+        Kind::RateLimit => include_str!("../ratelimits.yaml"),
+        Kind::Consumer => include_str!("../consumers.yaml"),
+    }
+}
+
+/// All definitions as one YAML stream.
+#[must_use]
+pub fn text_of_all() -> String {
+    Kind::ALL.map(|kind| format!("---\n{}", text(kind))).concat()
+}
+
+/// What [`text`] must be, by the types.
+#[must_use]
 pub fn yaml(kind: Kind) -> String {
     let mut definition = serde_json::to_value(definition(kind)).expect("must serialise: a definition is plain data");
     spell_whole_numbers_plainly(&mut definition);
     let options = serde_saphyr::ser_options! { folded_wrap_chars: 110 };
     serde_saphyr::to_string_with_options(&definition, options).expect("must serialise: a definition is plain data")
-}
-
-/// All definitions as one YAML stream.
-#[must_use]
-pub fn yaml_all() -> String {
-    Kind::ALL.map(|kind| format!("---\n{}", yaml(kind))).concat()
-}
-
-/// The schema of a whole object of this kind.
-pub(crate) fn schema(kind: Kind) -> JSONSchemaProps {
-    definition(kind)
-        .spec
-        .versions
-        .into_iter()
-        .find_map(|version| version.schema?.open_api_v3_schema)
-        .expect("must have a schema: it is derived from the type")
 }
 
 /// Leaves out what says nothing to the API server: a field that may be null is one that may be absent, formats of

@@ -3,26 +3,19 @@
 //! An API server checks objects against the same schemas, so a folder and a cluster refuse the same things.
 
 use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
-};
-use kube::core::schema::StructuralSchemaRewriter;
 use regex_lite::Regex;
-use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
-use schemars::transform::Transform as _;
 use serde_json::Value;
 
-use crate::crd;
-use crate::meta::Kind;
 use crate::path::Path;
 use crate::validation::FieldError;
 
 mod nearest;
+mod schema;
 
 pub(crate) use nearest::nearest;
+pub(crate) use schema::{of, spec};
 
 /// What a value must look like.
 pub(crate) enum Shape {
@@ -75,91 +68,7 @@ pub(crate) enum Unknown {
     Ignored,
 }
 
-/// The shape of a kind's `spec`.
-pub(crate) fn spec(kind: Kind) -> &'static Shape {
-    static SPECS: LazyLock<[Shape; 4]> = LazyLock::new(|| {
-        Kind::ALL.map(|kind| {
-            let mut fields = crd::schema(kind).properties.unwrap_or_default();
-            Shape::from(&fields.remove("spec").expect("must have a spec: every kind does"))
-        })
-    });
-    match kind {
-        Kind::AIProvider => &SPECS[0],
-        Kind::RoutePolicy => &SPECS[1],
-        Kind::RateLimit => &SPECS[2],
-        Kind::Consumer => &SPECS[3],
-    }
-}
-
-/// The shape of any type that has a schema.
-pub(crate) fn of<T: JsonSchema>() -> Shape {
-    let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<T>();
-    StructuralSchemaRewriter.transform(&mut schema);
-    let schema = serde_json::from_value(schema.to_value()).expect("must be a schema as those of the definitions are");
-    Shape::from(&schema)
-}
-
-fn bound(value: Option<i64>, default: usize) -> usize {
-    value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default)
-}
-
-fn whole(value: Option<f64>, default: i64) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "bounds in the schemas are whole and far below 2^53")]
-    value.map_or(default, |value| value as i64)
-}
-
-impl From<&JSONSchemaProps> for Shape {
-    fn from(schema: &JSONSchemaProps) -> Self {
-        match schema.type_.as_deref() {
-            Some("object") => match &schema.additional_properties {
-                Some(JSONSchemaPropsOrBool::Schema(values)) => Self::Map {
-                    most: bound(schema.max_properties, usize::MAX),
-                    values: Box::new(Self::from(values.as_ref())),
-                },
-                _ => Self::Object {
-                    fields: schema.properties.iter().flatten().map(|(k, v)| (k.clone(), Self::from(v))).collect(),
-                    required: schema.required.clone().unwrap_or_default(),
-                },
-            },
-            Some("array") => Self::list(schema),
-            Some("integer") => {
-                Self::Integer { least: whole(schema.minimum, i64::MIN), most: whole(schema.maximum, i64::MAX) }
-            }
-            Some("boolean") => Self::Boolean,
-            Some("string") => Self::text(schema),
-            other => unreachable!("the schemas use no type {other:?}"),
-        }
-    }
-}
-
 impl Shape {
-    fn list(schema: &JSONSchemaProps) -> Self {
-        let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items else {
-            unreachable!("every list in the schemas says what its items are");
-        };
-        let unique = match schema.x_kubernetes_list_type.as_deref() {
-            Some("set") => Unique::Whole,
-            Some("map") => Unique::By(schema.x_kubernetes_list_map_keys.clone().unwrap_or_default()),
-            _ => Unique::Not,
-        };
-        Self::List {
-            least: bound(schema.min_items, 0),
-            most: bound(schema.max_items, usize::MAX),
-            unique,
-            items: Box::new(Self::from(items.as_ref())),
-        }
-    }
-
-    fn text(schema: &JSONSchemaProps) -> Self {
-        let form = match (&schema.enum_, &schema.pattern) {
-            (Some(values), _) => Form::OneOf(values.iter().filter_map(|v| v.0.as_str().map(str::to_owned)).collect()),
-            (None, Some(pattern)) => Form::matching(pattern),
-            (None, None) => Form::Free,
-        };
-        Self::Text { least: bound(schema.min_length, 0), most: bound(schema.max_length, usize::MAX), form }
-    }
-
     /// Adds what is wrong with `value`, which is at `path`.
     pub(crate) fn check(&self, value: &Value, path: &Path<'_>, unknown: Unknown, out: &mut Vec<FieldError>) {
         match (self, value) {

@@ -33,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Crds => {
-            print!("{}", penstock_crds::crd::yaml_all());
+            print!("{}", penstock_crds::crd::text_of_all());
             Ok(())
         }
         Command::Run(flags) => {
