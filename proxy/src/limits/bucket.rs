@@ -1,7 +1,7 @@
 //! A token bucket whose balance may be owed: what was reserved is settled later, for more or for less. Pure and exact: whole
 //! numbers, so that no odd interval gains or loses anything.
 
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 
 use penstock_config::object::Rate;
 use tokio::time::Instant;
@@ -157,15 +157,23 @@ impl Bucket {
         self.untold = self.untold.saturating_sub(share.weight(amount)).clamp(0, self.spent);
     }
 
-    /// Sets right what was reserved, by what was used.
-    pub(super) fn settle(&mut self, share: &Share, (reserved, used): (u64, u64)) {
-        match used.checked_sub(reserved) {
-            Some(too_little) => self.take(share, too_little),
-            None => self.give(share, reserved - used),
+    /// Sets right what was reserved, by what was used. To give back leaves time as it is: what comes in later comes in as well.
+    pub(super) fn settle(&mut self, share: &Share, (reserved, used): (u64, u64), now: Instant) {
+        match used.cmp(&reserved) {
+            Ordering::Equal => {}
+            Ordering::Less if self.window == share.window() => self.give(share, reserved - used),
+            Ordering::Less => {
+                self.refill(share, now);
+                self.give(share, reserved - used);
+            }
+            Ordering::Greater => {
+                self.refill(share, now);
+                self.take(share, used - reserved);
+            }
         }
     }
 
-    /// The same for what was reserved while the store did not answer.
+    /// The same for what was reserved while the store did not answer, after [`Bucket::refill`].
     pub(super) fn settle_untold(&mut self, share: &Share, (reserved, used): (u64, u64)) {
         match used.checked_sub(reserved) {
             Some(too_little) => self.take_untold(share, too_little),

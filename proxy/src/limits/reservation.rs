@@ -114,16 +114,15 @@ impl Reservation {
         for hold in &self.holds {
             let shares = if is_there { hold.rule.shares(1) } else { hold.shares() };
             let mut buckets = table::lock(&hold.buckets);
-            let buckets = buckets.at(&shares, now);
             // What this proxy took by itself the store learns of with the next request, or has learnt of by now.
             if let Kept::InBook(book, key, span) = &hold.kept {
                 book.add(key, used.cost, span);
             }
             let is_told = if is_there || !hold.has_store() {
-                buckets.settle(&shares, &self.amounts, &used);
+                buckets.settle(&shares, &self.amounts, &used, now);
                 true
             } else {
-                buckets.settle_untold(&shares, &self.amounts, &used)
+                buckets.settle_untold(&shares, &self.amounts, &used, now)
             };
             if let Some((lane, key)) = hold.kept.there()
                 && is_told

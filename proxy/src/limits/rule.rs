@@ -100,6 +100,13 @@ pub(super) struct Keeping<'a> {
     pub(super) among: u32,
 }
 
+impl Per {
+    /// There is one bucket for all.
+    fn is_nobody(self) -> bool {
+        !(self.consumer || self.user || self.model || self.provider)
+    }
+}
+
 impl Moment {
     pub(super) fn now() -> Self {
         Self { now: Instant::now(), wall: OnceCell::new() }
@@ -237,11 +244,13 @@ impl Rule {
         let user = self.per.user.then_some(subject.user);
         let model = self.per.model.then_some(subject.model);
         name.clear();
-        name.reserve(NAME);
-        for part in [consumer, user, model, subject.provider] {
-            name.push_str(part.unwrap_or_default());
-            // What stands between them is in no name.
-            name.push('\0');
+        if !self.per.is_nobody() {
+            name.reserve(NAME);
+            for part in [consumer, user, model, subject.provider] {
+                name.push_str(part.unwrap_or_default());
+                // What stands between them is in no name.
+                name.push('\0');
+            }
         }
         let span = self.span(moment);
         let key = || match span {
@@ -254,11 +263,10 @@ impl Rule {
             _ => Kept::InMemory,
         };
         let shares = self.shares(among);
-        let buckets = match self.per {
-            Per { consumer: false, user: false, model: false, provider: false } => {
-                self.table.of_all(&shares, moment.now)
-            }
-            _ => self.table.of(name, span, &shares, moment.now, || kept.spent()),
+        let buckets = if self.per.is_nobody() {
+            self.table.of_all(&shares, moment.now)
+        } else {
+            self.table.of(name, span, &shares, moment.now, || kept.spent())
         };
         let keep = span.map_or(Duration::ZERO, |span| span.left(moment.wall()) + AFTERWARDS);
         Hold { rule: self.clone(), buckets, among, kept, keep, span }

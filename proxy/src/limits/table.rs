@@ -231,14 +231,20 @@ impl Buckets {
     }
 
     /// Sets right what was reserved.
-    pub(super) fn settle(&mut self, shares: &Shares<'_>, reserved: &Amounts<u64>, used: &Amounts<u64>) {
-        change(&mut self.all, shares, &reserved.zip(*used), Bucket::settle);
+    pub(super) fn settle(&mut self, shares: &Shares<'_>, reserved: &Amounts<u64>, used: &Amounts<u64>, now: Instant) {
+        change(&mut self.all, shares, &reserved.zip(*used), |bucket, share, both| bucket.settle(share, both, now));
     }
 
     /// The same for what was reserved while the store did not answer. Returns whether it has been told of that by now.
-    pub(super) fn settle_untold(&mut self, shares: &Shares<'_>, reserved: &Amounts<u64>, used: &Amounts<u64>) -> bool {
-        if !self.all.iter().flatten().any(Bucket::has_news) {
-            self.settle(shares, reserved, used);
+    pub(super) fn settle_untold(
+        &mut self,
+        shares: &Shares<'_>,
+        reserved: &Amounts<u64>,
+        used: &Amounts<u64>,
+        now: Instant,
+    ) -> bool {
+        if !self.at(shares, now).all.iter().flatten().any(Bucket::has_news) {
+            self.settle(shares, reserved, used, now);
             return true;
         }
         change(&mut self.all, shares, &reserved.zip(*used), Bucket::settle_untold);
