@@ -1,7 +1,7 @@
 //! A token bucket whose balance may be owed: what was reserved is settled later, for more or for less. Pure and exact: whole
 //! numbers, so that no odd interval gains or loses anything.
 
-use std::{cmp::Ordering, time::Duration};
+use std::time::Duration;
 
 use penstock_config::object::Rate;
 use tokio::time::Instant;
@@ -157,19 +157,15 @@ impl Bucket {
         self.untold = self.untold.saturating_sub(share.weight(amount)).clamp(0, self.spent);
     }
 
-    /// Sets right what was reserved, by what was used. To give back leaves time as it is: what comes in later comes in as well.
+    /// Sets right what was reserved, by what was used.
     pub(super) fn settle(&mut self, share: &Share, (reserved, used): (u64, u64), now: Instant) {
-        match used.cmp(&reserved) {
-            Ordering::Equal => {}
-            Ordering::Less if self.window == share.window() => self.give(share, reserved - used),
-            Ordering::Less => {
-                self.refill(share, now);
-                self.give(share, reserved - used);
-            }
-            Ordering::Greater => {
-                self.refill(share, now);
-                self.take(share, used - reserved);
-            }
+        // What is given back adds up with what comes in, whichever is first.
+        if used > reserved || self.window != share.window() {
+            self.refill(share, now);
+        }
+        match used.checked_sub(reserved) {
+            Some(too_little) => self.take(share, too_little),
+            None => self.give(share, reserved - used),
         }
     }
 
